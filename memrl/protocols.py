@@ -6,7 +6,7 @@ pays: a policy and a controller get a list of requests, from many episodes at on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -61,8 +61,19 @@ class EnvFamily(Protocol):
         """Curriculum cell name -> theta, easiest first."""
         ...
 
-    def bounds(self, task: Task, memory_budget: int, count_tokens: Any) -> Bounds:
-        """What the best keeper under that budget and a blind guesser would score."""
+    def bounds(self, task: Task, budget: int, cost: Callable[[str], int]) -> Bounds | None:
+        """What the best keeper under that budget and a blind guesser would score; None where nobody can know.
+
+        ``cost`` is what keeping an observation's text takes, in tokens.
+        """
+        ...
+
+    def plan(self, task: Task, budget: int, cost: Callable[[str], int]) -> Mapping[str, int] | None:
+        """What the best keeper keeps: observation id -> last step at which it is still needed. None if unknown."""
+        ...
+
+    def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str | None:
+        """The exact answer that the observations ``seen`` support; None if this family has no exact reader."""
         ...
 
 
