@@ -54,8 +54,14 @@ class EnvFamily(Protocol):
     """What a kind of environment offers a curriculum and an evaluation."""
 
     name: str
+    num_tasks: int | None
+    """How many different held-out tasks there are; None for no end of them."""
 
     def make(self, task: Task) -> Env: ...
+
+    def held_out(self, seed: int, theta: Any) -> Task:
+        """A task of the evaluation split."""
+        ...
 
     def cells(self) -> Mapping[str, Any]:
         """Curriculum cell name -> theta, easiest first."""
@@ -72,9 +78,21 @@ class EnvFamily(Protocol):
         """What the best keeper keeps: observation id -> last step at which it is still needed. None if unknown."""
         ...
 
+    def reading_lessons(self, seed: int, rng: np.random.Generator, max_lines: int) -> list[ReadingLesson]:
+        """Lessons from one training task; empty if this family has none."""
+        ...
+
     def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str | None:
         """The exact answer that the observations ``seen`` support; None if this family has no exact reader."""
         ...
+
+
+class ReadingLesson(NamedTuple):
+    """A view, a question and the answer that an exact reader gives: what a reader is warm-started on."""
+
+    lines: tuple[str, ...]
+    question: str
+    answer: str
 
 
 class Bounds(NamedTuple):
@@ -145,6 +163,33 @@ class Controller(Checkpointed, Protocol):
     def choose(self, requests: Sequence[ControllerRequest]) -> list[OpChoice]:
         """One choice a request, in order."""
         ...
+
+
+class Proposer(Protocol):
+    """Enumerates the ops on offer. Not a contract to learn: the one way from a memory to its legal ops."""
+
+    def texts(self, observation: Observation) -> list[str]: ...
+
+    def writes(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> Offers: ...
+
+    def reads(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> Offers: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """The parts that play together."""
+
+    policy: Policy
+    controller: Controller
+    proposer: Proposer
+    family: EnvFamily
+    table: TextTable
+    new_memory: Callable[[], AgentMemory]
+    read_budget: int
+    """Tokens of memory, hits included, in view at one step."""
+    count_tokens: Callable[[str], int]
+    max_ops: int = 2
+    """Ops a step, the closing Keep not counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

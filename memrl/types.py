@@ -109,6 +109,9 @@ class TextTable:
     def __len__(self) -> int:
         return len(self._row_of)
 
+    def __contains__(self, text: str) -> bool:
+        return text in self._row_of
+
     @property
     def dim(self) -> int:
         return self._matrix.shape[1]

@@ -1,0 +1,47 @@
+"""Losses of the joint learner: pure functions on tensors.
+
+Shapes: D decisions, C candidate ops (padded), R rows of tokens, A sampled tokens (padded).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Clipped(NamedTuple):
+    """A clipped objective, and how often the clip bound."""
+
+    loss: Tensor
+    """Same shape as the log-ratio; to be weighted and summed by the caller."""
+    clipped: Tensor
+    """Boolean, where the gradient was cut off."""
+
+
+def clipped_surrogate(
+    logprob: Tensor, old_logprob: Tensor, advantage: Tensor, clip_low: float, clip_high: float
+) -> Clipped:
+    """PPO's pessimistic surrogate, ``-min(r A, clip(r, 1-low, 1+high) A)``, element by element.
+
+    Schulman et al. 2017 (arXiv:1707.06347), with the asymmetric range of DAPO (arXiv:2503.14476).
+    """
+    ratio = (logprob - old_logprob).exp()
+    bounded = ratio.clamp(1.0 - clip_low, 1.0 + clip_high)
+    plain, safe = ratio * advantage, bounded * advantage
+    return Clipped(loss=-plain.minimum(safe), clipped=(safe < plain) & (ratio != bounded))
+
+
+def masked_log_softmax(logits_DC: Tensor, mask_DC: Tensor) -> Tensor:
+    """Log-probabilities over the candidates that exist; the others get a very low finite value.
+
+    Finite, because ``-inf`` times a zero probability would put a NaN into the entropy's gradient.
+    """
+    return logits_DC.masked_fill(~mask_DC, -1e9).log_softmax(dim=-1)
+
+
+def entropy(logprobs_DC: Tensor, mask_DC: Tensor) -> Tensor:
+    """Shannon entropy of each decision in nats, shape [D]."""
+    terms = logprobs_DC.exp() * logprobs_DC
+    return -terms.masked_fill(~mask_DC, 0.0).sum(dim=-1)

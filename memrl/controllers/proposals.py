@@ -1,0 +1,220 @@
+"""Which ops are on offer at this moment, and the plain numbers that go with each.
+
+    observation + memory ──> Keep | Write | Overwrite… | Forget… | Link… | Relink… | Unlink…      (it tells)
+                         ──> Keep | Retrieve…                                                      (it asks)
+
+Only legal ops are offered, so that a choice is refused only if a store disagrees. One scorer ranks them all.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from memory_stores.linker import EntityLinker, ProposedEdge
+from memory_stores.memory import AgentMemory
+from memory_stores.types import (
+    MEMORY_OPS,
+    Edge,
+    Entry,
+    Forget,
+    Item,
+    Keep,
+    Link,
+    MemoryOp,
+    Overwrite,
+    Relink,
+    Retrieve,
+    Unlink,
+    Write,
+)
+from memrl.types import Observation, Offers, TextTable
+
+NUMBER_NAMES = (
+    *(op.__name__.lower() for op in MEMORY_OPS),
+    "to_archive", "from_archive", "touches_item", "hops", "k",
+    "cosine", "overlap", "nearest", "is_nearest",
+    "age", "rank", "uses", "touched_tokens", "trust", "touched_trust",
+    "fill", "text_tokens", "ops_so_far", "held_already",
+)  # fmt: skip
+"""What the F numbers of an offer mean, in order."""
+
+NUM_NUMBERS = len(NUMBER_NAMES)
+_KIND = {op: i for i, op in enumerate(MEMORY_OPS)}
+_AT = {name: i for i, name in enumerate(NUMBER_NAMES)}
+GRAPH_READS = ((2, 1), (3, 2), (4, 3), (4, 0))
+"""(k, hops) of the graph retrievals on offer; 0 hops is personalised PageRank."""
+ARCHIVE_READS = (1, 2, 4)
+MAX_EVICTIONS = 6
+"""Edges offered for removal when the graph is full: the oldest."""
+
+
+class Offer(NamedTuple):
+    """One op, the text it would put into memory, and the entry it would touch."""
+
+    op: MemoryOp
+    text: str
+    touched: Entry | None
+
+
+class Proposer:
+    """Enumerates and describes the legal ops. Stateless but for its caches.
+
+    Args:
+        table: where texts get their embedding rows.
+        count_tokens: the reader's own count.
+        linker: proposes edges from text; None for a memory without a graph.
+    """
+
+    def __init__(
+        self, table: TextTable, count_tokens: Callable[[str], int], linker: EntityLinker | None = None
+    ) -> None:
+        self._table, self._count, self._linker = table, count_tokens, linker
+
+    def texts(self, observation: Observation) -> list[str]:
+        """The texts whose embeddings the offers for this observation may need beyond what memory holds."""
+        edges = self._linker.link(observation.text) if self._linker is not None else ()
+        return [observation.text, *(f"{e.subject} {e.relation} {e.object}" for e in edges)]
+
+    def writes(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> Offers:
+        """What may be done with an observation that tells."""
+        offers = [Offer(Keep(), "", None)]
+        offers += self._token_offers(memory, observation)
+        offers += self._archive_offers(memory, observation)
+        offers += self._graph_offers(memory, observation)
+        return self._describe(offers, memory, observation, ops_so_far)
+
+    def reads(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> Offers:
+        """What may be brought into view for an observation that asks."""
+        offers = [Offer(Keep(), "", None)]
+        if memory.graph is not None and len(memory.graph):
+            reads = (Retrieve(observation.text, "graph", k, hops) for k, hops in GRAPH_READS)
+            offers += [Offer(read, "", None) for read in reads]
+        if memory.archive is not None and len(memory.archive):
+            offers += [Offer(Retrieve(observation.text, "archive", k), "", None) for k in ARCHIVE_READS]
+        return self._describe(offers, memory, observation, ops_so_far)
+
+    def _token_offers(self, memory: AgentMemory, observation: Observation) -> Iterator[Offer]:
+        store, text = memory.token, observation.text
+        if store is None or not text.strip():
+            return
+        items = store.entries()
+        room = store.budget - store.tokens_used
+        size = self._count(text)
+        held = any(e.stamp.observation_id == observation.id for e in items)
+        if not held and size <= room:
+            yield Offer(Write(text), text, None)
+        for item in items:
+            if not held and size <= room + item.tokens:
+                yield Offer(Overwrite(item.id, text), text, item)
+            yield Offer(Forget(item.id), "", item)
+
+    def _archive_offers(self, memory: AgentMemory, observation: Observation) -> Iterator[Offer]:
+        store, text = memory.archive, observation.text
+        if store is None or not text.strip():
+            return
+        if self._count(text) <= store.budget - store.tokens_used:
+            yield Offer(Write(text, "archive"), text, None)
+
+    def _graph_offers(self, memory: AgentMemory, observation: Observation) -> Iterator[Offer]:
+        graph = memory.graph
+        if graph is None or self._linker is None:
+            return
+        full = False
+        for proposed in self._linker.link(observation.text):
+            rivals = graph.conflicts(proposed.subject, proposed.relation)
+            same = [edge for edge in rivals if edge.object == proposed.object]
+            if proposed.negated:
+                yield from (Offer(Unlink(edge.id), "", edge) for edge in same or rivals)
+            elif not same:
+                yield from self._link_offers(proposed, rivals)
+                live = sum(edge.tokens for edge in graph.entries())
+                full = full or (not rivals and live + self._count(_edge_text(proposed)) > graph.budget)
+        if full:
+            yield from (Offer(Unlink(edge.id), "", edge) for edge in graph.entries()[:MAX_EVICTIONS])
+
+    def _link_offers(self, proposed: ProposedEdge, rivals: tuple[Edge, ...]) -> Iterator[Offer]:
+        text = _edge_text(proposed)
+        for rival in rivals:
+            yield Offer(Relink(rival.id, proposed.object), text, rival)
+        if not rivals:
+            yield Offer(Link(proposed.subject, proposed.relation, proposed.object), text, None)
+
+    def _describe(self, offers: list[Offer], memory: AgentMemory, observation: Observation, so_far: int) -> Offers:
+        row = self._table.row
+        here = row(observation.text)
+        rows = np.full((len(offers), 3), -1, dtype=np.int64)
+        rows[:, 0] = here
+        for i, offer in enumerate(offers):
+            if offer.text:
+                rows[i, 1] = row(offer.text)
+            if offer.touched is not None:
+                rows[i, 2] = row(offer.touched.text)
+        numbers = np.zeros((len(offers), NUM_NUMBERS), dtype=np.float32)
+        _fill_kinds(numbers, offers)
+        _fill_touched(numbers, offers, observation)
+        self._fill_shared(numbers, memory, observation, so_far)
+        _fill_cosines(numbers, rows, self._table.matrix)
+        return Offers(ops=tuple(offer.op for offer in offers), rows=rows, numbers=numbers)
+
+    def _fill_shared(self, numbers: np.ndarray, memory: AgentMemory, observation: Observation, so_far: int) -> None:
+        numbers[:, _AT["fill"]] = memory.tokens_used / max(memory.budget, 1)
+        numbers[:, _AT["text_tokens"]] = self._count(observation.text) / 32.0
+        numbers[:, _AT["trust"]] = observation.trust
+        numbers[:, _AT["ops_so_far"]] = so_far
+        if so_far:
+            held = any(entry.stamp.observation_id == observation.id for entry in memory.entries())
+            numbers[:, _AT["held_already"]] = held
+
+
+def _edge_text(edge: ProposedEdge) -> str:
+    return f"{edge.subject} {edge.relation} {edge.object}"
+
+
+def _fill_kinds(numbers: np.ndarray, offers: list[Offer]) -> None:
+    for line, offer in zip(numbers, offers, strict=True):
+        op = offer.op
+        line[_KIND[type(op)]] = 1.0
+        if isinstance(op, Retrieve):
+            line[_AT["k"]], line[_AT["hops"]] = op.k / 4.0, op.hops
+            line[_AT["from_archive"]] = op.store == "archive"
+        elif isinstance(op, Write):
+            line[_AT["to_archive"]] = op.store == "archive"
+
+
+def _fill_touched(numbers: np.ndarray, offers: list[Offer], observation: Observation) -> None:
+    touched = [offer.touched for offer in offers]
+    order = sorted({e.stamp.step for e in touched if e is not None})
+    rank_of = {step: i / max(len(order) - 1, 1) for i, step in enumerate(order)}
+    words = _content_words(observation.text)
+    for line, entry in zip(numbers, touched, strict=True):
+        if entry is None:
+            continue
+        line[_AT["age"]] = math.log1p(max(observation.step - entry.stamp.step, 0)) / 4.0
+        line[_AT["rank"]] = rank_of[entry.stamp.step]
+        line[_AT["uses"]] = math.log1p(entry.uses)
+        line[_AT["touched_tokens"]] = entry.tokens / 32.0
+        line[_AT["touched_trust"]] = entry.stamp.trust
+        line[_AT["touches_item"]] = isinstance(entry, Item)
+        theirs = _content_words(entry.text)
+        line[_AT["overlap"]] = len(words & theirs) / max(len(words | theirs), 1)
+
+
+def _fill_cosines(numbers: np.ndarray, rows: np.ndarray, matrix: np.ndarray) -> None:
+    touches = rows[:, 2] >= 0
+    if not touches.any():
+        return
+    cosines = matrix[rows[touches, 2]] @ matrix[rows[0, 0]]
+    numbers[touches, _AT["cosine"]] = cosines
+    numbers[:, _AT["nearest"]] = cosines.max()
+    numbers[touches, _AT["is_nearest"]] = cosines >= cosines.max() - 1e-6
+
+
+@lru_cache(maxsize=65536)
+def _content_words(text: str) -> frozenset[str]:
+    return frozenset(word for word in re.findall(r"[a-z0-9]+", text.lower()) if len(word) > 3)

@@ -1,0 +1,129 @@
+"""The learned controller: one small network that scores every op on offer.
+
+    rows [C, 3] ─ projection ─> observation o, new text w, touched text t ─┐
+                                        o∘t, w∘t (does it speak of the same?) ├─> two layers ─> score [C] ─> softmax
+    numbers [C, F] ───────────────────────────────────────────────────────┘
+
+Token memory, graph and retrieval are one action space, so a new op needs no new network. The projection is
+computed once per text, not once per candidate: scoring costs microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from memrl.algos.losses import masked_log_softmax
+from memrl.config import ControllerConfig
+from memrl.controllers.proposals import NUM_NUMBERS
+from memrl.protocols import ControllerRequest, OpChoice
+from memrl.types import TextTable
+
+# Shapes: N candidates of all decisions in a row, D decisions, C candidates of the largest one, E embedding width,
+# W projected width, F numbers, U distinct texts.
+
+
+class ScorerNet(nn.Module):
+    """Scores candidates from text projections and numbers."""
+
+    def __init__(self, dim: int, width: int, hidden: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(dim, width, bias=False)
+        self.head = nn.Sequential(
+            nn.Linear(5 * width + NUM_NUMBERS, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(),
+            nn.Linear(hidden, 1),
+        )  # fmt: skip
+        self.scale = dim**0.5
+
+    def texts(self, matrix_UE: Tensor) -> Tensor:
+        """[U + 1, W]; the last row stands for "no text"."""
+        projected = self.project(matrix_UE * self.scale)
+        return torch.cat([projected, projected.new_zeros(1, projected.shape[1])])
+
+    def forward(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor) -> Tensor:
+        """Score of each candidate, [N]. Row -1 reads the last line of ``texts_UW``."""
+        o, w, t = (texts_UW[rows_N3[:, i]] for i in range(3))
+        return self.head(torch.cat([o, w, t, o * t, w * t, numbers_NF], dim=1)).squeeze(1)
+
+
+def pad_candidates(values_N: Tensor, counts_D: Tensor) -> tuple[Tensor, Tensor]:
+    """Ragged candidates to a rectangle: values [D, C] and the mask of those that exist."""
+    width = int(counts_D.max())
+    mask = torch.arange(width)[None, :] < counts_D[:, None]
+    padded = values_N.new_zeros(len(counts_D), width)
+    padded[mask] = values_N
+    return padded, mask
+
+
+class Scorer:
+    """Samples from the softmax over the scores; greedy requests take the best.
+
+    Args:
+        table: the run's texts; their projections are cached until the weights change.
+        dim: embedding width.
+    """
+
+    def __init__(self, table: TextTable, config: ControllerConfig, seed: int = 0) -> None:
+        generator_state = torch.get_rng_state()
+        torch.manual_seed(seed)
+        self.net = ScorerNet(table.dim, config.width, config.hidden)
+        torch.set_rng_state(generator_state)
+        self.version = 0
+        self._table = table
+        self._cached: Tensor | None = None
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        return self.net.parameters()
+
+    def bump(self) -> None:
+        """The weights changed."""
+        self.version += 1
+        self._cached = None
+
+    def choose(self, requests: Sequence[ControllerRequest]) -> list[OpChoice]:
+        counts = [len(request.offers.ops) for request in requests]
+        rows = np.concatenate([request.offers.rows for request in requests])
+        numbers = np.concatenate([request.offers.numbers for request in requests])
+        with torch.inference_mode():
+            scores = self.net(self._projected(), torch.from_numpy(rows), torch.from_numpy(numbers))
+            logprobs = masked_log_softmax(*pad_candidates(scores, torch.tensor(counts))).numpy()
+        return [_pick(line[:n], request) for line, n, request in zip(logprobs, counts, requests, strict=True)]
+
+    def logprobs(self, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probabilities [D, C] with gradients, and the mask of candidates that exist."""
+        used, local = rows_N3.unique(return_inverse=True)
+        texts = self.net.texts(torch.from_numpy(self._table.matrix)[used.clamp(min=0)])
+        no_text = len(used)
+        local = torch.where(rows_N3 < 0, no_text, local)
+        padded, mask = pad_candidates(self.net(texts, local, numbers_NF), counts_D)
+        return masked_log_softmax(padded, mask), mask
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"net": self.net.state_dict(), "version": self.version}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.net.load_state_dict(state["net"])
+        self.version = int(state["version"])
+        self._cached = None
+
+    def _projected(self) -> Tensor:
+        """Projection of every text of the table; only texts that are new since the last call are computed."""
+        known = 0 if self._cached is None else len(self._cached) - 1
+        if self._cached is None or known < len(self._table):
+            fresh = self.net.texts(torch.from_numpy(self._table.matrix[known:]))
+            self._cached = fresh if self._cached is None else torch.cat([self._cached[:-1], fresh])
+        return self._cached
+
+
+def _pick(logprobs_C: np.ndarray, request: ControllerRequest) -> OpChoice:
+    if request.greedy:
+        index = int(logprobs_C.argmax())
+    else:
+        cumulative = np.exp(logprobs_C.astype(np.float64)).cumsum()
+        index = int(np.searchsorted(cumulative, request.rng.random() * cumulative[-1], side="right"))
+        index = min(index, len(logprobs_C) - 1)
+    return OpChoice(index, float(logprobs_C[index]))

@@ -1,0 +1,55 @@
+"""Cells to tasks: the random part that all curricula share, with its own state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memrl.types import Task
+
+
+class Draws:
+    """Turns probabilities over cells into tasks with fresh (or pooled) seeds.
+
+    Args:
+        env: name of the environment family.
+        cells: cell name -> theta.
+        seed: of the whole stream of tasks.
+        pool: draw seeds from this many a cell, so that texts repeat and embeddings stay cached; 0 for no limit.
+    """
+
+    def __init__(self, env: str, cells: Mapping[str, Any], seed: int, pool: int = 0) -> None:
+        self._env, self._cells, self._pool = env, dict(cells), pool
+        self._rng = np.random.default_rng([seed, 0xC0])
+        self._last: Counter[str] = Counter()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._cells)
+
+    def tasks(self, cells: Sequence[str], probabilities: NDArray[np.float64], count: int) -> list[Task]:
+        chosen = [cells[i] for i in self._rng.choice(len(cells), size=count, p=probabilities)]
+        self._last.update(chosen)
+        high = self._pool or 2**31
+        return [
+            Task(env=self._env, theta=self._cells[cell], seed=int(self._rng.integers(high)), split="train", cell=cell)
+            for cell in chosen
+        ]
+
+    def shares(self) -> dict[str, float]:
+        """Share of each cell among the draws since the last call."""
+        total = sum(self._last.values())
+        shares = {f"curriculum/{name}": self._last[name] / total if total else 0.0 for name in self._cells}
+        self._last.clear()
+        return shares
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rng": self._rng.bit_generator.state, "last": dict(self._last)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._rng.bit_generator.state = state["rng"]
+        self._last = Counter(state["last"])

@@ -1,0 +1,251 @@
+"""Evaluate: a trained run beside the unlearned rows, on the same held-out tasks and the same budgets."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from memory_stores.bm25_store import Bm25Store
+from memory_stores.memory import AgentMemory
+from memrl.build import build_agent, build_controller, keep_cost
+from memrl.config import EnvConfig, TrainConfig
+from memrl.errors import ConfigError
+from memrl.metrics import count_refused
+from memrl.protocols import Agent, Bounds
+from memrl.rollout import Seat, play_all, play_episode
+from memrl.run import load_run
+from memrl.types import End, Episode, Task
+
+UNLIMITED = 10**9
+EVAL_SEED = 1_000_003
+"""Held-out tasks of seed s start at s * EVAL_SEED; their names and phrasings never occur in training."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One controller on all tasks."""
+
+    controller: str
+    success: float
+    """Mean over episodes of the share of questions answered right (or of the score, where answers are graded)."""
+    ci95: tuple[float, float]
+    """Normal interval of that mean over episodes."""
+    q: float | None
+    """(success - floor) / (oracle - floor), None where the bounds are unknown."""
+    tokens_per_step: float
+    """Context tokens that the policy read, over environment steps."""
+    seconds_per_step: float
+    peak_context_tokens: int
+    refused_ops: int
+    env_errors: int = 0
+    categories: dict[str, float] = field(default_factory=dict)
+    """Mean score of each kind of question."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalReport:
+    """All rows on one set of tasks."""
+
+    env: str
+    episodes: int
+    horizon: int
+    seed: int
+    memory_budget_tokens: int
+    read_budget_tokens: int
+    rows: tuple[Row, ...]
+    oracle: float | None
+    """p*: mean success of the best keeper under the budget, read without error."""
+    floor: float | None
+    """g: mean success of guessing without memory."""
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def evaluate(
+    run: Path | str,
+    env: str | None = None,
+    episodes: int | None = None,
+    horizon: int | None = None,
+    seed: int = 0,
+    rows: Sequence[str] | None = None,
+    memory_tokens: int | None = None,
+    data: str | None = None,
+    progress: Progress | None = None,
+) -> EvalReport:
+    """Play held-out tasks with a run's trained policy and each controller in turn.
+
+    Args:
+        run: a run folder.
+        env: another environment family than the run's own; its default theta is used.
+        episodes: how many tasks; None for the run's setting (or every dialogue, for an environment that reads data).
+        horizon: steps an episode; None for the run's own.
+        seed: of the tasks.
+        rows: controllers to compare; None for the run's setting.
+        memory_tokens: token budget and read budget in place of the run's.
+
+    Raises:
+        InputError: a name, a number or a folder cannot be used.
+    """
+    config, checkpoint = load_run(Path(run))
+    config = _for_evaluation(config, env, horizon, memory_tokens, data)
+    agent = build_agent(config)
+    agent.policy.load_state_dict(checkpoint["policy"])
+    return evaluate_agent(
+        agent, config, seed=seed, episodes=episodes, rows=rows, progress=progress, trained=checkpoint["controller"]
+    )
+
+
+def _for_evaluation(
+    config: TrainConfig, env: str | None, horizon: int | None, memory_tokens: int | None, data: str | None
+) -> TrainConfig:
+    env_config = config.env if env in (None, config.env.name) else EnvConfig(name=str(env))
+    if horizon is not None:
+        if horizon < 1:
+            raise ConfigError("horizon", horizon, "it must be at least 1 step")
+        env_config = dataclasses.replace(env_config, theta={**env_config.theta, "horizon": horizon})
+    if data is not None:
+        env_config = dataclasses.replace(env_config, data=data)
+    memory = config.memory
+    if memory_tokens is not None:
+        memory = dataclasses.replace(memory, token_budget=memory_tokens, read_budget=memory_tokens)
+    return dataclasses.replace(config, env=env_config, memory=memory)
+
+
+def evaluate_agent(
+    agent: Agent,
+    config: TrainConfig,
+    *,
+    seed: int = 0,
+    episodes: int | None = None,
+    rows: Sequence[str] | None = None,
+    trained: Any = None,
+    progress: Progress | None = None,
+) -> EvalReport:
+    """The rows of ``evaluate`` for an agent in hand; ``trained`` is the scorer's state (None: the agent's own)."""
+    tasks = held_out_tasks(agent, config, seed, episodes)
+    bounds = _bounds(agent, config, tasks)
+    if trained is None:
+        trained = agent.controller.state_dict()
+    made = []
+    for name in _known_rows(agent, rows or config.evaluation.rows, bounds is not None):
+        if progress is not None:
+            progress(name)
+        player = _player(agent, config, name, trained)
+        made.append(play_row(name, player, tasks, config, seed, bounds))
+    return EvalReport(
+        env=agent.family.name,
+        episodes=len(tasks),
+        horizon=_horizon(tasks),
+        seed=seed,
+        memory_budget_tokens=config.memory.total,
+        read_budget_tokens=config.memory.read_budget,
+        rows=tuple(made),
+        oracle=bounds.ceiling if bounds else None,
+        floor=bounds.floor if bounds else None,
+    )
+
+
+def held_out_tasks(agent: Agent, config: TrainConfig, seed: int, episodes: int | None) -> list[Task]:
+    """Tasks of the evaluation split with the run's own theta."""
+    cells = agent.family.cells()
+    target = list(cells)[-1]
+    count = episodes if episodes is not None else min(config.evaluation.episodes, agent.family.num_tasks or 10**9)
+    if count < 1:
+        raise ConfigError("episodes", count, "it must be at least 1")
+    return [agent.family.held_out(seed * EVAL_SEED + i, cells[target]) for i in range(count)]
+
+
+def _known_rows(agent: Agent, rows: Sequence[str], has_oracle: bool) -> list[str]:
+    return [name for name in rows if has_oracle or name != "oracle"]
+
+
+def _player(agent: Agent, config: TrainConfig, name: str, trained: Any) -> Agent:
+    """The agent with another controller in its seat, at the same budgets."""
+    controller = build_controller(name, config, agent.table, agent.family, agent.count_tokens)
+    if name == "scorer":
+        controller.load_state_dict(trained)
+    if name == "bm25_archive":
+        count = agent.count_tokens
+        return dataclasses.replace(
+            agent,
+            controller=controller,
+            new_memory=lambda: AgentMemory(token=None, graph=None, archive=Bm25Store(UNLIMITED, count)),
+        )
+    # A rule may have to forget several short items before a long one fits.
+    max_ops = agent.max_ops if name in ("scorer", "untrained", "random") else 8
+    return dataclasses.replace(agent, controller=controller, max_ops=max_ops)
+
+
+def play_row(
+    name: str, agent: Agent, tasks: Sequence[Task], config: TrainConfig, seed: int, bounds: Bounds | None
+) -> Row:
+    """Greedy play of every task with one controller."""
+    started = time.perf_counter()
+    plays = (
+        play_episode(
+            Seat(
+                agent=agent,
+                task=task,
+                memory=agent.new_memory(),
+                rng=np.random.default_rng([seed, 0xE7A1, i]),
+                greedy=name != "untrained",
+                query_free=config.rollout.query_free,
+                step_limit=config.rollout.step_limit,
+            )
+        )
+        for i, task in enumerate(tasks)
+    )
+    episodes = play_all(plays, agent, config.rollout.concurrency)
+    return summarise_row(name, episodes, time.perf_counter() - started, bounds)
+
+
+def summarise_row(name: str, episodes: Sequence[Episode], seconds: float, bounds: Bounds | None) -> Row:
+    """Figures of one row; an environment's failures are counted apart and not scored."""
+    scored = [e for e in episodes if e.end is not End.ENV_ERROR]
+    if not scored:
+        raise RuntimeError(f"row {name!r}: every episode ended in an environment error: {episodes[0].error}")
+    successes = np.array([e.success for e in scored])
+    mean = float(successes.mean())
+    half = float(1.96 * successes.std(ddof=1) / np.sqrt(len(successes))) if len(successes) > 1 else float("nan")
+    steps = [step for e in scored for step in e.steps]
+    by_category: dict[str, list[float]] = defaultdict(list)
+    for verdict in (step.verdict for step in steps if step.verdict is not None):
+        by_category[verdict.category].append(verdict.score)
+    q = None
+    if bounds is not None and bounds.ceiling > bounds.floor:
+        q = (mean - bounds.floor) / (bounds.ceiling - bounds.floor)
+    return Row(
+        controller=name,
+        success=mean,
+        ci95=(mean - half, mean + half),
+        q=q,
+        tokens_per_step=sum(step.context_tokens for step in steps) / len(steps),
+        seconds_per_step=seconds / len(steps),
+        peak_context_tokens=max(step.context_tokens for step in steps),
+        refused_ops=count_refused(scored),
+        env_errors=len(episodes) - len(scored),
+        categories={name: float(np.mean(scores)) for name, scores in sorted(by_category.items())},
+    )
+
+
+def _bounds(agent: Agent, config: TrainConfig, tasks: Sequence[Task]) -> Bounds | None:
+    cost = keep_cost(config.memory, agent.count_tokens)
+    each = [agent.family.bounds(task, config.memory.total, cost) for task in tasks]
+    known = [bounds for bounds in each if bounds is not None]
+    if len(known) < len(each):
+        return None
+    return Bounds(float(np.mean([b.ceiling for b in known])), float(np.mean([b.floor for b in known])))
+
+
+def _horizon(tasks: Sequence[Task]) -> int:
+    return int(getattr(tasks[0].theta, "horizon", 0))

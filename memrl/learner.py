@@ -1,0 +1,133 @@
+"""Batch to one optimiser step: policy (LoRA) and controller learn from the same episodes.
+
+The loss is a sum of parts, one per actor, each normalised by its own count (``batch.py``). The policy's tokens are
+read once, on-policy; the controller's decisions are cheap and are read ``epochs`` times under the clip.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from memrl.algos.losses import clipped_surrogate, entropy
+from memrl.batch import Batch, OpBatch, TokenRow, micro_batches
+from memrl.config import LearnerConfig
+
+TokenPairs = Sequence[tuple[Sequence[int], Sequence[int]]]
+
+
+class TrainableReader(Protocol):
+    """What the learner needs of a policy made of tokens."""
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+    def token_logprobs(self, rows: TokenPairs) -> tuple[Tensor, Tensor]:
+        """Log-probabilities [R, A] of sampled tokens with gradients, and the mask of those that exist."""
+        ...
+
+    def bump(self) -> None: ...
+
+
+class TrainableScorer(Protocol):
+    """What the learner needs of a controller."""
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+    def logprobs(self, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor) -> tuple[Tensor, Tensor]: ...
+
+    def bump(self) -> None: ...
+
+
+class Learner:
+    """One optimiser over all trained actors. An actor that is None stays as it is."""
+
+    def __init__(
+        self, policy: TrainableReader | None, controller: TrainableScorer | None, config: LearnerConfig
+    ) -> None:
+        self._policy, self._controller, self._config = policy, controller, config
+        self._parts: list[dict[str, Any]] = []
+        if controller is not None:
+            self._parts.append({"params": list(controller.parameters()), "lr": config.controller_learning_rate})
+        if policy is not None:
+            self._parts.append({"params": list(policy.parameters()), "lr": config.policy_learning_rate})
+        # betas: a short second-moment memory, since a run is tens of steps.
+        self._optimizer = torch.optim.AdamW(self._parts, betas=(0.9, 0.95), weight_decay=0.0) if self._parts else None
+
+    def update(self, batch: Batch) -> dict[str, float]:
+        """Learn from a batch; returns means over it."""
+        totals: dict[str, float] = defaultdict(float)
+        if self._optimizer is None:
+            return {}
+        epochs = self._config.epochs if self._controller is not None and batch.ops is not None else 1
+        for epoch in range(epochs):
+            self._optimizer.zero_grad(set_to_none=True)
+            if self._controller is not None and batch.ops is not None:
+                _add(totals, self._learn_ops(self._controller, batch.ops), 1.0 / epochs)
+            if self._policy is not None and batch.tokens and epoch == 0:
+                _add(totals, self._learn_tokens(self._policy, batch.tokens), 1.0)
+            _add(totals, self._step(), 1.0 / epochs)
+            self._bump(tokens_read=epoch == 0 and bool(batch.tokens))
+        totals["token_rows"] = float(len(batch.tokens))
+        return dict(totals)
+
+    def _learn_ops(self, controller: TrainableScorer, ops: OpBatch) -> dict[str, float]:
+        config = self._config
+        logprobs_DC, mask_DC = controller.logprobs(ops.rows, ops.numbers, ops.counts)
+        chosen_D = logprobs_DC.gather(1, ops.choice[:, None]).squeeze(1)
+        surrogate = clipped_surrogate(chosen_D, ops.old_logprob, ops.advantage, config.clip_low, config.clip_high)
+        entropy_D = entropy(logprobs_DC, mask_DC)
+        loss = (ops.weight * surrogate.loss).sum()
+        spread = (ops.weight * entropy_D).sum()
+        (loss - config.entropy * spread).backward()
+        clipped = (ops.weight * surrogate.clipped).sum()
+        return {"controller_loss": loss.item(), "entropy": spread.item(), "clip_fraction": clipped.item()}
+
+    def _learn_tokens(self, policy: TrainableReader, rows: Sequence[TokenRow]) -> dict[str, float]:
+        config, total = self._config, 0.0
+        for micro in micro_batches(rows, config.batch_tokens):
+            logprobs_RA, mask_RA = policy.token_logprobs([(row.prompt_ids, row.action_ids) for row in micro])
+            old_RA = _padded([row.logprobs for row in micro], logprobs_RA)
+            advantage_R1 = torch.tensor([[row.advantage] for row in micro], device=logprobs_RA.device)
+            surrogate = clipped_surrogate(logprobs_RA, old_RA, advantage_R1, config.clip_low, config.clip_high)
+            loss = (surrogate.loss * mask_RA).sum()
+            loss.backward()
+            total += loss.item()
+        return {"policy_loss": total}
+
+    def _step(self) -> dict[str, float]:
+        """Clip each actor's gradient by its own norm, so that a loud one does not silence the other."""
+        assert self._optimizer is not None
+        norms = [nn.utils.clip_grad_norm_(part["params"], self._config.max_grad_norm) for part in self._parts]
+        if not all(torch.isfinite(norm) for norm in norms):
+            raise FloatingPointError(f"a gradient is not finite (norms by actor: {[n.item() for n in norms]})")
+        self._optimizer.step()
+        return {"grad_norm": max(norm.item() for norm in norms)}
+
+    def _bump(self, tokens_read: bool) -> None:
+        if self._controller is not None:
+            self._controller.bump()
+        if self._policy is not None and tokens_read:
+            self._policy.bump()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"optimizer": self._optimizer.state_dict() if self._optimizer is not None else None}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        if self._optimizer is not None:
+            self._optimizer.load_state_dict(state["optimizer"])
+
+
+def _padded(values: Sequence[Sequence[float]], like_RA: Tensor) -> Tensor:
+    out = torch.zeros(like_RA.shape, dtype=torch.float32, device=like_RA.device)
+    for line, row in zip(out, values, strict=True):
+        line[: len(row)] = torch.tensor(row)
+    return out
+
+
+def _add(totals: dict[str, float], new: Mapping[str, float], weight: float) -> None:
+    for name, value in new.items():
+        totals[name] += weight * value

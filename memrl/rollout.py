@@ -1,0 +1,369 @@
+"""Play: many episodes at once, each a generator that reads as the story of its steps.
+
+    observation ──> controller: retrieve?  ──> policy acts, if asked  ──> environment answers
+                ──> controller: write, overwrite, link …, until Keep
+
+A generator yields what it needs (texts to embed, an op chosen, an answer); ``play_all`` collects equal needs of
+all live episodes and serves each kind in one batch, so no episode waits for the slowest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from memory_stores.memory import AgentMemory
+from memory_stores.types import Hit, Keep, Stamp
+from memrl.config import RolloutConfig
+from memrl.errors import LeakError
+from memrl.protocols import Agent, ControllerRequest, OpChoice, Outcome, PolicyRequest
+from memrl.types import (
+    End,
+    Episode,
+    Group,
+    Kind,
+    Observation,
+    Offers,
+    OpDecision,
+    Step,
+    Task,
+    TextTable,
+    TokenDecision,
+    ViewLine,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedRequest:
+    """Texts that must stand in the table before the next offers are made."""
+
+    texts: tuple[str, ...]
+
+
+Need = EmbedRequest | ControllerRequest | PolicyRequest
+Play = Generator[Need, Any, Episode]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """What one episode plays with."""
+
+    agent: Agent
+    task: Task
+    memory: AgentMemory
+    rng: np.random.Generator
+    greedy: bool = False
+    practice: bool = False
+    query_free: bool = True
+    step_limit: int = 100_000
+
+
+class EnvFailed(Exception):
+    """An environment raised; carries what it said. Ends its own episode, never the run."""
+
+
+def play_episode(seat: Seat) -> Play:
+    """One try at one task."""
+    steps: list[Step] = []
+    guard = LeakGuard() if seat.query_free else None
+    end, error = End.DONE, ""
+    try:
+        env = _guarded(seat.agent.family.make, seat.task)
+        observation: Observation | None = _guarded(env.start)
+        while observation is not None:
+            if len(steps) >= seat.step_limit:
+                end = End.STEP_LIMIT
+                break
+            if guard is not None:
+                guard.check(observation)
+            step, observation = yield from _play_step(seat, env.step, observation)
+            steps.append(step)
+    except EnvFailed as failure:
+        end, error = End.ENV_ERROR, str(failure)
+    agent = seat.agent
+    versions = (("policy", agent.policy.version), ("controller", agent.controller.version))
+    return Episode(task=seat.task, steps=tuple(steps), end=end, versions=versions, error=error, practice=seat.practice)
+
+
+def _play_step(
+    seat: Seat, env_step: Callable[[Any], Outcome], observation: Observation
+) -> Generator[Need, Any, tuple[Step, Observation | None]]:
+    unseen = [text for text in seat.agent.proposer.texts(observation) if text not in seat.agent.table]
+    if unseen:
+        yield EmbedRequest(tuple(unseen))
+    decisions: list[OpDecision | TokenDecision] = []
+    view: tuple[ViewLine, ...] = ()
+    answer: TokenDecision | None = None
+    if observation.kind is Kind.ASK:
+        hits = yield from _retrieve(seat, observation, decisions)
+        view = see(seat.memory, hits, seat.agent)
+        answer = yield _policy_request(seat, observation, view)
+        assert answer is not None
+        decisions.append(answer)
+    outcome = _guarded(env_step, answer.action if answer is not None else None)
+    if observation.kind is Kind.TELL or not seat.query_free:
+        yield from _write(seat, observation, decisions)
+    step = Step(
+        observation=observation,
+        decisions=tuple(decisions),
+        reward=float(outcome.reward),
+        view=view,
+        verdict=outcome.verdict,
+        context_tokens=_tokens_read(answer, view, observation, seat.agent),
+    )
+    return step, outcome.next
+
+
+def take_in(seat: Seat, observation: Observation) -> list[OpDecision | TokenDecision]:
+    """One observation outside an episode: the controller's ops on it, carried out now."""
+    decisions: list[OpDecision | TokenDecision] = []
+    seat.agent.table.add(seat.agent.proposer.texts(observation))
+    _drive(_write(seat, observation, decisions), seat.agent)
+    return decisions
+
+
+class Answered(NamedTuple):
+    """A question outside an episode."""
+
+    decisions: list[OpDecision | TokenDecision]
+    view: tuple[ViewLine, ...]
+    answer: TokenDecision
+
+
+def answer_question(seat: Seat, observation: Observation) -> Answered:
+    """Retrieve, look, answer: the ASK half of a step, with no environment to reply."""
+    decisions: list[OpDecision | TokenDecision] = []
+    seat.agent.table.add([observation.text])
+    hits = _drive(_retrieve(seat, observation, decisions), seat.agent)
+    view = see(seat.memory, hits, seat.agent)
+    [answer] = seat.agent.policy.act([_policy_request(seat, observation, view)])
+    return Answered(decisions, view, answer)
+
+
+def _drive(plays: Generator[Any, Any, Any], agent: Agent) -> Any:
+    """Run a generator that needs only the controller."""
+    try:
+        need = next(plays)
+        while True:
+            [choice] = agent.controller.choose([need])
+            need = plays.send(choice)
+    except StopIteration as stop:
+        return stop.value
+
+
+def _retrieve(
+    seat: Seat, observation: Observation, decisions: list[OpDecision | TokenDecision]
+) -> Generator[Need, OpChoice, tuple[Hit, ...]]:
+    """The controller may bring entries into view; nothing on offer but Keep is no decision."""
+    offers = seat.agent.proposer.reads(seat.memory, observation)
+    if len(offers.ops) == 1:
+        return ()
+    choice = yield _controller_request(seat, observation, offers, 0)
+    return carry_out(seat, observation, offers, choice, decisions)
+
+
+def _write(
+    seat: Seat, observation: Observation, decisions: list[OpDecision | TokenDecision]
+) -> Generator[Need, OpChoice, None]:
+    """Ops on what was told, one after the other, until Keep or ``max_ops``."""
+    for count in range(seat.agent.max_ops):
+        offers = seat.agent.proposer.writes(seat.memory, observation, count)
+        if len(offers.ops) == 1:
+            return
+        choice = yield _controller_request(seat, observation, offers, count)
+        carry_out(seat, observation, offers, choice, decisions)
+        if isinstance(offers.ops[choice.index], Keep):
+            return
+
+
+def carry_out(
+    seat: Seat,
+    observation: Observation,
+    offers: Offers,
+    choice: OpChoice,
+    decisions: list[OpDecision | TokenDecision],
+) -> tuple[Hit, ...]:
+    """Apply the chosen op and record the decision, with the hash of the memory that it was taken in."""
+    op, memory_hash = offers.ops[choice.index], seat.memory.state_hash()
+    stamp = Stamp(step=observation.step, observation_id=observation.id, writer="controller", trust=observation.trust)
+    result = seat.memory.apply(op, stamp)
+    decisions.append(
+        OpDecision(
+            actor="controller",
+            action=op,
+            memory_hash=memory_hash,
+            offers=offers,
+            choice=choice.index,
+            logprob=choice.logprob,
+            created=result.created,
+            refused=not result.done,
+        )
+    )
+    return result.hits
+
+
+def see(memory: AgentMemory, hits: Sequence[Hit], agent: Agent) -> tuple[ViewLine, ...]:
+    """What the policy reads: token memory in stable order, then the hits, within the read budget.
+
+    Where token memory alone is over the read budget its oldest lines stay out.
+    """
+    left = agent.read_budget
+    newest_first: list[ViewLine] = []
+    for item in reversed(memory.token.entries() if memory.token is not None else ()):
+        if item.tokens > left:
+            break
+        left -= item.tokens
+        newest_first.append(ViewLine(item.text, item.id, "token", item.stamp.observation_id))
+    lines = newest_first[::-1]
+    # Best hits first for the budget, then oldest first in view, as in token memory: a newer line supersedes.
+    kept: list[Hit] = []
+    for hit in hits:
+        if hit.tokens <= left:
+            left -= hit.tokens
+            kept.append(hit)
+    for hit in sorted(kept, key=lambda hit: hit.stamp.step):
+        lines.append(ViewLine(hit.text, hit.id, hit.store, hit.stamp.observation_id))
+    return tuple(lines)
+
+
+def _policy_request(seat: Seat, observation: Observation, view: tuple[ViewLine, ...]) -> PolicyRequest:
+    return PolicyRequest(
+        task=seat.task,
+        observation=observation,
+        view=view,
+        memory_hash=seat.memory.state_hash(),
+        seed=int(seat.rng.integers(2**62)),
+        greedy=seat.greedy,
+    )
+
+
+def _controller_request(seat: Seat, observation: Observation, offers: Offers, count: int) -> ControllerRequest:
+    return ControllerRequest(
+        observation=observation,
+        offers=offers,
+        memory=seat.memory,
+        table=seat.agent.table,
+        task=seat.task,
+        rng=seat.rng,
+        greedy=seat.greedy,
+        count=count,
+    )
+
+
+def _tokens_read(
+    answer: TokenDecision | None, view: tuple[ViewLine, ...], observation: Observation, agent: Agent
+) -> int:
+    """The prompt's length; where the reader takes no tokens, what the same view would cost a model."""
+    if answer is None:
+        return 0
+    if answer.prompt_ids:
+        return len(answer.prompt_ids)
+    return sum(agent.count_tokens(line.text) for line in view) + agent.count_tokens(observation.text)
+
+
+def _guarded(call: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return call(*arguments)
+    except Exception as error:
+        raise EnvFailed(f"{type(error).__name__}: {error}") from error
+
+
+class LeakGuard:
+    """Raises if a question's text stands in an observation on which writes are decided.
+
+    Sentences are compared whole, so the check costs a set look-up a step. A question that repeats an
+    earlier question is no leak.
+    """
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+        self._asked: set[str] = set()
+
+    def check(self, observation: Observation) -> None:
+        sentences = {s.strip().lower() for s in re.findall(r"[^.?!\n]+\??", observation.text)} - {""}
+        questions = {s for s in sentences if s.endswith("?")}
+        if observation.kind is Kind.ASK:
+            leaked = questions & self._told
+            self._asked |= questions
+        else:
+            leaked = questions & self._asked
+            self._told |= questions
+        if leaked:
+            raise LeakError(
+                f"rollout.query_free = True, but the question {min(leaked)!r} stands in what the controller may write "
+                f"(observation {observation.id!r}): mend the environment, or set rollout.query_free = False"
+            )
+
+
+def play_all(plays: Iterable[Play], agent: Agent, concurrency: int) -> list[Episode]:
+    """Play every generator to its end, at most ``concurrency`` at a time; results keep their order."""
+    waiting = list(enumerate(plays))[::-1]
+    done: dict[int, Episode] = {}
+    needs: dict[int, tuple[Play, Need]] = {}
+
+    def advance(index: int, play: Play, answer: Any) -> None:
+        try:
+            needs[index] = (play, play.send(answer))
+        except StopIteration as stop:
+            done[index] = stop.value
+            needs.pop(index, None)
+
+    while waiting or needs:
+        while waiting and len(needs) < concurrency:
+            advance(*waiting.pop(), None)
+        for index, play, answer in _serve(needs, agent):
+            advance(index, play, answer)
+    return [done[index] for index in sorted(done)]
+
+
+def _serve(needs: dict[int, tuple[Play, Need]], agent: Agent) -> list[tuple[int, Play, Any]]:
+    """Answer the cheapest kind of need first; the policy reads only when everybody else waits for it."""
+    for kind, answer in (
+        (EmbedRequest, lambda requests: _embed(requests, agent.table)),
+        (ControllerRequest, agent.controller.choose),
+        (PolicyRequest, agent.policy.act),
+    ):
+        ready = [(index, play, need) for index, (play, need) in needs.items() if isinstance(need, kind)]
+        if ready:
+            ready.sort(key=lambda entry: entry[0])
+            answers = answer([need for _, _, need in ready])
+            return [(index, play, one) for (index, play, _), one in zip(ready, answers, strict=True)]
+    return []
+
+
+def _embed(requests: Sequence[EmbedRequest], table: TextTable) -> list[None]:
+    table.add([text for request in requests for text in request.texts])
+    return [None] * len(requests)
+
+
+def play_groups(
+    agent: Agent, tasks: Sequence[Task], config: RolloutConfig, seed: Sequence[int], practice: bool = False
+) -> list[Group]:
+    """``group_size`` tries at each task; siblings start from forks of one memory, each with its own RNG.
+
+    Args:
+        seed: identifies this call in the run (run seed, step, ...); an episode's RNG adds task and sibling.
+    """
+    seats = []
+    for i, task in enumerate(tasks):
+        memory = agent.new_memory()
+        for g in range(config.group_size):
+            rng = np.random.default_rng([*seed, i, g])
+            seats.append(
+                Seat(
+                    agent=agent,
+                    task=task,
+                    memory=memory.fork(),
+                    rng=rng,
+                    practice=practice,
+                    query_free=config.query_free,
+                    step_limit=config.step_limit,
+                )
+            )
+    episodes = play_all((play_episode(seat) for seat in seats), agent, config.concurrency)
+    size = config.group_size
+    return [Group(task=task, episodes=tuple(episodes[i * size : (i + 1) * size])) for i, task in enumerate(tasks)]

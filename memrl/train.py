@@ -1,0 +1,41 @@
+"""THE PAGE: policy, controller and curriculum trained together. Read this first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from memrl.batch import make_batch
+from memrl.build import build
+from memrl.config import TrainConfig
+from memrl.credit import give_credit
+from memrl.metrics import summarise
+from memrl.rollout import play_groups
+from memrl.run import Run
+from memrl.warmup import warm_up
+
+
+def train(config: TrainConfig, resume: Path | None = None) -> Path:
+    """Train to the last step; returns the run folder, which holds all that ``evaluate`` needs.
+
+    Each step plays two kinds of episode. Where the policy answers, both actors learn. Practice episodes are read
+    by an exact reader instead: they cost no LM token and train the controller alone.
+
+    Raises:
+        InputError: a knob, a model or a folder cannot be used; the message names it and the way out.
+    """
+    with Run.open(config, resume) as run:
+        agent, practice, curriculum, learner = build(config)
+        parts = {"policy": agent.policy, "controller": agent.controller, "curriculum": curriculum, "learner": learner}
+        if not run.restore(**parts):
+            warm_up(agent, config, run)
+        for step in run.steps():
+            tasks = curriculum.draw(config.rollout.tasks)
+            groups = play_groups(agent, tasks, config.rollout, [config.seed, step, 0])
+            drills = curriculum.draw(config.rollout.practice_tasks)
+            groups += play_groups(practice, drills, config.rollout, [config.seed, step, 1], practice=True)
+            curriculum.observe(groups)
+            credits = give_credit(groups, config.credit)
+            update = learner.update(make_batch(credits))
+            run.log(step, {**summarise(groups), **curriculum.metrics(), **update})
+            run.checkpoint(step, **parts)
+    return run.folder

@@ -1,0 +1,42 @@
+"""The clipped surrogate and the candidates' softmax, by hand."""
+
+import math
+
+import torch
+
+from memrl.algos.losses import clipped_surrogate, entropy, masked_log_softmax
+
+
+def test_on_policy_the_surrogate_is_minus_the_advantage():
+    zero = torch.zeros(2)
+    out = clipped_surrogate(zero, zero, torch.tensor([2.0, -1.0]), 0.2, 0.28)
+    assert out.loss.tolist() == [-2.0, 1.0]
+    assert not out.clipped.any()
+
+
+def test_a_ratio_above_the_upper_bound_earns_no_more():
+    logprob = torch.tensor([math.log(1.5)], requires_grad=True)
+    out = clipped_surrogate(logprob, torch.zeros(1), torch.ones(1), 0.2, 0.28)
+    out.loss.sum().backward()
+    assert math.isclose(out.loss.item(), -1.28, rel_tol=1e-6)
+    assert logprob.grad.item() == 0.0 and out.clipped.item()
+
+
+def test_a_bad_choice_made_likelier_is_punished_in_full():
+    logprob = torch.tensor([math.log(1.5)])
+    out = clipped_surrogate(logprob, torch.zeros(1), -torch.ones(1), 0.2, 0.28)
+    assert math.isclose(out.loss.item(), 1.5, rel_tol=1e-6) and not out.clipped.item()
+
+
+def test_missing_candidates_take_no_probability():
+    mask = torch.tensor([[True, True, False]])
+    logprobs = masked_log_softmax(torch.tensor([[0.0, 0.0, 9.0]]), mask)
+    torch.testing.assert_close(logprobs.exp(), torch.tensor([[0.5, 0.5, 0.0]]))
+    torch.testing.assert_close(entropy(logprobs, mask), torch.tensor([math.log(2)]))
+
+
+def test_a_masked_softmax_has_finite_gradients():
+    logits = torch.tensor([[1.0, -1.0, 0.0]], requires_grad=True)
+    mask = torch.tensor([[True, True, False]])
+    entropy(masked_log_softmax(logits, mask), mask).sum().backward()
+    assert torch.isfinite(logits.grad).all() and logits.grad[0, 2] == 0

@@ -1,0 +1,102 @@
+"""Credit and batches on hand-made episodes: who earns what, and how much it weighs."""
+
+import numpy as np
+import pytest
+import torch
+
+from memory_stores.types import Keep, Write
+from memrl.batch import TokenRow, make_batch, merge_equal, micro_batches
+from memrl.config import CreditConfig
+from memrl.controllers.proposals import NUM_NUMBERS
+from memrl.credit import give_credit
+from memrl.types import (
+    End,
+    Episode,
+    Group,
+    Kind,
+    Observation,
+    Offers,
+    OpDecision,
+    Say,
+    Step,
+    Task,
+    TokenDecision,
+    Verdict,
+)
+
+TASK = Task(env="toy", theta=None, seed=0)
+OFFERS = Offers(
+    ops=(Keep(), Write("x")),
+    rows=np.full((2, 3), -1, dtype=np.int64),
+    numbers=np.zeros((2, NUM_NUMBERS), dtype=np.float32),
+)
+
+
+def op(choice: int) -> OpDecision:
+    return OpDecision(
+        actor="controller", action=OFFERS.ops[choice], memory_hash="", offers=OFFERS, choice=choice, logprob=-0.7
+    )
+
+
+def answer(token: int) -> TokenDecision:
+    return TokenDecision(
+        actor="policy", action=Say("a"), memory_hash="", prompt_ids=(1, 2), action_ids=(token,), logprobs=(-0.1,)
+    )
+
+
+def episode(*steps: tuple[list, float], end: End = End.DONE) -> Episode:
+    made = []
+    for i, (decisions, reward) in enumerate(steps):
+        kind = Kind.ASK if any(isinstance(d, TokenDecision) for d in decisions) else Kind.TELL
+        verdict = Verdict(score=reward, expected="a", category="latest") if kind is Kind.ASK else None
+        observation = Observation(id=f"o{i}", step=i, text=f"text {i}", kind=kind)
+        made.append(Step(observation=observation, decisions=tuple(decisions), reward=reward, verdict=verdict))
+    return Episode(task=TASK, steps=tuple(made), end=end)
+
+
+def test_an_op_earns_what_comes_after_it_and_an_answer_its_own_reward():
+    right = episode(([op(1)], 0.0), ([answer(5)], 1.0), ([op(0)], 0.0), ([answer(6)], 0.0))
+    wrong = episode(([op(0)], 0.0), ([answer(7)], 0.0), ([op(0)], 0.0), ([answer(6)], 1.0))
+    first, second = give_credit([Group(task=TASK, episodes=(right, wrong))], CreditConfig())
+    np.testing.assert_allclose(first.advantages, [0.0, 1.0, -1.0, -1.0])
+    np.testing.assert_allclose(second.advantages, [0.0, -1.0, 1.0, 1.0])
+
+
+def test_broadcast_gives_every_decision_the_same():
+    right = episode(([op(1)], 0.0), ([answer(5)], 1.0))
+    wrong = episode(([op(0)], 0.0), ([answer(7)], 0.0))
+    first, second = give_credit([Group(task=TASK, episodes=(right, wrong))], CreditConfig(name="broadcast"))
+    assert first.advantages.tolist() == [1.0, 1.0] and second.advantages.tolist() == [-1.0, -1.0]
+
+
+def test_an_environment_error_takes_no_part_in_the_baseline():
+    right, wrong = episode(([answer(5)], 1.0)), episode(([answer(7)], 0.0))
+    failed = episode(([answer(9)], 0.0), end=End.ENV_ERROR)
+    credits = give_credit([Group(task=TASK, episodes=(right, wrong, failed))], CreditConfig())
+    assert [c.advantages.tolist() for c in credits] == [[1.0], [-1.0]]
+
+
+def test_an_episode_that_became_more_rows_weighs_the_same():
+    short = episode(([op(1)], 0.0), ([answer(5)], 1.0))
+    long = episode(([op(0), op(0)], 0.0), ([answer(7)], 0.0))
+    batch = make_batch(give_credit([Group(task=TASK, episodes=(short, long))], CreditConfig()))
+    assert batch.ops is not None
+    torch.testing.assert_close(batch.ops.weight, torch.tensor([0.5, 0.25, 0.25]))
+
+
+def test_answers_without_tokens_are_nobodys_rows():
+    silent = TokenDecision(actor="policy", action=Say("a"), memory_hash="", prompt_ids=(), action_ids=(), logprobs=())
+    right, wrong = episode(([silent], 1.0)), episode(([silent], 0.0))
+    batch = make_batch(give_credit([Group(task=TASK, episodes=(right, wrong))], CreditConfig()))
+    assert batch.tokens == () and batch.num_token_decisions == 0 and batch.ops is None
+
+
+def test_equal_answers_merge_within_a_sign_and_zero_ones_go():
+    rows = [TokenRow(prompt_ids=(1,), action_ids=(2,), logprobs=(0.0,), advantage=a) for a in (0.5, 0.25, -0.5, 0.0)]
+    assert sorted(row.advantage for row in merge_equal(rows)) == pytest.approx([-0.5, 0.75])
+
+
+def test_micro_batches_hold_like_lengths_within_their_budget():
+    rows = [TokenRow(prompt_ids=(1,) * n, action_ids=(2,), logprobs=(0.0,), advantage=1.0) for n in (9, 1, 9, 1, 1)]
+    batches = micro_batches(rows, budget=20)
+    assert [[row.length for row in batch] for batch in batches] == [[10, 10], [2, 2, 2]]
