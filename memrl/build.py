@@ -132,11 +132,10 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
     count: CountTokens = getattr(reader, "count_tokens", _count_words)
     embedder = pick(EMBEDDERS, "memory.embedder", config.memory.embedder)()
     table = TextTable(embedder)
-    linker = PatternLinker() if config.memory.graph_budget else None
     return Agent(
         policy=reader,
         controller=build_controller(config.controller.name, config, table, family, count),
-        proposer=Proposer(table, count, linker),
+        proposer=Proposer(table, count, PatternLinker(), edges=config.memory.graph_budget > 0),
         family=family,
         table=table,
         new_memory=lambda: build_memory(config.memory, count, embedder),

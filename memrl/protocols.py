@@ -59,6 +59,13 @@ class EnvFamily(Protocol):
 
     def make(self, task: Task) -> Env: ...
 
+    def texts(self, task: Task) -> Sequence[str]:
+        """Texts that a play of the task will show, as far as they are known beforehand: they are embedded in one batch.
+
+        May be empty; costs speed, never correctness.
+        """
+        ...
+
     def held_out(self, seed: int, theta: Any) -> Task:
         """A task of the evaluation split."""
         ...

@@ -348,6 +348,7 @@ def play_groups(
     Args:
         seed: identifies this call in the run (run seed, step, ...); an episode's RNG adds task and sibling.
     """
+    agent.table.add([text for task in tasks for text in agent.family.texts(task)])
     seats = []
     for i, task in enumerate(tasks):
         memory = agent.new_memory()

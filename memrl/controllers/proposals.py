@@ -41,14 +41,15 @@ NUMBER_NAMES = (
     "cosine", "overlap", "nearest", "is_nearest",
     "age", "rank", "uses", "touched_tokens", "trust", "touched_trust",
     "fill", "text_tokens", "ops_so_far", "held_already",
+    "states", "takes_back", "conflict", "conflicts_held", "superseded", "touched_states",
 )  # fmt: skip
 """What the F numbers of an offer mean, in order."""
 
 NUM_NUMBERS = len(NUMBER_NAMES)
 _KIND = {op: i for i, op in enumerate(MEMORY_OPS)}
 _AT = {name: i for i, name in enumerate(NUMBER_NAMES)}
-GRAPH_READS = ((2, 1), (3, 2), (4, 3), (4, 0))
-"""(k, hops) of the graph retrievals on offer; 0 hops is personalised PageRank."""
+GRAPH_READS = ((1, 1), (2, 2), (3, 3), (4, 2))
+"""(k, hops) of the graph retrievals on offer. PageRank (0 hops) costs milliseconds a read, so no rollout offers it."""
 ARCHIVE_READS = (1, 2, 4)
 MAX_EVICTIONS = 6
 """Edges offered for removal when the graph is full: the oldest."""
@@ -62,24 +63,35 @@ class Offer(NamedTuple):
     touched: Entry | None
 
 
+Keys = frozenset[tuple[str, str]]
+"""(subject, relation) pairs that a text makes a statement about."""
+
+
 class Proposer:
     """Enumerates and describes the legal ops. Stateless but for its caches.
 
     Args:
         table: where texts get their embedding rows.
         count_tokens: the reader's own count.
-        linker: proposes edges from text; None for a memory without a graph.
+        linker: says which relations a text states: the edges on offer, and the numbers about conflicts.
+            None for neither.
+        edges: whether edge texts will need embeddings, because memories have a graph.
     """
 
     def __init__(
-        self, table: TextTable, count_tokens: Callable[[str], int], linker: EntityLinker | None = None
+        self,
+        table: TextTable,
+        count_tokens: Callable[[str], int],
+        linker: EntityLinker | None = None,
+        edges: bool = False,
     ) -> None:
-        self._table, self._count, self._linker = table, count_tokens, linker
+        self._table, self._count, self._linker, self._edges = table, count_tokens, linker, edges
+        self._keys_of: dict[str, Keys] = {}
 
     def texts(self, observation: Observation) -> list[str]:
         """The texts whose embeddings the offers for this observation may need beyond what memory holds."""
-        edges = self._linker.link(observation.text) if self._linker is not None else ()
-        return [observation.text, *(f"{e.subject} {e.relation} {e.object}" for e in edges)]
+        edges = self._links(observation.text) if self._edges else ()
+        return [observation.text, *(_edge_text(edge) for edge in edges)]
 
     def writes(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> Offers:
         """What may be done with an observation that tells."""
@@ -126,7 +138,7 @@ class Proposer:
         if graph is None or self._linker is None:
             return
         full = False
-        for proposed in self._linker.link(observation.text):
+        for proposed in self._links(observation.text):
             rivals = graph.conflicts(proposed.subject, proposed.relation)
             same = [edge for edge in rivals if edge.object == proposed.object]
             if proposed.negated:
@@ -160,6 +172,8 @@ class Proposer:
         _fill_touched(numbers, offers, observation)
         self._fill_shared(numbers, memory, observation, so_far)
         _fill_cosines(numbers, rows, self._table.matrix)
+        if self._linker is not None:
+            self._fill_conflicts(numbers, offers, memory, observation)
         return Offers(ops=tuple(offer.op for offer in offers), rows=rows, numbers=numbers)
 
     def _fill_shared(self, numbers: np.ndarray, memory: AgentMemory, observation: Observation, so_far: int) -> None:
@@ -170,6 +184,35 @@ class Proposer:
         if so_far:
             held = any(entry.stamp.observation_id == observation.id for entry in memory.entries())
             numbers[:, _AT["held_already"]] = held
+
+    def _fill_conflicts(
+        self, numbers: np.ndarray, offers: list[Offer], memory: AgentMemory, observation: Observation
+    ) -> None:
+        """Does the text state a relation, and which entries speak of the same (subject, relation)?"""
+        keys = self._keys(observation.text)
+        numbers[:, _AT["states"]] = len(keys)
+        numbers[:, _AT["takes_back"]] = any(edge.negated for edge in self._links(observation.text))
+        held = [(entry, self._entry_keys(entry)) for entry in memory.entries()]
+        newest = {key: entry.stamp.step for entry, own in held for key in own}
+        numbers[:, _AT["conflicts_held"]] = sum(bool(keys & own) for _, own in held) / 4.0
+        for line, offer in zip(numbers, offers, strict=True):
+            if offer.touched is not None:
+                own = self._entry_keys(offer.touched)
+                line[_AT["conflict"]] = bool(keys & own)
+                line[_AT["touched_states"]] = len(own)
+                line[_AT["superseded"]] = any(newest.get(key, -1) > offer.touched.stamp.step for key in own)
+
+    def _links(self, text: str) -> tuple[ProposedEdge, ...]:
+        return self._linker.link(text) if self._linker is not None else ()
+
+    def _keys(self, text: str) -> Keys:
+        keys = self._keys_of.get(text)
+        if keys is None:
+            keys = self._keys_of[text] = frozenset((edge.subject, edge.relation) for edge in self._links(text))
+        return keys
+
+    def _entry_keys(self, entry: Entry) -> Keys:
+        return self._keys(entry.text) if isinstance(entry, Item) else frozenset([(entry.subject, entry.relation)])
 
 
 def _edge_text(edge: ProposedEdge) -> str:

@@ -43,13 +43,16 @@ class ToyEnv:
 
 @dataclass
 class ToyFamily:
-    texts: Sequence[str]
+    story: Sequence[str]
     fail_at: int = -1
     name: str = "toy"
     num_tasks: int | None = None
 
     def make(self, task: Task) -> ToyEnv:
-        return ToyEnv(task, self.texts, self.fail_at)
+        return ToyEnv(task, self.story, self.fail_at)
+
+    def texts(self, task: Task) -> Sequence[str]:
+        return self.story
 
     def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str | None:
         return "yes" if "o0" in seen else "unknown"

@@ -1,0 +1,53 @@
+"""``Bm25Store``: an archive searched by words."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from memory_stores.contents import words
+from memory_stores.items import ItemShelf
+from memory_stores.types import CountTokens, StoreName
+
+
+class Bm25Store(ItemShelf):
+    """Items with ids ``a1, a2, ...``, ranked by BM25 (Robertson and Zaragoza 2009) through ``bm25s``.
+
+    k1 = 1.5 and b = 0.75; words are runs of letters and digits, case folded, without stemming. A BM25 score s becomes
+    ``s / (1 + s)``; items that share no word with the query are no hits, and ties go to the older item. The index is
+    a cache: any change of the items makes it stale, and the next ``Retrieve`` builds it again. Forks share it.
+    """
+
+    kind: ClassVar[str] = "bm25_store"
+    store: ClassVar[StoreName] = "archive"
+    prefix: ClassVar[str] = "a"
+
+    def __init__(self, budget: int, count_tokens: CountTokens) -> None:
+        super().__init__(budget, count_tokens)
+        self._index: tuple[Any, frozenset[str]] | None = None
+
+    def _contents_changed(self) -> None:
+        super()._contents_changed()
+        self._index = None
+
+    def _rank(self, query: str, k: int) -> list[tuple[str, float]]:
+        if self._index is None:
+            self._index = self._build()
+        index, vocabulary = self._index
+        asked = [word for word in words(query) if word in vocabulary]
+        if not asked:
+            return []
+        scores: list[float] = index.get_scores(asked).tolist()
+        # Rounded, so that the last bits of a float never decide between equals.
+        squashed = ((id, round(score / (1 + score), 6)) for id, score in zip(self._items, scores, strict=True))
+        return sorted((pair for pair in squashed if pair[1] > 0), key=lambda pair: -pair[1])[:k]
+
+    def _build(self) -> tuple[Any, frozenset[str]]:
+        import bm25s  # pyright: ignore[reportMissingTypeStubs]
+
+        corpus = [list(words(item.text)) for item in self._items.values()]
+        vocabulary = frozenset(word for text in corpus for word in text)
+        library: Any = bm25s
+        index = library.BM25(k1=1.5, b=0.75, method="lucene")
+        if vocabulary:
+            index.index(corpus, show_progress=False)
+        return index, vocabulary

@@ -1,0 +1,189 @@
+"""``ItemShelf``: texts under a budget of tokens. What the token store and both archives have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+from memory_stores.codec import check_entries, check_kind, entry_to_dict, item_from_dict, read_count, read_tables
+from memory_stores.contents import KEPT, MASK, REFUSED, checked_budget, hash_text, item_digest, memoised
+from memory_stores.store import NO_STAMP
+from memory_stores.types import (
+    CountTokens,
+    Forget,
+    Hit,
+    Item,
+    Keep,
+    Link,
+    MemoryOp,
+    OpResult,
+    Overwrite,
+    Refusal,
+    Relink,
+    Retrieve,
+    Stamp,
+    StoreName,
+    Unlink,
+    Write,
+)
+
+
+class ItemShelf(ABC):
+    """Items in the order they were written, under a budget; a subclass says how a query ranks them.
+
+    Keeps every promise of ``MemoryStore``. The same text from the same observation is held once (DUPLICATE).
+    A subclass that adds mutable state of its own must copy it in ``fork``; what is derived from the items and
+    never changed in place (an index) may be shared.
+    """
+
+    kind: ClassVar[str]
+    """Marks the store's state, so that another kind refuses it."""
+    store: ClassVar[StoreName]
+    prefix: ClassVar[str]
+    """First letter of its ids."""
+
+    def __init__(self, budget: int, count_tokens: CountTokens) -> None:
+        """``budget`` in tokens of ``count_tokens``, which must be pure: it is cached. Raises ValueError below 0."""
+        self._budget = checked_budget(type(self).__name__, budget)
+        self._count = memoised(count_tokens)
+        self._items: dict[str, Item] = {}
+        self._sources: set[tuple[str, str]] = set()
+        self._used = 0
+        self._hash = 0
+        self._serial = 0
+        self._cached: tuple[Item, ...] | None = ()
+
+    @property
+    def budget(self) -> int:
+        return self._budget
+
+    @property
+    def tokens_used(self) -> int:
+        return self._used
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def entries(self) -> tuple[Item, ...]:
+        """The items, oldest first."""
+        if self._cached is None:
+            self._cached = tuple(self._items.values())
+        return self._cached
+
+    def get(self, id: str) -> Item | None:
+        return self._items.get(id)
+
+    def cost(self, text: str) -> int:
+        """Tokens that holding ``text`` would take."""
+        return self._count(text)
+
+    def apply(self, op: MemoryOp, stamp: Stamp = NO_STAMP) -> OpResult:
+        """Carry out one op or refuse it. Raises TypeError on what is no memory op."""
+        match op:
+            case Keep():
+                return KEPT
+            case Write():
+                return self._put(op.text, stamp, None) if op.store == self.store else REFUSED[Refusal.NO_SUCH_STORE]
+            case Overwrite():
+                old = self._items.get(op.id)
+                return self._put(op.text, stamp, old) if old else REFUSED[Refusal.UNKNOWN_ID]
+            case Forget():
+                return self._forget(op.id)
+            case Retrieve():
+                return self._retrieve(op, stamp)
+            case Link() | Relink() | Unlink():
+                return REFUSED[Refusal.UNSUPPORTED]
+            case _:
+                raise TypeError(f"apply takes a MemoryOp, got {op!r}")
+
+    def _put(self, text: str, stamp: Stamp, old: Item | None) -> OpResult:
+        if not text or text.isspace():
+            return REFUSED[Refusal.EMPTY_TEXT]
+        source = (stamp.observation_id, text)
+        if source in self._sources:
+            return REFUSED[Refusal.DUPLICATE]
+        tokens = self._count(text)
+        if self._used - (old.tokens if old else 0) + tokens > self._budget:
+            return REFUSED[Refusal.OVER_BUDGET]
+        if old:
+            self._drop(old)
+        self._serial += 1
+        id = f"{self.prefix}{self._serial}"
+        self._items[id] = Item(id=id, text=text, tokens=tokens, stamp=stamp, replaces=old.id if old else None)
+        if stamp.observation_id:
+            self._sources.add(source)
+        self._used += tokens
+        self._hash = (self._hash + item_digest(text, stamp)) & MASK
+        self._contents_changed()
+        return OpResult(created=(id,), removed=(old.id,) if old else ())
+
+    def _forget(self, id: str) -> OpResult:
+        old = self._items.get(id)
+        if old is None:
+            return REFUSED[Refusal.UNKNOWN_ID]
+        self._drop(old)
+        self._contents_changed()
+        return OpResult(removed=(id,))
+
+    def _drop(self, old: Item) -> None:
+        del self._items[old.id]
+        self._sources.discard((old.stamp.observation_id, old.text))
+        self._used -= old.tokens
+        self._hash = (self._hash - item_digest(old.text, old.stamp)) & MASK
+
+    def _retrieve(self, op: Retrieve, stamp: Stamp) -> OpResult:
+        if op.store != self.store:
+            return REFUSED[Refusal.NO_SUCH_STORE]
+        if op.k < 1 or op.hops < 0:
+            return REFUSED[Refusal.BAD_ARGUMENT]
+        if not op.query or op.query.isspace():
+            return REFUSED[Refusal.EMPTY_TEXT]
+        hits: list[Hit] = []
+        for id, score in self._rank(op.query, op.k) if self._items else ():
+            item = self._items[id]
+            self._items[id] = replace(item, uses=item.uses + 1, used_at=stamp.step)
+            hits.append(Hit(id=id, text=item.text, store=self.store, score=score, tokens=item.tokens, stamp=item.stamp))
+        if hits:
+            self._cached = None
+        return OpResult(hits=tuple(hits))
+
+    @abstractmethod
+    def _rank(self, query: str, k: int) -> list[tuple[str, float]]:
+        """Up to k pairs (id, score in [0, 1]), best first, ties to the older item. The shelf is not empty."""
+
+    def _contents_changed(self) -> None:
+        """Called after every change of the texts; a subclass extends it to let its index go stale."""
+        self._cached = None
+
+    def fork(self) -> Self:
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        twin._items = self._items.copy()
+        twin._sources = self._sources.copy()
+        return twin
+
+    def state_hash(self) -> str:
+        return hash_text(self._hash)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "budget": self._budget,
+            "serial": self._serial,
+            "items": [entry_to_dict(item) for item in self._items.values()],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Become that store, its budget included; token counts are taken as they were. Raises ValueError."""
+        check_kind(state, self.kind)
+        budget, serial = read_count(state, "budget"), read_count(state, "serial")
+        items = [item_from_dict(data) for data in read_tables(state, "items")]
+        check_entries(items, self.prefix, budget, serial)
+        self._budget, self._serial = budget, serial
+        self._items = {item.id: item for item in items}
+        self._sources = {(i.stamp.observation_id, i.text) for i in items if i.stamp.observation_id}
+        self._used = sum(item.tokens for item in items)
+        self._hash = sum(item_digest(item.text, item.stamp) for item in items) & MASK
+        self._contents_changed()

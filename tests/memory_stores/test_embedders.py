@@ -1,0 +1,50 @@
+"""HashEmbedder: unit rows, the same everywhere. MiniLM: marked slow, as it reads its weights."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from memory_stores import HashEmbedder, MiniLM
+
+
+def test_rows_have_unit_length_and_do_not_depend_on_their_neighbours():
+    embedder = HashEmbedder(32)
+    rows = embedder.embed(["the red key", "Ana", "the red key"])
+    assert rows.shape == (3, 32) and rows.dtype == np.float32
+    assert np.linalg.norm(rows, axis=1) == pytest.approx([1, 1, 1], abs=1e-6)
+    assert (rows[0] == rows[2]).all()
+    assert (embedder.embed(["Ana"])[0] == rows[1]).all()
+    assert embedder.embed([]).shape == (0, 32)
+
+
+def test_case_and_punctuation_do_not_matter_but_word_order_does():
+    one, same, other = HashEmbedder().embed(["Ana met Bob", "ANA met, Bob!", "Bob met Ana"])
+    assert (one == same).all()
+    assert not (one == other).all()
+    assert float(one @ other) > 0
+
+
+def test_a_text_without_words_is_the_zero_vector():
+    assert not HashEmbedder().embed(["?!"]).any()
+
+
+def test_another_process_gives_the_same_vectors():
+    code = "from memory_stores import HashEmbedder; print(HashEmbedder(8).embed(['the red key']).tolist())"
+    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert there.strip() == str(HashEmbedder(8).embed(["the red key"]).tolist())
+
+
+def test_a_width_below_one_is_an_error():
+    with pytest.raises(ValueError, match=r"HashEmbedder.dim must be at least 1, got 0"):
+        HashEmbedder(0)
+
+
+@pytest.mark.slow
+def test_minilm_puts_like_meanings_near():
+    model = MiniLM()
+    cat, kitten, tax = model.embed(["a cat sleeps", "a kitten naps", "the tax law changed"])
+    assert cat.shape == (model.dim,)
+    assert float(cat @ kitten) > float(cat @ tax) + 0.2
+    assert model.embed([]).shape == (0, 384)
