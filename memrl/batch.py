@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from memrl.credit import Credit
@@ -41,6 +42,29 @@ class OpBatch:
 
     def __len__(self) -> int:
         return len(self.counts)
+
+    def take(self, index: NDArray[np.int64]) -> OpBatch:
+        """The decisions at ``index``, their weights scaled to sum to 1 again."""
+        chosen = torch.from_numpy(index)
+        counts = self.counts[chosen]
+        starts = (self.counts.cumsum(0) - self.counts)[chosen]
+        within = torch.arange(int(counts.sum())) - (counts.cumsum(0) - counts).repeat_interleave(counts)
+        candidates = starts.repeat_interleave(counts) + within
+        weight = self.weight[chosen]
+        return OpBatch(
+            rows=self.rows[candidates],
+            numbers=self.numbers[candidates],
+            counts=counts,
+            choice=self.choice[chosen],
+            old_logprob=self.old_logprob[chosen],
+            advantage=self.advantage[chosen],
+            weight=weight / weight.sum(),
+        )
+
+    def shuffled(self, parts: int, rng: np.random.Generator) -> list[OpBatch]:
+        """``parts`` mini-batches of about equal size, every decision in one of them."""
+        pieces = np.array_split(rng.permutation(len(self)), min(parts, len(self)))
+        return [self.take(np.sort(piece)) for piece in pieces]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

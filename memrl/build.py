@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from memory_stores.pattern_linker import PatternLinker
-
 from memory_stores.embed import Embedder, HashEmbedder, MiniLM
 from memory_stores.graph_store import GraphStore
 from memory_stores.memory import AgentMemory
+from memory_stores.pattern_linker import PatternLinker
 from memory_stores.token_store import TokenStore
 from memory_stores.types import CountTokens
 from memory_stores.vector_store import VectorStore
@@ -162,6 +161,7 @@ def build(config: TrainConfig) -> Parts:
         policy=agent.policy if config.policy.trained else None,  # pyright: ignore[reportArgumentType]
         controller=agent.controller if config.controller.trained else None,  # pyright: ignore[reportArgumentType]
         config=config.learner,
+        seed=config.seed,
     )
     practice = dataclasses.replace(agent, policy=ExactReader({agent.family.name: agent.family}))
     return Parts(agent, practice, build_curriculum(config, agent.family), learner)

@@ -156,12 +156,14 @@ class LearnerConfig:
     """Weight of the controller's entropy."""
     epochs: int = 3
     """Passes over the controller's decisions a step; the policy's tokens are read once, in the first."""
+    minibatches: int = 2
+    """Parts that each pass is cut into; each is one optimiser step. The policy's tokens go with the first."""
     max_grad_norm: float = 1.0
     batch_tokens: int = 4096
     """Tokens, padding included, of one micro-batch of the policy."""
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "epochs", "batch_tokens")
+        _at_least(self, 1, "epochs", "minibatches", "batch_tokens")
         _at_least(self, 0, "entropy", "policy_learning_rate", "controller_learning_rate")
 
 

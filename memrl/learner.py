@@ -1,4 +1,4 @@
-"""Batch to one optimiser step: policy (LoRA) and controller learn from the same episodes.
+"""Batch to optimiser steps: policy (LoRA) and controller learn from the same episodes, in one optimiser.
 
 The loss is a sum of parts, one per actor, each normalised by its own count (``batch.py``). The policy's tokens are
 read once, on-policy; the controller's decisions are cheap and are read ``epochs`` times under the clip.
@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -46,9 +47,14 @@ class Learner:
     """One optimiser over all trained actors. An actor that is None stays as it is."""
 
     def __init__(
-        self, policy: TrainableReader | None, controller: TrainableScorer | None, config: LearnerConfig
+        self,
+        policy: TrainableReader | None,
+        controller: TrainableScorer | None,
+        config: LearnerConfig,
+        seed: int = 0,
     ) -> None:
         self._policy, self._controller, self._config = policy, controller, config
+        self._rng = np.random.default_rng(seed)
         self._parts: list[dict[str, Any]] = []
         if controller is not None:
             self._parts.append({"params": list(controller.parameters()), "lr": config.controller_learning_rate})
@@ -58,21 +64,34 @@ class Learner:
         self._optimizer = torch.optim.AdamW(self._parts, betas=(0.9, 0.95), weight_decay=0.0) if self._parts else None
 
     def update(self, batch: Batch) -> dict[str, float]:
-        """Learn from a batch; returns means over it."""
-        totals: dict[str, float] = defaultdict(float)
+        """Learn from a batch; returns means over its optimiser steps.
+
+        Raises:
+            FloatingPointError: a gradient is not finite; the weights are as they were.
+        """
         if self._optimizer is None:
             return {}
-        epochs = self._config.epochs if self._controller is not None and batch.ops is not None else 1
-        for epoch in range(epochs):
+        totals: dict[str, float] = defaultdict(float)
+        parts = self._op_parts(batch)
+        tokens = batch.tokens if self._policy is not None else ()
+        for i, ops in enumerate(parts):
             self._optimizer.zero_grad(set_to_none=True)
-            if self._controller is not None and batch.ops is not None:
-                _add(totals, self._learn_ops(self._controller, batch.ops), 1.0 / epochs)
-            if self._policy is not None and batch.tokens and epoch == 0:
-                _add(totals, self._learn_tokens(self._policy, batch.tokens), 1.0)
-            _add(totals, self._step(), 1.0 / epochs)
-            self._bump(tokens_read=epoch == 0 and bool(batch.tokens))
+            if self._controller is not None and ops is not None:
+                _add(totals, self._learn_ops(self._controller, ops), 1.0 / len(parts))
+            if self._policy is not None and tokens and i == 0:
+                _add(totals, self._learn_tokens(self._policy, tokens), 1.0)
+            _add(totals, self._step(), 1.0 / len(parts))
+            self._bump(tokens_read=i == 0 and bool(tokens))
         totals["token_rows"] = float(len(batch.tokens))
+        totals["op_decisions"] = float(len(batch.ops) if batch.ops is not None else 0)
         return dict(totals)
+
+    def _op_parts(self, batch: Batch) -> list[OpBatch | None]:
+        """What each optimiser step of this update reads of the controller's decisions."""
+        if self._controller is None or batch.ops is None:
+            return [None]
+        epochs = range(self._config.epochs)
+        return [part for _ in epochs for part in batch.ops.shuffled(self._config.minibatches, self._rng)]
 
     def _learn_ops(self, controller: TrainableScorer, ops: OpBatch) -> dict[str, float]:
         config = self._config
@@ -114,11 +133,13 @@ class Learner:
             self._policy.bump()
 
     def state_dict(self) -> dict[str, Any]:
-        return {"optimizer": self._optimizer.state_dict() if self._optimizer is not None else None}
+        optimizer = self._optimizer.state_dict() if self._optimizer is not None else None
+        return {"optimizer": optimizer, "rng": self._rng.bit_generator.state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         if self._optimizer is not None:
             self._optimizer.load_state_dict(state["optimizer"])
+        self._rng.bit_generator.state = state["rng"]
 
 
 def _padded(values: Sequence[Sequence[float]], like_RA: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 
 from memrl.config import TrainConfig
-from memrl.policies.warm_start import Example, warm_start
-from memrl.protocols import Agent
+from memrl.policies.warm_start import warm_start
+from memrl.protocols import Agent, ReadingLesson
 
 VIEW_LINES = 6
 """The longest view of the reader's lessons."""
@@ -35,13 +35,13 @@ def warm_up(agent: Agent, config: TrainConfig, reports: Reports) -> None:
         warm_start(agent.policy, examples, config.warm_start, seed=config.seed, on_step=lambda *_: tick())  # pyright: ignore[reportArgumentType]
 
 
-def reading_lessons(agent: Agent, config: TrainConfig, count: int) -> list[Example]:
+def reading_lessons(agent: Agent, config: TrainConfig, count: int) -> list[ReadingLesson]:
     """Views of training tasks with the answers that an exact reader gives on them."""
     rng = np.random.default_rng([config.seed, 0x5F7])
-    examples: list[Example] = []
+    examples: list[ReadingLesson] = []
     while len(examples) < count:
         lessons = agent.family.reading_lessons(int(rng.integers(2**31)), rng, VIEW_LINES)
         if not lessons:
             raise ValueError(f"warm_start.steps = {config.warm_start.steps}: env {agent.family.name!r} has no lessons")
-        examples += [Example(lines, question, answer) for lines, question, answer in lessons]
+        examples += lessons
     return examples[:count]

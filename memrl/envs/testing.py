@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from memrl.protocols import EnvFamily, Outcome
 from memrl.types import Kind, Observation, Say, Task
 
@@ -16,7 +18,7 @@ def check_env(family: EnvFamily, task: Task, max_steps: int = 20_000) -> None:
     told = [observation for observation, _ in first]
     assert told == [observation for observation, _ in second], "two plays of one task must show the same"
     assert len({o.id for o in told}) == len(told), "observation ids must be unique in their episode"
-    assert all(a.step < b.step for a, b in zip(told, told[1:], strict=False)), "the clock must move forward"
+    assert all(a.step < b.step for a, b in itertools.pairwise(told)), "the clock must move forward"
     for observation, outcome in first:
         asked = observation.kind is Kind.ASK
         assert (outcome.verdict is not None) == asked, "a verdict belongs to a question, and every question has one"

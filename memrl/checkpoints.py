@@ -1,0 +1,124 @@
+"""Checkpoints: every part's state in one file, written whole or not at all; the last two are kept."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from memrl.errors import RunFolderError
+
+KEPT = 2
+"""A newest file that cannot be read has one before it to fall back to."""
+
+_NAME = re.compile(r"step-(\d{6,})\.pt")
+
+
+def write_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
+    """Write beside the target, flush to disk, rename; then drop all but the last two. A crash leaves the old files.
+
+    ``state`` holds tensors, numpy arrays and plain Python values: nothing whose loading would run code.
+    """
+    import torch
+
+    folder.mkdir(exist_ok=True)
+    target = folder / f"step-{step:06d}.pt"
+    handle, scratch = tempfile.mkstemp(dir=folder, prefix=f".{target.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save(dict(state), file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(scratch).replace(target)
+    except BaseException:
+        Path(scratch).unlink(missing_ok=True)
+        raise
+    for old in checkpoint_files(folder)[KEPT:]:
+        old.unlink(missing_ok=True)
+    return target
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """Newest first; empty if nothing was saved."""
+    found = [(int(match[1]), path) for path in folder.glob("step-*.pt") if (match := _NAME.fullmatch(path.name))]
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+def read_newest(folder: Path, tell: Callable[[str], None]) -> dict[str, Any] | None:
+    """The newest checkpoint that can be read, on the CPU; None if nothing was saved. Skipped files are told.
+
+    Raises:
+        RunFolderError: there are checkpoints and none can be read.
+    """
+    files = checkpoint_files(folder)
+    for path in files:
+        try:
+            return _read(path)
+        except (OSError, RuntimeError, EOFError, ValueError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            tell(f"checkpoint {path} cannot be read ({reason}): going back to the one before")
+    if files:
+        raise RunFolderError(
+            f"run folder {folder.parent}: none of its checkpoints can be read ({', '.join(p.name for p in files)}); "
+            "restore one from a backup, or train again into another folder"
+        )
+    return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import pickle
+
+    import torch
+
+    try:
+        with torch.serialization.safe_globals(_numpy_types()):
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(state, dict):
+        raise ValueError("it holds no parts")
+    return state
+
+
+def _numpy_types() -> list[Any]:
+    """What a pickled numpy array or number names: allowed on top of torch's own short list."""
+    from numpy._core import multiarray
+
+    kinds = [type(np.dtype(code)) for code in "?bBhHiIlLqQefd"]
+    return [multiarray._reconstruct, multiarray.scalar, np.ndarray, np.dtype, *kinds]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def seed_everything(seed: int) -> None:
+    """Python, numpy and torch, all devices."""
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def rng_state() -> dict[str, Any]:
+    """Where the global generators of Python, numpy and torch stand."""
+    import torch
+
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    numpy_state = np.random.get_state(legacy=True)
+    return {"python": random.getstate(), "numpy": numpy_state, "torch": torch.get_rng_state(), "cuda": cuda}
+
+
+def set_rng_state(state: Mapping[str, Any]) -> None:
+    """Go on as from ``rng_state``; CUDA generators only where as many devices are there."""
+    import torch
+
+    version, words, gauss = state["python"]
+    random.setstate((version, tuple(words), gauss))
+    np.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"])
+    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])

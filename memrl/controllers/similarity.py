@@ -1,0 +1,46 @@
+"""Overwrite what says nearly the same; otherwise add."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from memory_stores.types import Entry
+from memrl.controllers.rules import Menu, Rule, held, remember
+from memrl.protocols import ControllerRequest
+
+
+class Similarity(Rule):
+    """The victim is the entry most similar to the observation, by cosine of their embeddings.
+
+    Args:
+        threshold: from this cosine on it is overwritten even while there is room.
+    """
+
+    def __init__(self, threshold: float = 0.6) -> None:
+        self._threshold = threshold
+
+    def take_in(self, request: ControllerRequest, menu: Menu) -> int:
+        store = request.memory.token
+        items = store.entries() if store is not None else ()
+        if items and not held(request, items):
+            cosines = _cosines(request, items)
+            nearest = items[int(cosines.argmax())].id
+            if cosines.max() >= self._threshold and nearest in menu.overwrite:
+                return menu.overwrite[nearest]
+        return remember(request, menu, _most_similar_first)
+
+
+def _cosines(request: ControllerRequest, entries: Sequence[Entry]) -> np.ndarray:
+    """[N] cosine of each entry to the observation."""
+    table = request.table
+    rows = [table.row(entry.text) for entry in entries]
+    here = table.row(request.observation.text)
+    return table.matrix[rows] @ table.matrix[here]
+
+
+def _most_similar_first(request: ControllerRequest, entries: Sequence[Entry]) -> Sequence[Entry]:
+    if not entries:
+        return entries
+    return [entries[i] for i in np.argsort(-_cosines(request, entries), kind="stable")]

@@ -1,0 +1,129 @@
+"""MemWorld as an environment, and the family that curricula and evaluations draw from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from string import punctuation
+from typing import Any
+
+import numpy as np
+
+from memrl.envs.memworld import forward, oracles
+from memrl.envs.memworld.cells import ladder
+from memrl.envs.memworld.events import QUERIES, UNKNOWN, Contradict, Query, form, observation_id, step_of
+from memrl.envs.memworld.program import Program, as_theta, program_of
+from memrl.envs.memworld.theta import Theta
+from memrl.envs.memworld.views import sample_views
+from memrl.protocols import Bounds, Outcome, ReadingLesson
+from memrl.types import Action, Kind, Observation, Say, Split, Task, Verdict
+
+UNTRUSTED = 0.3
+"""Trust of the channel that contradictions come through."""
+_ARTICLES = frozenset(("the", "a", "an"))
+_NO_PUNCTUATION = str.maketrans("", "", punctuation)
+
+
+def normalise(text: str) -> str:
+    """The first line in lower case, without punctuation and articles."""
+    first_line = text.strip().partition("\n")[0]
+    words = first_line.lower().translate(_NO_PUNCTUATION).split()
+    return " ".join(word for word in words if word not in _ARTICLES)
+
+
+def category(program: Program, query: Query) -> str:
+    """The row of a table that a question counts in: its form, or "unanswerable"."""
+    return "unanswerable" if program.answers[query.step] == UNKNOWN else form(query)
+
+
+class MemWorldEnv:
+    """One program, shown step by step. Right answers earn 1.0, everything else 0.0."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._program = program_of(task)
+        self._step: int | None = None
+
+    def start(self) -> Observation:
+        """The first observation. Raises RuntimeError if it was started before."""
+        if self._step is not None:
+            raise RuntimeError("a MemWorldEnv is played once: make another from the same task")
+        self._step = 0
+        return self._observation(0)
+
+    def step(self, action: Action | None) -> Outcome:
+        """Judge the action where a question was asked, and show what comes next."""
+        if self._step is None or self._step >= len(self._program.events):
+            raise RuntimeError("step() needs an observation to deal with: the episode has not started or is over")
+        verdict = self._judge(self._step, action)
+        self._step += 1
+        over = self._step == len(self._program.events)
+        return Outcome(verdict.score if verdict else 0.0, None if over else self._observation(self._step), verdict)
+
+    def _judge(self, step: int, action: Action | None) -> Verdict | None:
+        event = self._program.events[step]
+        if not isinstance(event, QUERIES):
+            return None
+        expected = self._program.answers[step]
+        right = isinstance(action, Say) and normalise(action.text) == normalise(expected)
+        return Verdict(score=float(right), expected=expected, category=category(self._program, event))
+
+    def _observation(self, step: int) -> Observation:
+        event = self._program.events[step]
+        return Observation(
+            id=observation_id(step),
+            step=step,
+            text=self._program.texts[step],
+            kind=Kind.ASK if isinstance(event, QUERIES) else Kind.TELL,
+            trust=UNTRUSTED if isinstance(event, Contradict) else 1.0,
+        )
+
+
+class MemWorldFamily:
+    """Every MemWorld task that a base theta and the ladder up to it describe."""
+
+    name = "memworld"
+    num_tasks: int | None = None
+
+    def __init__(self, theta: Mapping[str, Any] | Theta | None = None) -> None:
+        self.theta = as_theta({} if theta is None else theta)
+
+    def task(self, seed: int, split: Split = "train", theta: Theta | None = None, cell: str = "") -> Task:
+        """A task of this family; of its base theta where none is given."""
+        return Task(env=self.name, theta=theta or self.theta, seed=seed, split=split, cell=cell)
+
+    def make(self, task: Task) -> MemWorldEnv:
+        return MemWorldEnv(task)
+
+    def texts(self, task: Task) -> Sequence[str]:
+        """Everything that a play of the task shows, questions included."""
+        return program_of(task).texts
+
+    def held_out(self, seed: int, theta: Theta | Mapping[str, Any]) -> Task:
+        """A task with the names and the phrasings that training never sees."""
+        return self.task(seed, "eval", as_theta(theta))
+
+    def cells(self) -> dict[str, Theta]:
+        """Cell name -> theta, easiest first; the last, "base", is the family's own theta."""
+        return ladder(self.theta)
+
+    def bounds(self, task: Task, budget: int, cost: Callable[[str], int]) -> Bounds:
+        """The best keeper under ``budget`` tokens, and the blind guesser."""
+        program = program_of(task)
+        return Bounds(oracles.keeper_score(program, budget, cost), oracles.blind_score(program))
+
+    def plan(self, task: Task, budget: int, cost: Callable[[str], int]) -> dict[str, int]:
+        """Observation id -> last step at which the best keeper still needs it."""
+        return oracles.plan(program_of(task), budget, cost)
+
+    def reading_lessons(self, seed: int, rng: np.random.Generator, max_lines: int) -> list[ReadingLesson]:
+        """As many views of up to ``max_lines`` lines as one training task has questions."""
+        return sample_views(self.task(seed), rng, self.theta.questions, max_lines)
+
+    def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str:
+        """The answer that the observations ``seen`` support; "unknown" where they support none."""
+        program = program_of(task)
+        query = program.events[step_of(question_id)]
+        if not isinstance(query, QUERIES):
+            raise ValueError(f"question_id = {question_id!r}: this observation asks nothing")
+        steps = (step_of(name) for name in seen if name)
+        return forward.answer(program.told(steps, query.step), query)

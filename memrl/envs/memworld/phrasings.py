@@ -1,0 +1,241 @@
+"""How facts and questions are said. Every fourth phrasing is held out: only evaluation sees it, and no other.
+
+Slots: {s} subject, {v} value (a place or a person), {a} a bystander, {n} second name, {r} role noun,
+{c} claim, {d} day. Subjects and places come with their article.
+"""
+
+from __future__ import annotations
+
+from memrl.envs.memworld.events import Relation
+
+ASSERT_THING = (
+    "{a} put {s} in {v} early this morning.",
+    "In {v}, {a} set {s} down on a shelf.",
+    "{s} was left in {v} by {a} after breakfast.",
+    "You can find {s} in {v}, where {a} keeps it.",
+    "{a} keeps {s} in {v} for the time being.",
+    "Inside {v} is where {a} first placed {s}.",
+    "{a} laid {s} carefully on a table in {v}.",
+    "{s} has been stored in {v} by {a} since dawn.",
+    "{s} sits in {v}, where {a} dropped it off.",
+    "{a} brought {s} to {v} and left it there.",
+    "{v} is where {s} is, just as {a} wanted.",
+    "{a} hung {s} up in {v} before going home.",
+)
+UPDATE_THING = (
+    "{a} has now moved {s} over to {v}.",
+    "{s} is in {v} now, because {a} moved it.",
+    "Now {v} holds {s}, which {a} brought over.",
+    "{a} took {s} away and left it in {v}.",
+    "{s} went from its old spot to {v} today.",
+    "Later {a} shifted {s} to a corner of {v}.",
+    "{a} picked up {s} and dropped it in {v}.",
+    "{s} was just relocated to {v} by {a}.",
+    "From now on {a} keeps {s} in {v} instead.",
+    "{s} has a new spot in {v}, thanks to {a}.",
+    "It was to {v} that {a} transferred {s} afterwards.",
+    "Into {v} went {s} when {a} tidied up.",
+)
+ASSERT_PERSON = (
+    "{s} is in {v} and will stay there awhile.",
+    "{s} arrived at {v} early this morning, quite alone.",
+    "In {v} you can find {s} hard at work.",
+    "{s} spends the day in {v}, reading old papers.",
+    "{s} sat down in {v} right after breakfast.",
+    "{v} is where {s} is waiting right now.",
+    "Right now {s} is resting somewhere in {v}.",
+    "Inside {v}, {s} has started to clean up.",
+    "{s} came to {v} at dawn and stayed there.",
+    "{s} is standing in {v} with some hot tea.",
+    "Over in {v}, {s} is busy with repairs.",
+    "{s} has been seen in {v} since this morning.",
+)
+UPDATE_PERSON = (
+    "{s} has now gone over to {v}.",
+    "{s} walked to {v} a moment ago and stayed.",
+    "A moment ago {s} moved on to {v}.",
+    "{s} left and is now inside {v} instead.",
+    "{s} is in {v} now, after a short walk.",
+    "Now {v} is where {s} spends some time.",
+    "{s} hurried off to {v} and remained there.",
+    "{s} has just travelled all the way to {v}.",
+    "{s} went into {v} and closed a window.",
+    "By now {s} has reached {v} on foot.",
+    "{s} returned to {v} after a short break.",
+    "It is {v} that {s} has just entered.",
+)
+RETRACT = (
+    "{s} is no longer in {v}, and nobody knows more.",
+    "Nobody can find {s} in {v} any more.",
+    "{s} is gone from {v}, and no trail is left.",
+    "{s} has vanished from {v} without a trace.",
+    "{s} left {v} for a place that nobody knows.",
+    "No longer is {s} in {v}, and all trace is lost.",
+    "By now {s} is not in {v} any more.",
+    "{v} no longer holds {s}, and nobody knows why.",
+    "{s} disappeared from {v} and was not seen again.",
+    "In {v} there is no sign of {s} any more.",
+    "{s} went missing from {v} and stays missing.",
+    "Nobody knows where {s} is, but not in {v}.",
+)
+LINK: dict[Relation, tuple[str, ...]] = {
+    "carrier": (
+        "{v} picked up {s} and carries it now.",
+        "{s} is carried by {v} from this moment on.",
+        "{v} is carrying {s} around all day long.",
+        "{s} travels with {v}, who holds it tightly.",
+        "{v} now has {s} tucked inside a coat.",
+        "In the arms of {v} you now see {s}.",
+        "{v} took {s} and is holding on to it.",
+        "{v} walks around with {s} at all times.",
+        "{s} was handed to {v}, who carries it.",
+        "{s} is now in the hands of {v}.",
+        "Someone gave {s} to {v} to carry around.",
+        "{v} grabbed {s} and keeps carrying it about.",
+    ),
+    "owner": (
+        "{s} belongs to {v}, as everyone here knows.",
+        "{v} owns {s} and paid for it in full.",
+        "{v} bought {s} and is its owner now.",
+        "{s} is now the property of {v} alone.",
+        "The owner of {s} is {v} these days.",
+        "{v} has become the proud owner of {s}.",
+        "{s} was sold to {v} for a fair price.",
+        "{v} inherited {s} and owns it from now on.",
+        "{v} is the one who owns {s} now.",
+        "By law {s} belongs to {v} from today.",
+        "{s} now belongs to {v}, who paid for it.",
+        "Ownership of {s} has passed to {v} today.",
+    ),
+    "boss": (
+        "{s} works for {v} and earns good money.",
+        "{v} is the boss of {s} these days.",
+        "{v} hired {s} and is the boss now.",
+        "{s} has {v} as a boss from now on.",
+        "The boss of {s} is now {v}, officially.",
+        "{s} took a job and works for {v}.",
+        "{s} is employed by {v} from today on.",
+        "{s} now reports to {v}, the new boss.",
+        "From today {s} works for {v} every day.",
+        "{v} employs {s} and pays fair wages.",
+        "{s} has started to work for {v} today.",
+        "{s} got hired by {v}, the new boss.",
+    ),
+    "teacher": (
+        "{s} learns from {v} every single afternoon.",
+        "{v} is the teacher of {s} these days.",
+        "{v} teaches {s} every day after lunch.",
+        "{s} has {v} as a teacher from now on.",
+        "The teacher of {s} is now {v}, officially.",
+        "{s} takes lessons from {v} these days.",
+        "{s} is taught by {v} from today on.",
+        "{s} now attends lessons given by {v} daily.",
+        "From today {s} learns a trade from {v}.",
+        "{s} became a student of {v} this week.",
+        "{v} has started to teach {s} a trade.",
+        "{s} studies under {v}, a patient new teacher.",
+    ),
+}
+UNLINK = (
+    "{v} is no longer the {r} of {s}, nor is anyone.",
+    "{s} has no {r} any more since {v} quit.",
+    "{v} stopped being the {r} of {s} for good.",
+    "{v} gave up being the {r} of {s} today.",
+    "The {r} of {s} is not {v} any more.",
+    "Without {v}, {s} is left with no {r} at all.",
+    "{v} is not the {r} of {s} any longer.",
+    "{s} was left without a {r} when {v} gave up.",
+    "No longer is {v} the {r} of {s}, sadly.",
+    "{s} no longer has {v} as {r}, nor anyone else.",
+    "As of now {v} is not the {r} of {s}.",
+    "{v} ceased to be the {r} of {s} today.",
+)
+ALIAS = (
+    "Around here {s} is also called {n}.",
+    "Some people call {s} by another name: {n}.",
+    "{n} is just another name for {s}.",
+    "{s} goes by a second name as well: {n}.",
+    "When people say {n}, they mean {s}.",
+    "{s} is also known to everyone as {n}.",
+    "{s} and {n} are one and the same thing.",
+    "{n} and {s} are two names for one thing.",
+    "From now on {s} may be called {n}.",
+    "{s} has a nickname that people use: {n}.",
+    "By {n} everyone here means {s}.",
+    "People refer to {s} as {n} too.",
+)
+CONTRADICT = (
+    "A stranger claims that {c}, without any proof.",
+    "A notorious liar says that {c} now.",
+    "Rumor has it that {c}, but nobody saw it.",
+    "A swindler swears that {c}, yet he often lies.",
+    "An unsigned note says that {c} today.",
+    "Gossip from far away says that {c}.",
+    "A known trickster insists that {c} now.",
+    "An anonymous caller alleges that {c}.",
+    "Some drunk stranger shouts that {c}.",
+    "A false prophet announces that {c}.",
+    "An unreliable old rumor says that {c}.",
+    "A dubious leaflet pretends that {c} these days.",
+)
+CLAIM: dict[Relation, str] = {
+    "location": "{s} is in {v}",
+    "carrier": "{v} carries {s}",
+    "owner": "{s} belongs to {v}",
+    "boss": "{s} works for {v}",
+    "teacher": "{s} learns from {v}",
+}
+ROLE: dict[Relation, str] = {"carrier": "carrier", "owner": "owner", "boss": "boss", "teacher": "teacher"}
+DAY = ("Day {d}: ", "On day {d}: ", "Day {d}, noted: ", "It is day {d}: ")
+
+ASK_WHERE = (
+    "Where is {s}?",
+    "Where is {s} right now?",
+    "In which place is {s}?",
+    "What is the current location of {s}?",
+    "Can you tell me where {s} is now?",
+    "Which place is {s} in at the moment?",
+    "Where would I find {s} now?",
+    "Tell me, where is {s} at present?",
+)
+ASK_DAY = (
+    "Where was {s} at the end of day {d}?",
+    "At the end of day {d}, where was {s}?",
+    "In which place was {s} when day {d} ended?",
+    "What was the location of {s} as day {d} closed?",
+    "Where had {s} got to by the end of day {d}?",
+    "When day {d} was over, where was {s}?",
+    "Which place was {s} in at the end of day {d}?",
+    "Tell me, where was {s} when day {d} was done?",
+)
+ASK_WHO = (
+    "Who is {s}?",
+    "Who is {s} right now?",
+    "What is the name of {s}?",
+    "Which person is {s} at present?",
+    "Can you tell me who is {s}?",
+    "Who would you say is {s} now?",
+    "Give me the name of {s}, please?",
+    "Tell me, who is {s} at the moment?",
+)
+ASK_COUNT = (
+    "How many things are in {v}?",
+    "How many things are in {v} right now?",
+    "In {v}, how many things are there?",
+    "What is the number of things in {v}?",
+    "Can you tell me how many things {v} holds?",
+    "How many things would I find in {v}?",
+    "Count the things in {v}: how many are there?",
+    "Tell me, how many things does {v} contain?",
+)
+WHOSE: dict[Relation, tuple[str, ...]] = {
+    "carrier": (
+        "the person who carries {s}",
+        "the person carrying {s}",
+        "the one who carries {s}",
+        "the carrier of {s}",
+    ),
+    "owner": ("the owner of {s}", "the person who owns {s}", "the one who owns {s}", "the person {s} belongs to"),
+    "boss": ("the boss of {s}", "the person who is the boss of {s}", "the one who employs {s}", "the employer of {s}"),
+    "teacher": ("the teacher of {s}", "the person who teaches {s}", "the one who teaches {s}", "the tutor of {s}"),
+}

@@ -1,0 +1,27 @@
+"""Named points of theta."""
+
+from __future__ import annotations
+
+from memrl.envs.memworld.theta import Theta
+
+
+def keep_four() -> Theta:
+    """The main benchmark: the newest place of four things, among distractors that name the same things and places."""
+    return Theta()
+
+
+def path_world() -> Theta:
+    """Two-hop questions over eight facts: four sentences do not hold them, eight short edges may."""
+    return Theta(
+        objects=0, carried=4, people=4, hops=2, questions=10, delay=4,
+        update_rate=0.4, contradict_rate=0.04, wait_rate=0.3, ask_latest=0.0, ask_path=1.0,
+    )  # fmt: skip
+
+
+def everything() -> Theta:
+    """Every kind of event and of question in one world."""
+    return Theta(
+        horizon=96, objects=4, carried=3, people=3, hops=3, link_kinds=2, questions=16, alias_rate=0.3,
+        retract_rate=0.06, unanswerable_rate=0.15, wait_rate=0.1, days=6,
+        ask_latest=3.0, ask_day=2.0, ask_path=2.0, ask_count=1.0,
+    )  # fmt: skip

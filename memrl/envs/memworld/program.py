@@ -1,0 +1,120 @@
+"""A program: the events of one task, their texts and the answers that both trackers agree on."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass
+from random import Random
+
+from memrl.envs.memworld import backward, forward
+from memrl.envs.memworld.author import Author, Cast
+from memrl.envs.memworld.events import QUERIES, Event, Query
+from memrl.envs.memworld.questions import Asker
+from memrl.envs.memworld.render import render
+from memrl.envs.memworld.schedule import Role, schedule
+from memrl.envs.memworld.theta import Theta
+from memrl.errors import ConfigError
+from memrl.types import Split, Task
+
+_CACHED_STEPS = 200_000
+"""Steps of all programs kept for reuse: about 4,000 programs of the default horizon, some 100 MB."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Program:
+    """Everything there is to know about one task."""
+
+    theta: Theta
+    seed: int
+    split: Split
+    cast: Cast
+    events: tuple[Event, ...]
+    """One a step."""
+    texts: tuple[str, ...]
+    """One a step."""
+    answers: Mapping[int, str]
+    """Step of a query -> the right answer."""
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        return tuple(event for event in self.events if isinstance(event, QUERIES))
+
+    def told(self, steps: Iterable[int], before: int) -> list[Event]:
+        """The events of those steps that come before ``before``, in order, each once."""
+        return [self.events[step] for step in sorted(set(steps)) if step < before]
+
+
+def write_program(theta: Theta, seed: int, split: Split) -> Program:
+    """The program of (theta, seed, split): the same in every process. Takes time linear in the horizon.
+
+    Raises RuntimeError if the two trackers disagree about an answer, which no input should cause.
+    """
+    rng = Random(f"memworld {split} {seed} {astuple(theta)}")
+    author = Author(theta, split, rng)
+    asker = Asker(author, rng)
+    write = {
+        Role.OPENING: author.opening,
+        Role.UPDATE: author.update,
+        Role.RETRACT: author.retract,
+        Role.CONTRADICT: author.contradict,
+        Role.FILLER: author.filler,
+        Role.QUESTION: asker.ask,
+    }
+    events = tuple(write[role](step) for step, role in enumerate(schedule(theta, rng)))
+    return Program(
+        theta=theta,
+        seed=seed,
+        split=split,
+        cast=author.cast,
+        events=events,
+        texts=tuple(render(event, split) for event in events),
+        answers=agreed(forward.answers(events), backward.answers(events)),
+    )
+
+
+def agreed(one: Mapping[int, str], two: Mapping[int, str]) -> Mapping[int, str]:
+    """The answers (step -> word) of two trackers, if they are the same. Raises RuntimeError otherwise."""
+    for step in sorted(one.keys() | two.keys()):
+        if one.get(step) != two.get(step):
+            raise RuntimeError(f"the trackers disagree at step {step}: {one.get(step)!r} and {two.get(step)!r}")
+    return one
+
+
+class ProgramCache:
+    """The programs used last, up to a number of steps in all."""
+
+    def __init__(self, steps: int = _CACHED_STEPS) -> None:
+        self._limit = steps
+        self._steps = 0
+        self._programs: OrderedDict[tuple[Theta, int, Split], Program] = OrderedDict()
+
+    def get(self, theta: Theta, seed: int, split: Split) -> Program:
+        """The program, written if it is not here."""
+        key = (theta, seed, split)
+        program = self._programs.pop(key, None)
+        if program is None:
+            program = write_program(theta, seed, split)
+            self._steps += theta.horizon
+        self._programs[key] = program
+        while self._steps > self._limit and len(self._programs) > 1:
+            (old, _, _), _ = self._programs.popitem(last=False)
+            self._steps -= old.horizon
+        return program
+
+
+PROGRAMS = ProgramCache()
+
+
+def program_of(task: Task) -> Program:
+    """The program of a task; recent ones are kept. ``task.theta`` may be a plain mapping, as read from JSON."""
+    return PROGRAMS.get(as_theta(task.theta), task.seed, task.split)
+
+
+def as_theta(theta: object) -> Theta:
+    """A Theta as it is, or one from a mapping of axes. Raises ConfigError for anything else."""
+    if isinstance(theta, Theta):
+        return theta
+    if isinstance(theta, Mapping):
+        return Theta.from_mapping(theta)
+    raise ConfigError("env.theta", theta, "give a mapping from axes to values, or a Theta")

@@ -1,0 +1,147 @@
+"""The levelled axes of MemWorld, checked where they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from memrl.errors import ConfigError
+
+Flavour = Literal["chatter", "mention", "foreign"]
+FLAVOURS: tuple[Flavour, ...] = ("chatter", "mention", "foreign")
+"""What ``distractor_level`` 1 to 3 adds: small talk, talk of the same things and places, facts that nobody asks for."""
+
+_LOWEST = {
+    "horizon": 1, "objects": 0, "carried": 0, "people": 0, "places": 2, "hops": 1, "link_kinds": 1, "questions": 1,
+    "delay": 0, "distractor_level": 0, "days": 0,
+}  # fmt: skip
+_HIGHEST = {"places": 16, "hops": 3, "link_kinds": 2, "distractor_level": 3}
+_MOST_THINGS, _MOST_PEOPLE = 12, 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Theta:
+    """How hard a MemWorld task is. The default is the main benchmark: four things, hard distractors, 48 steps."""
+
+    horizon: int = 48
+    """Steps of an episode, questions included."""
+    objects: int = 4
+    """Things whose place is told, updated and asked."""
+    carried: int = 0
+    """Things linked to a person (carried by, belongs to) instead of lying in a place."""
+    people: int = 0
+    """People whose place is told; things are linked to these."""
+    places: int = 12
+    """Places in play in one episode."""
+    hops: int = 1
+    """Facts in the chain of a path question: who carries a thing, where that person is, where that one's boss is."""
+    link_kinds: int = 1
+    """1: carried by, works for. 2: also belongs to, learns from."""
+    questions: int = 8
+    """How many steps ask."""
+    delay: int = 8
+    """Steps that lie between a fact and most of the questions about it."""
+    update_rate: float = 0.25
+    """Share of the telling steps after the opening that change a fact."""
+    retract_rate: float = 0.0
+    """Share of those steps that take a fact back."""
+    contradict_rate: float = 0.08
+    """Share of those steps on which an untrusted source says something false."""
+    alias_rate: float = 0.0
+    """Share of the things that get a second name."""
+    distractor_level: int = 3
+    """Hardest of ``FLAVOURS`` on the remaining steps, beside the easier ones; 0 for only waiting."""
+    wait_rate: float = 0.0
+    """Share of the remaining steps on which nothing happens."""
+    unanswerable_rate: float = 0.0
+    """Share of the questions whose right answer is "unknown"."""
+    days: int = 0
+    """Days that the episode spans, written into the text of facts; 0 for no calendar."""
+    ask_latest: float = 1.0
+    """Weight of questions after the place of a thing or a person now."""
+    ask_day: float = 0.0
+    """Weight of questions after a place on an earlier day."""
+    ask_path: float = 0.0
+    """Weight of questions along ``hops`` facts."""
+    ask_count: float = 0.0
+    """Weight of questions how many things a place holds."""
+
+    def __post_init__(self) -> None:
+        for axis in fields(self):
+            object.__setattr__(self, axis.name, _checked(axis.name, getattr(self, axis.name), str(axis.type)))
+        _check_sizes(self)
+        _check_questions(self)
+
+    @classmethod
+    def from_mapping(cls, axes: Mapping[str, Any]) -> Theta:
+        """The default with these axes changed. Raises ConfigError for an axis or a value that cannot be."""
+        known = [axis.name for axis in fields(cls)]
+        for name, value in axes.items():
+            if name not in known:
+                raise ConfigError(f"env.theta.{name}", value, f"there is no such axis; choose from {', '.join(known)}")
+        return cls(**axes)
+
+    @property
+    def aliases(self) -> int:
+        """How many things get a second name."""
+        return round(self.alias_rate * (self.objects + self.carried))
+
+    @property
+    def opening(self) -> int:
+        """Steps that it takes to tell every fact once."""
+        bosses = self.people if self.hops == 3 else 0
+        return self.objects + self.carried + self.people + bosses + self.aliases
+
+
+def _checked(name: str, value: object, kind: str) -> int | float:
+    """``value`` as the type of its axis, or a ConfigError that names the axis."""
+    knob = f"env.theta.{name}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(knob, value, "it must be a number")
+    if kind == "int":
+        if not float(value).is_integer():
+            raise ConfigError(knob, value, "it must be a whole number")
+        low, high = _LOWEST[name], _HIGHEST.get(name)
+        if value < low or (high is not None and value > high):
+            way_out = f"it must be at least {low}" if high is None else f"it must lie in [{low}, {high}]"
+            raise ConfigError(knob, value, way_out)
+        return int(value)
+    if not 0 <= value < float("inf") or (name.endswith("_rate") and value > 1):
+        raise ConfigError(knob, value, "it must lie in [0, 1]" if name.endswith("_rate") else "it must be at least 0")
+    return float(value)
+
+
+def _check_sizes(theta: Theta) -> None:
+    shares = theta.update_rate + theta.retract_rate + theta.contradict_rate
+    if shares > 1 + 1e-9:
+        way_out = f"with retract_rate and contradict_rate it makes {shares:g}; the three shares must not exceed 1"
+        raise ConfigError("env.theta.update_rate", theta.update_rate, way_out)
+    if theta.objects + theta.carried > _MOST_THINGS:
+        raise ConfigError("env.theta.objects", theta.objects, f"objects and carried may be {_MOST_THINGS} at most")
+    if theta.people > _MOST_PEOPLE:
+        raise ConfigError("env.theta.people", theta.people, f"it must be at most {_MOST_PEOPLE}")
+    if theta.carried and not theta.people:
+        raise ConfigError("env.theta.people", theta.people, "carried things need at least one person")
+    if theta.hops == 3 and theta.people == 1:
+        raise ConfigError("env.theta.people", theta.people, "hops = 3 needs two people, one the boss of the other")
+    shortest = theta.opening + theta.questions
+    if theta.horizon < shortest:
+        way_out = f"telling every fact once and asking questions = {theta.questions} takes {shortest} steps"
+        raise ConfigError("env.theta.horizon", theta.horizon, f"{way_out}; raise it, or lower questions or objects")
+
+
+def _check_questions(theta: Theta) -> None:
+    located = theta.objects + theta.people
+    needs = (
+        ("ask_latest", located, "objects or people"),
+        ("ask_day", located, "objects or people"),
+        ("ask_day", theta.days, "days"),
+        ("ask_path", theta.carried, "carried"),
+        ("ask_count", theta.objects, "objects"),
+    )
+    for name, have, what in needs:
+        if getattr(theta, name) > 0 and not have:
+            raise ConfigError(f"env.theta.{name}", getattr(theta, name), f"there is nothing to ask while {what} = 0")
+    if not any((theta.ask_latest, theta.ask_day, theta.ask_path, theta.ask_count)):
+        raise ConfigError("env.theta.ask_latest", theta.ask_latest, "one of the four ask_ weights must be above 0")

@@ -1,0 +1,82 @@
+"""Short views of memory with a question and its answer: what a reader is warmed up on before any memory is learned."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from memory_stores.pattern_linker import PatternLinker
+from memrl.envs.memworld import backward, forward
+from memrl.envs.memworld.events import Assert, Contradict, Distract, Link, Query, Retract, Unlink
+from memrl.envs.memworld.program import Program, program_of
+from memrl.protocols import ReadingLesson
+from memrl.types import Task
+
+SUPPORTED = 0.85
+"""Share of the views that hold what the question needs."""
+_AS_EDGES = 0.25
+"""Share of the views whose facts are written as edges."""
+_RELATED = 0.5
+"""Share of the other lines that are about what the question is about: old values, hearsay, look-alikes."""
+_LINKER = PatternLinker()
+
+
+def sample_views(task: Task, rng: np.random.Generator, count: int, budget_lines: int) -> list[ReadingLesson]:
+    """``count`` views on questions of one task: 1 to ``budget_lines`` lines each, the last edit last.
+
+    The answer is the exact reader's on those very lines: an old value where only the old one is in view,
+    "unknown" where nothing is. A question that needs more lines than there are is taken as unsupported.
+    """
+    if budget_lines < 1:
+        raise ValueError(f"budget_lines = {budget_lines!r}: it must be at least 1")
+    program = program_of(task)
+    needs = backward.supports(program.events)
+    return [_view(program, needs, rng, budget_lines) for _ in range(count)]
+
+
+def _view(
+    program: Program, needs: dict[int, frozenset[int]], rng: np.random.Generator, budget_lines: int
+) -> ReadingLesson:
+    query = program.queries[rng.integers(len(program.queries))]
+    needed = needs[query.step]
+    supported = rng.random() < SUPPORTED and len(needed) <= budget_lines
+    least = max(1, len(needed)) if supported else 1
+    size = int(rng.integers(least, budget_lines + 1))
+    steps = set(needed) if supported else set[int]()
+    others = _others(program, query, needed, rng)
+    steps.update(others[: size - len(steps)])
+    told = program.told(steps, query.step)
+    as_edges = rng.random() < _AS_EDGES
+    lines = tuple(_line(program, event.step, as_edges) for event in told)
+    return ReadingLesson(lines, program.texts[query.step], forward.answer(told, query))
+
+
+def _others(program: Program, query: Query, needed: frozenset[int], rng: np.random.Generator) -> list[int]:
+    """Steps told before the query that it does not need, those about the same names drawn to the front."""
+    steps = [e.step for e in program.events[: query.step] if e.step not in needed and e.step not in program.answers]
+    about = {name for step in needed for name in _names(program, step)} | {getattr(query, "subject", "")}
+    order = rng.random(len(steps))
+    for i, step in enumerate(steps):
+        if rng.random() < _RELATED and about & _names(program, step):
+            order[i] -= 1.0
+    return [steps[i] for i in np.argsort(order)]
+
+
+def _names(program: Program, step: int) -> set[str]:
+    """What an event is about: the thing or person, not the place."""
+    match program.events[step]:
+        case Assert(subject=name) | Link(subject=name) | Retract(subject=name) | Unlink(subject=name):
+            return {name}
+        case Contradict(subject=name) | Distract(thing=name):
+            return {name}
+        case _:
+            return set()
+
+
+def _line(program: Program, step: int, as_edge: bool) -> str:
+    """The observation's text, or the edge that the linker finds in it where that edge is the fact itself."""
+    event, text = program.events[step], program.texts[step]
+    if as_edge and not event.day and isinstance(event, Assert | Link):
+        for edge in _LINKER.link(text):
+            if (edge.subject, edge.object, edge.negated) == (event.subject, event.value, False):
+                return f"{edge.subject} {edge.relation} {edge.object}"
+    return text

@@ -1,0 +1,44 @@
+"""Reads without error, by the family's own trackers: practice episodes use it in the policy's seat.
+
+It costs no LM token, so the controller can practise by the thousand. Its success says whether a view *suffices*;
+it is never reported as the policy's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from memrl.errors import ConfigError
+from memrl.policies.scripted import silent_decision
+from memrl.protocols import EnvFamily, PolicyRequest
+from memrl.types import TokenDecision
+
+
+class ExactReader:
+    """Answers what the observations behind the view support.
+
+    Raises:
+        ConfigError: (when it acts) the environment has no exact reader; set ``rollout.practice_tasks`` to 0.
+    """
+
+    version = 0
+
+    def __init__(self, families: Mapping[str, EnvFamily]) -> None:
+        self._families = dict(families)
+
+    def act(self, requests: Sequence[PolicyRequest]) -> list[TokenDecision]:
+        return [silent_decision(self._read(request), request) for request in requests]
+
+    def _read(self, request: PolicyRequest) -> str:
+        seen = frozenset(line.observation_id for line in request.view)
+        answer = self._families[request.task.env].read(request.task, request.observation.id, seen)
+        if answer is None:
+            raise ConfigError("rollout.practice_tasks", "> 0", f"env {request.task.env!r} has no exact reader; use 0")
+        return answer
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Nothing to load."""

@@ -1,0 +1,105 @@
+"""A model named in the config to a model in memory: weights, dtype, device, LoRA, stop tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from memrl.config import PolicyConfig
+from memrl.errors import ModelError
+from memrl.policies.models import resolve
+from memrl.policies.tiny import tiny_model
+
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
+
+
+def load_model(config: PolicyConfig, seed: int = 0) -> tuple[Any, Any]:
+    """The causal LM and its tokenizer, in the dtype and on the device that the config asks for.
+
+    Raises:
+        ModelError: no such model, or a folder without weights.
+    """
+    device = pick_device(config.device)
+    if config.model == "tiny":
+        model, tokenizer = tiny_model(seed)
+        return model.to(device, pick_dtype(config.dtype if config.dtype != "auto" else "float32", device)), tokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    source = resolve(config.model)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=pick_dtype(config.dtype, device))
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        way_out = "name one of `memrl models list`, a folder with config.json and weights, or a reachable hub id"
+        raise ModelError(f"policy.model = {config.model!r}: {reason}; {way_out}") from error
+    return model.to(device), tokenizer
+
+
+def pick_device(name: str) -> torch.device:
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+    """``auto`` is bf16 where the hardware multiplies it, else fp32."""
+    if name != "auto":
+        return getattr(torch, name)
+    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else cpu_computes_bf16()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def cpu_computes_bf16() -> bool:
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def add_lora(model: Any, config: PolicyConfig, seed: int) -> Any:
+    """LoRA on the attention projections (all linear layers where a model names them otherwise), in fp32."""
+    from peft import LoraConfig, get_peft_model
+
+    names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+    targets: Any = list(PROJECTIONS) if set(PROJECTIONS) <= names else "all-linear"
+    state = torch.get_rng_state()
+    torch.manual_seed(seed)
+    peft_model = get_peft_model(
+        model,
+        LoraConfig(
+            r=config.lora_rank, lora_alpha=2 * config.lora_rank, lora_dropout=0.0, target_modules=targets,
+            task_type="CAUSAL_LM",
+        ),
+    )  # fmt: skip
+    torch.set_rng_state(state)
+    for layer in lora_layers(peft_model):
+        # Otherwise peft copies every activation to fp32 and back; under autocast only the small matrices are cast.
+        layer.cast_input_dtype_enabled = model.dtype is torch.float32
+    model.get_output_embeddings().register_forward_pre_hook(_contiguous)
+    return peft_model.eval()
+
+
+def lora_layers(model: Any) -> list[Any]:
+    """Every linear layer that carries an adapter."""
+    from peft.tuners.lora import LoraLayer
+
+    return [module for module in model.modules() if isinstance(module, LoraLayer)]
+
+
+def _contiguous(_module: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    # A strided slice against a frozen weight makes torch copy the whole LM head once per row.
+    return (inputs[0].contiguous(), *inputs[1:])
+
+
+def stop_tokens(tokenizer: Any, model: Any) -> Tensor:
+    """Ends of text, and every token with a line break in it: an answer is one line."""
+    ends = {tokenizer.eos_token_id}
+    configured = model.generation_config.eos_token_id if model.generation_config is not None else None
+    ends |= set(configured) if isinstance(configured, list) else {configured}
+    breaks = {i for token, i in tokenizer.get_vocab().items() if any(mark in token for mark in ("Ċ", "\n", "<0x0A>"))}
+    return torch.tensor(sorted((ends | breaks) - {None}), device=next(model.parameters()).device)

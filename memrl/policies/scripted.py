@@ -1,0 +1,43 @@
+"""Plays a fixed list of answers, or asks a function: what tests use instead of mocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from memrl.protocols import PolicyRequest
+from memrl.types import Say, TokenDecision
+
+Script = Sequence[str] | Callable[[PolicyRequest], str]
+
+
+class ScriptedPolicy:
+    """Answers in order, from the start again at the end of the list; its decisions carry no tokens."""
+
+    version = 0
+
+    def __init__(self, script: Script) -> None:
+        self._script, self._next = script, 0
+
+    def act(self, requests: Sequence[PolicyRequest]) -> list[TokenDecision]:
+        return [silent_decision(self._answer(request), request) for request in requests]
+
+    def _answer(self, request: PolicyRequest) -> str:
+        if callable(self._script):
+            return self._script(request)
+        answer = self._script[self._next % len(self._script)]
+        self._next += 1
+        return answer
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"next": self._next}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._next = int(state["next"])
+
+
+def silent_decision(answer: str, request: PolicyRequest) -> TokenDecision:
+    """A decision that nobody sampled: there is nothing in it to learn from."""
+    return TokenDecision(
+        actor="policy", action=Say(answer), memory_hash=request.memory_hash, prompt_ids=(), action_ids=(), logprobs=()
+    )

@@ -1,0 +1,111 @@
+"""Runs worth keeping, by name. Each is a function that makes a whole config; ``recipe`` finds it and changes knobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from memrl.config import (
+    ControllerConfig,
+    CurriculumConfig,
+    EnvConfig,
+    EvalConfig,
+    LearnerConfig,
+    MemoryConfig,
+    PolicyConfig,
+    RolloutConfig,
+    TrainConfig,
+    WarmStartConfig,
+)
+from memrl.config_io import changed
+from memrl.envs.memworld.presets import path_world
+from memrl.errors import ConfigError
+
+
+def quickstart() -> TrainConfig:
+    """The main job: SmolLM2-135M and a scorer from scratch on the default MemWorld task, on a laptop."""
+    return TrainConfig(
+        recipe="quickstart",
+        steps=24,
+        checkpoint_every=8,
+        env=EnvConfig(train_seeds=64),
+        warm_start=WarmStartConfig(steps=12),
+        controller=ControllerConfig(width=4, hidden=64),
+        rollout=RolloutConfig(tasks=2, practice_tasks=48),
+        learner=LearnerConfig(policy_learning_rate=2e-4),
+        evaluation=EvalConfig(episodes=64),
+    )
+
+
+def smoke() -> TrainConfig:
+    """The whole loop in seconds: a tiny random model (a byte is a token), hashed embeddings, short episodes."""
+    return TrainConfig(
+        recipe="smoke",
+        steps=3,
+        checkpoint_every=1,
+        env=EnvConfig(theta={"horizon": 12, "objects": 2, "places": 4, "questions": 3, "delay": 2}),
+        memory=MemoryConfig(token_budget=160, read_budget=160, embedder="hash"),
+        policy=PolicyConfig(model="tiny", lora_rank=4),
+        warm_start=WarmStartConfig(steps=2, batch_size=4),
+        controller=ControllerConfig(width=8, hidden=16),
+        rollout=RolloutConfig(tasks=2, practice_tasks=2, group_size=4),
+        learner=LearnerConfig(epochs=1),
+        evaluation=EvalConfig(episodes=4),
+    )
+
+
+def graph() -> TrainConfig:
+    """Two-hop questions: half of the budget holds sentences, half holds edges."""
+    return TrainConfig(
+        recipe="graph",
+        env=EnvConfig(theta=asdict(path_world())),
+        memory=MemoryConfig(token_budget=32, graph_budget=32, read_budget=64),
+        curriculum=CurriculumConfig(name="bandit"),
+    )
+
+
+def graph_token_only() -> TrainConfig:
+    """``graph`` with the whole budget in sentences: what its edges are measured against."""
+    return replace(graph(), recipe="graph_token_only", memory=MemoryConfig(token_budget=64, read_budget=64))
+
+
+def long() -> TrainConfig:
+    """For a GPU: 256 steps, sixteen facts and a budget that holds them."""
+    return TrainConfig(
+        recipe="long",
+        env=EnvConfig(theta={"horizon": 256, "objects": 12, "people": 4, "places": 16, "questions": 24, "delay": 32}),
+        memory=MemoryConfig(token_budget=256, read_budget=256),
+        policy=PolicyConfig(batch_tokens=65_536),
+        rollout=RolloutConfig(tasks=8, practice_tasks=24, concurrency=1024),
+        learner=LearnerConfig(batch_tokens=32_768),
+        curriculum=CurriculumConfig(name="bandit"),
+    )
+
+
+def controller_only() -> TrainConfig:
+    """``quickstart`` with the policy frozen after its warm start."""
+    base = quickstart()
+    return replace(base, recipe="controller_only", policy=replace(base.policy, trained=False))
+
+
+def policy_only() -> TrainConfig:
+    """``quickstart`` with the controller left as it was initialised."""
+    base = quickstart()
+    return replace(base, recipe="policy_only", controller=replace(base.controller, trained=False))
+
+
+RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
+    maker.__name__: maker for maker in (quickstart, smoke, graph, graph_token_only, long, controller_only, policy_only)
+}
+
+
+def recipe(name: str = "quickstart", **changes: Any) -> TrainConfig:
+    """The recipe of that name with some knobs changed: ``recipe("smoke", seed=1, policy={"lora_rank": 8})``.
+
+    Raises:
+        ConfigError: there is no such recipe or knob, or no run can have the value.
+    """
+    if name not in RECIPES:
+        raise ConfigError("recipe", name, f"it is none of {', '.join(RECIPES)}")
+    return changed(RECIPES[name](), changes)

@@ -1,0 +1,76 @@
+from dataclasses import asdict, fields
+
+import pytest
+
+from memrl.envs.memworld.cells import ladder
+from memrl.envs.memworld.presets import everything, keep_four, path_world
+from memrl.envs.memworld.theta import Theta
+from memrl.errors import ConfigError
+
+
+def test_the_default_is_the_main_benchmark():
+    assert Theta.from_mapping({}) == Theta() == keep_four()
+    assert (Theta().horizon, Theta().objects, Theta().questions, Theta().opening) == (48, 4, 8, 4)
+
+
+@pytest.mark.parametrize(
+    ("axes", "knob"),
+    [
+        ({"horizont": 48}, "env.theta.horizont"),
+        ({"horizon": 0}, "env.theta.horizon = 0"),
+        ({"horizon": 11}, "env.theta.horizon = 11"),  # 4 facts and 8 questions take 12 steps
+        ({"horizon": 48.5}, "env.theta.horizon"),
+        ({"horizon": "long"}, "env.theta.horizon = 'long'"),
+        ({"objects": True}, "env.theta.objects"),
+        ({"objects": 13}, "env.theta.objects"),
+        ({"update_rate": -0.1}, "env.theta.update_rate"),
+        ({"update_rate": float("nan")}, "env.theta.update_rate"),
+        ({"update_rate": 0.7, "retract_rate": 0.4}, "env.theta.update_rate"),
+        ({"distractor_level": 4}, "env.theta.distractor_level"),
+        ({"carried": 2}, "env.theta.people"),
+        ({"ask_path": 1.0}, "env.theta.ask_path"),
+        ({"ask_day": 1.0}, "env.theta.ask_day"),
+        ({"objects": 0}, "env.theta.ask_latest"),
+        ({"ask_latest": 0.0}, "env.theta.ask_latest"),
+        ({"carried": 1, "people": 1, "hops": 3, "ask_path": 1.0}, "env.theta.people"),
+        ({"questions": 0}, "env.theta.questions"),
+        ({"horizon": float("inf")}, "env.theta.horizon"),
+    ],
+)
+def test_an_impossible_axis_is_refused_by_name(axes, knob):
+    with pytest.raises(ConfigError, match=knob.replace(".", r"\.")) as caught:
+        Theta.from_mapping(axes)
+    assert "\n" not in str(caught.value)
+
+
+def test_whole_and_real_axes_keep_their_types_whatever_was_given():
+    theta = Theta.from_mapping({"horizon": 60.0, "ask_latest": 2})
+    assert type(theta.horizon) is int
+    assert type(theta.ask_latest) is float
+
+
+def test_a_theta_survives_its_mapping():
+    assert Theta.from_mapping(asdict(everything())) == everything()
+
+
+def test_shuffling_every_fact_into_the_opening_counts_aliases_and_bosses():
+    theta = Theta(objects=2, carried=2, people=3, hops=3, ask_path=1.0, alias_rate=0.5)
+    assert theta.opening == 2 + 2 + 3 + 3 + 2
+
+
+@pytest.mark.parametrize("base", [keep_four(), path_world(), everything(), Theta(horizon=12), Theta(horizon=480)])
+def test_the_ladder_climbs_to_its_base(base):
+    cells = ladder(base)
+    assert 8 <= len(cells) <= 12
+    assert list(cells)[-1] == "base"
+    assert cells["base"] == base
+    assert all(theta.horizon <= base.horizon for theta in cells.values())
+    first = next(iter(cells.values()))
+    for axis in ("objects", "carried", "people", "horizon", "questions", "distractor_level", "update_rate"):
+        assert getattr(first, axis) <= getattr(base, axis)
+
+
+def test_there_are_some_fourteen_levelled_axes_and_four_weights():
+    names = [axis.name for axis in fields(Theta)]
+    assert len([name for name in names if name.startswith("ask_")]) == 4
+    assert 14 <= len(names) - 4 <= 18

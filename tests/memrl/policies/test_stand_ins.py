@@ -1,0 +1,66 @@
+"""Policies without a model: a script, and a reader that knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+from policy_samples import ask
+
+from memrl.errors import ConfigError
+from memrl.policies.exact import ExactReader
+from memrl.policies.scripted import ScriptedPolicy
+from memrl.protocols import EnvFamily
+from memrl.types import Say, Task
+
+
+@dataclass
+class Reads:
+    """The part of a family that an exact reader uses; knows the answer once it has seen o1."""
+
+    exact: bool = True
+
+    def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str | None:
+        if not self.exact:
+            return None
+        return f"{question_id}: attic" if "o1" in seen else "unknown"
+
+
+def reader(**knobs: Any) -> ExactReader:
+    return ExactReader({"toy": cast(EnvFamily, Reads(**knobs))})
+
+
+def test_a_script_is_played_in_order_and_over_again() -> None:
+    policy = ScriptedPolicy(["one", "two"])
+    answers = [d.action for _ in range(2) for d in policy.act([ask(), ask()])]
+    assert answers == [Say("one"), Say("two"), Say("one"), Say("two")]
+
+
+def test_a_script_may_be_a_function_of_the_request() -> None:
+    [decision] = ScriptedPolicy(lambda request: request.observation.text.upper()).act([ask("Who?")])
+    assert decision.action == Say("WHO?")
+
+
+def test_a_script_goes_on_where_its_state_stood() -> None:
+    policy, other = ScriptedPolicy(["one", "two"]), ScriptedPolicy(["one", "two"])
+    policy.act([ask()])
+    other.load_state_dict(policy.state_dict())
+    assert other.act([ask()])[0].action == Say("two")
+
+
+def test_the_exact_reader_knows_what_the_observations_in_view_support() -> None:
+    without, with_it = reader().act([ask(lines=["a"]), ask(lines=["a", "b"])])
+    assert (without.action, with_it.action) == (Say("unknown"), Say("q0: attic"))
+
+
+def test_stand_ins_leave_nothing_to_learn_from() -> None:
+    for decision in reader().act([ask()]) + ScriptedPolicy(["x"]).act([ask()]):
+        assert (decision.prompt_ids, decision.action_ids, decision.logprobs) == ((), (), ())
+        assert (decision.actor, decision.memory_hash) == ("policy", "h")
+
+
+def test_a_family_without_an_exact_reader_is_refused_in_one_line() -> None:
+    with pytest.raises(ConfigError, match=r"rollout\.practice_tasks.*'toy'.*0") as raised:
+        reader(exact=False).act([ask()])
+    assert "\n" not in str(raised.value)

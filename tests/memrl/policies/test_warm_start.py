@@ -1,0 +1,96 @@
+"""The warm start teaches what ``act`` will be asked, token for token, and is quiet about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from policy_samples import ask, tiny_policy
+
+from memrl.config import PolicyConfig, WarmStartConfig
+from memrl.policies.hf import HFPolicy
+from memrl.policies.tiny import tiny_model
+from memrl.policies.warm_start import warm_start
+from memrl.protocols import ReadingLesson
+
+LESSONS = [
+    ReadingLesson(("The lantern is in the attic.",), "Where is the lantern?", "attic"),
+    ReadingLesson((), "Where is the rope?", "unknown"),
+]
+TEMPLATE = (
+    "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% if m['role'] == 'assistant' %}<eos>{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+def seen_by(policy: HFPolicy, steps: int = 1, **knobs: Any) -> list[list[int]]:
+    """The rows of ids that the model reads in a warm start, padding cut off."""
+    rows: list[list[int]] = []
+
+    def note(_module: object, _args: object, kwargs: dict[str, Any]) -> None:
+        for ids, mask in zip(kwargs["input_ids"], kwargs["attention_mask"], strict=True):
+            rows.append(ids[mask.bool()].tolist())
+
+    hook = policy.model.register_forward_pre_hook(note, with_kwargs=True)
+    warm_start(policy, LESSONS, WarmStartConfig(steps=steps, batch_size=2, **knobs))
+    hook.remove()
+    return rows
+
+
+def prompts_of(policy: HFPolicy) -> list[tuple[int, ...]]:
+    return [d.prompt_ids for d in policy.act([ask(one.question, one.lines) for one in LESSONS])]
+
+
+def test_lessons_begin_with_the_ids_that_act_reads_and_end_with_the_end_of_text() -> None:
+    policy = tiny_policy()
+    answers = [policy.tokenizer(text)["input_ids"] for text in (" attic", " unknown")]
+    eos = policy.tokenizer.eos_token_id
+    expected = [[*p, *answer, eos] for p, answer in zip(prompts_of(policy), answers, strict=True)]
+    assert sorted(seen_by(policy)) == sorted(expected)
+
+
+def test_the_chat_layout_is_taught_as_it_is_asked() -> None:
+    model, tokenizer = tiny_model(3)
+    tokenizer.chat_template = TEMPLATE
+    policy = HFPolicy(PolicyConfig(prompt="chat", lora_rank=2), model=model, tokenizer=tokenizer)
+    answers = [tokenizer(text)["input_ids"] for text in ("attic", "unknown")]
+    eos = tokenizer.eos_token_id
+    expected = [[*p, *answer, eos] for p, answer in zip(prompts_of(policy), answers, strict=True)]
+    assert sorted(seen_by(policy)) == sorted(expected)
+
+
+def test_a_warm_start_teaches_the_answers_and_empties_the_cache(capfd: pytest.CaptureFixture[str]) -> None:
+    policy = tiny_policy(stirred=False, lora_rank=8)
+    asked = [ask(one.question, one.lines, greedy=True) for one in LESSONS]
+    before = policy.act(asked)
+    ticks: list[object] = []
+    config = WarmStartConfig(steps=30, batch_size=2, learning_rate=0.03)
+    warm_start(policy, LESSONS, config, on_step=ticks.append)
+    rows = [(d.prompt_ids, [*policy.tokenizer(f" {one.answer}")["input_ids"], 0]) for d, one in zip(before, LESSONS, strict=True)]
+    with torch.no_grad():
+        taught = policy.token_logprobs(rows)[0].sum()
+        with policy.reference():
+            untaught = policy.token_logprobs(rows)[0].sum()
+    assert taught > 0.5 * untaught
+    assert policy.version == 1 and len(ticks) == 30
+    assert [d.action_ids for d in policy.act(asked)] != [d.action_ids for d in before]
+    assert capfd.readouterr().out == ""
+
+
+def test_a_bf16_base_is_left_alone_and_lora_stays_fp32() -> None:
+    policy = tiny_policy(stirred=False, dtype="bfloat16")
+    base = {name: p.detach().clone() for name, p in policy.model.named_parameters() if "lora_" not in name}
+    lora = [p.detach().clone() for p in policy.parameters()]
+    seen_by(policy, steps=3)
+    now = dict(policy.model.named_parameters())
+    assert all(torch.equal(weight, now[name]) and now[name].dtype is torch.bfloat16 for name, weight in base.items())
+    assert {p.dtype for p in policy.parameters()} == {torch.float32}
+    assert any(not torch.equal(a, b) for a, b in zip(lora, policy.parameters(), strict=True))
+    assert isinstance(policy.act([ask(seed=1)])[0].logprobs, tuple)
+    assert not policy.model.training
+
+
+def test_no_lessons_is_an_error_with_the_way_out() -> None:
+    with pytest.raises(ValueError, match=r"warm_start\.steps = 0"):
+        warm_start(tiny_policy(), [], WarmStartConfig())

@@ -1,0 +1,144 @@
+"""Exit codes and lines that a user sees. Training itself is tested where the parts are."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from toy import Taker, ToyFamily, toy_agent
+
+from memory_stores.memory import AgentMemory
+from memory_stores.token_store import TokenStore
+from memory_stores.types import Stamp, Write
+from memrl import cli
+from memrl.recipes import recipe
+from memrl.report import save_evaluation
+from memrl.run import Run
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def memrl(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def call(*words: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["memrl", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return Said(int(ended.value.code or 0), *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    with Run.open(recipe("smoke", out=str(tmp_path / "run"), steps=1)) as run:
+        for step in run.steps():
+            run.log(step, {"success": 0.25})
+    capsys.readouterr()
+    return run.folder
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "--recipe", "fast"], "recipe = 'fast': it is none of quickstart"),
+        (["train", "--steps", "0"], "steps = 0: it must be at least 1"),
+        (["train", "--steps", "many"], "valid integer"),
+        (["train", "--seed", "-1"], "'--seed'"),
+        (["train", "--sede", "1"], "--sede"),
+        (["train", "--resume", "nowhere"], "run folder nowhere: there is no such folder"),
+        (["train", "--resume", "nowhere", "--seed", "1"], "leave out --seed"),
+        (["eval"], "RUN"),
+        (["eval", "nowhere"], "run folder nowhere: there is no such folder"),
+        (["eval", "nowhere", "--rows", ","], "rows = ',': name controllers"),
+        (["inspect", "nowhere"], "there is no such file or folder"),
+        (["models", "pull", "gpt-9"], "it is none of smollm2-135m"),
+        (["dance"], "dance"),
+    ],
+)
+def test_bad_input_ends_with_code_2_and_one_line_that_names_it(memrl, words: list[str], message: str):
+    said = memrl(*words)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("memrl: ") and said.err.count("\n") == 1
+    assert message in said.err
+
+
+def test_a_run_of_another_version_ends_with_code_2(memrl, run_folder: Path):
+    (run_folder / "config.json").write_text(json.dumps({"memrl_run": 7, "config": {}}))
+    said = memrl("eval", str(run_folder))
+    assert said.code == 2 and "version 7" in said.err and said.err.count("\n") == 1
+
+
+def test_our_own_fault_ends_with_code_1_and_a_traceback(tmp_path: Path):
+    (tmp_path / "memrl_fault.py").write_text(
+        "from memrl import cli\n@cli.app.command()\ndef fail(): raise ZeroDivisionError('ours')\ncli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "memrl_fault.py", "fail"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" in done.stderr and "ZeroDivisionError: ours" in done.stderr
+
+
+def test_help_and_version_end_with_code_0(memrl):
+    assert memrl("--help").code == 0
+    bare = memrl()
+    assert bare.code == 0 and "chat" in bare.out and "inspect" in bare.out
+    assert memrl("--version").out.startswith("memrl")
+
+
+def test_models_list_names_the_default_model(memrl):
+    assert memrl("models", "list").out.startswith("smollm2-135m")
+
+
+def test_inspect_shows_a_run(memrl, run_folder: Path):
+    row = {
+        "controller": "scorer", "success": 0.5, "ci95": [0.4, 0.6], "q": 0.5, "tokens_per_step": 1.0,
+        "seconds_per_step": 0.1, "peak_context_tokens": 5, "refused_ops": 0,
+    }  # fmt: skip
+    about = {"env": "memworld", "episodes": 2, "horizon": 12, "seed": 0, "memory_budget_tokens": 9}
+    save_evaluation(run_folder, {**about, "read_budget_tokens": 9, "rows": [row], "oracle": None, "floor": None})
+    said = memrl("inspect", str(run_folder))
+    assert said.code == 0
+    assert "1 of 1 steps, finished" in said.out and "success 0.25" in said.out and "scorer" in said.out
+
+
+def test_inspect_shows_a_memory_file(memrl, tmp_path: Path):
+    memory = AgentMemory(token=TokenStore(16, lambda text: len(text.split())))
+    memory.apply(Write("Ana has the lantern."), Stamp(step=3, writer="controller", trust=0.5))
+    memory.save(tmp_path / "notes.json")
+    said = memrl("inspect", str(tmp_path / "notes.json"))
+    assert said.code == 0 and "1 entries, 4 of 16 tokens" in said.out
+    assert "t1  Ana has the lantern.  (4 tokens; step 3, controller, trust 0.5)" in said.out
+
+
+def test_inspect_of_a_corrupt_memory_file_ends_with_code_2(memrl, tmp_path: Path):
+    (tmp_path / "notes.json").write_text('{"format": "memory_stores/1", "tok')
+    said = memrl("inspect", str(tmp_path / "notes.json"))
+    assert said.code == 2 and "notes.json cannot be read" in said.err and said.err.count("\n") == 1
+
+
+def test_a_chat_observes_lines_and_answers_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    from memrl.agent import MemoryAgent
+    from memrl.chat import lines_typed, talk
+
+    toy = toy_agent(ToyFamily([]), Taker(Write))
+    agent = MemoryAgent(toy, toy.new_memory())
+    saved = tmp_path / "notes.json"
+    typed = f"Ana has the lantern.\n\nWho has the lantern?\n/memory\n/dance\n/save\n/save {saved}\n/quit\nnever read\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    talk(agent, lines_typed())
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith("Write(")
+    assert out[1:3] == ["yes", "    from t1: Ana has the lantern."]
+    assert "Ana has the lantern." in out[3] and out[4].startswith("commands:")
+    assert out[5].startswith("not saved:") and out[6] == f"memory saved to {saved}"
+    assert saved.exists() and len(out) == 7
