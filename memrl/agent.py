@@ -17,6 +17,7 @@ from memory_stores.memory import AgentMemory
 from memory_stores.types import Keep, MemoryOp
 from memrl.build import build_agent
 from memrl.config import ControllerConfig, MemoryConfig, PolicyConfig, TrainConfig
+from memrl.errors import DataError
 from memrl.policies.hf import HFPolicy
 from memrl.protocols import Agent
 from memrl.rollout import Seat, answer_question, take_in
@@ -113,11 +114,16 @@ def wrap(
         agent = _from_run(Path(model))
     else:
         agent = _from_model(model, tokenizer, archive_tokens, read_tokens)
-    store = agent.new_memory()
     path = Path(memory) if memory is not None else None
-    if path is not None and path.exists():
-        store.load(path)
+    store = _load(path, agent) if path is not None and path.exists() else agent.new_memory()
     return MemoryAgent(agent, store, path)
+
+
+def _load(path: Path, agent: Agent) -> AgentMemory:
+    try:
+        return AgentMemory.load(path, count_tokens=agent.count_tokens, embedder=agent.embedder)
+    except ValueError as error:
+        raise DataError(str(error)) from error
 
 
 def _from_run(folder: Path) -> Agent:

@@ -131,12 +131,14 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
     count: CountTokens = getattr(reader, "count_tokens", _count_words)
     embedder = pick(EMBEDDERS, "memory.embedder", config.memory.embedder)()
     table = TextTable(embedder)
+    _check_budget(config.memory, family, count)
     return Agent(
         policy=reader,
         controller=build_controller(config.controller.name, config, table, family, count),
         proposer=Proposer(table, count, PatternLinker(), edges=config.memory.graph_budget > 0),
         family=family,
         table=table,
+        embedder=embedder,
         new_memory=lambda: build_memory(config.memory, count, embedder),
         read_budget=config.memory.read_budget,
         count_tokens=count,
@@ -165,6 +167,24 @@ def build(config: TrainConfig) -> Parts:
     )
     practice = dataclasses.replace(agent, policy=ExactReader({agent.family.name: agent.family}))
     return Parts(agent, practice, build_curriculum(config, agent.family), learner)
+
+
+def _check_budget(memory: MemoryConfig, family: EnvFamily, count: CountTokens) -> None:
+    """Where texts are known beforehand, token memory must hold a typical one of them.
+
+    Raises:
+        ConfigError: it does not, so nothing could ever be written.
+    """
+    texts = family.texts(family.held_out(0, list(family.cells().values())[-1]))
+    if not memory.token_budget or not texts:
+        return
+    typical = sorted(count(text) for text in texts)[len(texts) // 2]
+    if min(memory.token_budget, memory.read_budget) < typical:
+        knob = "token_budget" if memory.token_budget < typical else "read_budget"
+        way_out = (
+            f"too small for one fact: a text of env {family.name!r} takes about {typical} tokens; give {typical * 4}"
+        )
+        raise ConfigError(f"memory.{knob}", getattr(memory, knob), way_out)
 
 
 def _count_words(text: str) -> int:

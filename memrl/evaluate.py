@@ -14,7 +14,7 @@ import numpy as np
 
 from memory_stores.bm25_store import Bm25Store
 from memory_stores.memory import AgentMemory
-from memrl.build import build_agent, build_controller, keep_cost
+from memrl.build import CONTROLLERS, build_agent, build_controller, build_family, keep_cost, pick
 from memrl.config import EnvConfig, TrainConfig
 from memrl.errors import ConfigError
 from memrl.metrics import count_refused
@@ -109,12 +109,13 @@ def _for_evaluation(
     config: TrainConfig, env: str | None, horizon: int | None, memory_tokens: int | None, data: str | None
 ) -> TrainConfig:
     env_config = config.env if env in (None, config.env.name) else EnvConfig(name=str(env))
-    if horizon is not None:
-        if horizon < 1:
-            raise ConfigError("horizon", horizon, "it must be at least 1 step")
-        env_config = dataclasses.replace(env_config, theta={**env_config.theta, "horizon": horizon})
+    if horizon is not None and horizon < 1:
+        raise ConfigError("horizon", horizon, "it must be at least 1 step")
     if data is not None:
         env_config = dataclasses.replace(env_config, data=data)
+    if horizon is not None:
+        stretched = build_family(env_config).at_horizon(horizon)
+        env_config = dataclasses.replace(env_config, theta={**env_config.theta, **stretched})
     memory = config.memory
     if memory_tokens is not None:
         memory = dataclasses.replace(memory, token_budget=memory_tokens, read_budget=memory_tokens)
@@ -166,6 +167,8 @@ def held_out_tasks(agent: Agent, config: TrainConfig, seed: int, episodes: int |
 
 
 def _known_rows(agent: Agent, rows: Sequence[str], has_oracle: bool) -> list[str]:
+    for name in rows:
+        pick(CONTROLLERS, "rows", name)
     return [name for name in rows if has_oracle or name != "oracle"]
 
 

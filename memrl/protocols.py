@@ -15,6 +15,7 @@ import numpy as np
 from memrl.types import Action, Group, Observation, Offers, Task, TextTable, TokenDecision, Verdict, ViewLine
 
 if TYPE_CHECKING:
+    from memory_stores.embed import Embedder
     from memory_stores.memory import AgentMemory
 
 
@@ -72,6 +73,10 @@ class EnvFamily(Protocol):
 
     def cells(self) -> Mapping[str, Any]:
         """Curriculum cell name -> theta, easiest first."""
+        ...
+
+    def at_horizon(self, horizon: int) -> dict[str, Any]:
+        """The axes of theta that a longer or shorter episode changes, questions in proportion to the steps."""
         ...
 
     def bounds(self, task: Task, budget: int, cost: Callable[[str], int]) -> Bounds | None:
@@ -191,6 +196,7 @@ class Agent:
     proposer: Proposer
     family: EnvFamily
     table: TextTable
+    embedder: Embedder
     new_memory: Callable[[], AgentMemory]
     read_budget: int
     """Tokens of memory, hits included, in view at one step."""

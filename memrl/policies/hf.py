@@ -12,15 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from memrl.config import PolicyConfig
+from memrl.errors import ConfigError, ModelError
 from memrl.policies.loading import add_lora, load_model, stop_tokens
 from memrl.policies.merging import MergedWeights
-from memrl.policies.prompts import parse_answer, render_prompt
+from memrl.policies.prompts import as_user, parse_answer, render_prompt
 from memrl.policies.sampling import Drawn, decode, pad_left, read_prompts
 from memrl.protocols import PolicyRequest
 from memrl.types import TokenDecision
@@ -28,6 +29,14 @@ from memrl.types import TokenDecision
 # Shapes: R rows, A sampled tokens of the longest, V vocabulary.
 
 Ids = tuple[int, ...]
+
+
+class Ask(NamedTuple):
+    """What decides an answer: equal ones are answered once."""
+
+    prompt: Ids
+    seed: int | None
+    """None takes the likeliest token at every place."""
 
 
 class HFPolicy:
@@ -38,18 +47,29 @@ class HFPolicy:
     Args:
         model: a transformers model in place of ``config.model``; its ``tokenizer`` then goes with it.
         seed: of the LoRA initialisation.
+
+    Raises:
+        ModelError: the model cannot be found or loaded.
+        ConfigError: no such device, or the chat layout with a tokenizer that has no chat template.
     """
 
     def __init__(self, config: PolicyConfig, *, seed: int = 0, model: Any = None, tokenizer: Any = None) -> None:
         base, self.tokenizer = load_model(config, seed) if model is None else (model, _checked(tokenizer))
+        if config.prompt == "chat" and not self.tokenizer.chat_template:
+            raise ConfigError("policy.prompt", "chat", "this model's tokenizer has no chat template; use 'plain'")
         self._config = config
         self.model = add_lora(base, config, seed)
         self.version = 0
         self._device = next(self.model.parameters()).device
         self._stops = stop_tokens(self.tokenizer, base)
-        self._greedy: dict[Ids, Drawn] = {}
+        self._greedy: dict[Ask, Drawn] = {}
         self._merged = MergedWeights(self.model)
         self.count_tokens = lru_cache(maxsize=200_000)(self._count)
+
+    @property
+    def chat(self) -> bool:
+        """Whether prompts go through the tokenizer's chat template."""
+        return self._config.prompt == "chat"
 
     def _count(self, text: str) -> int:
         return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -57,21 +77,20 @@ class HFPolicy:
     def act(self, requests: Sequence[PolicyRequest]) -> list[TokenDecision]:
         """One sampled (or greedy) answer a request. A sample depends on its request's seed, not on its neighbours."""
         prompts = self.encode([self._prompt(request) for request in requests])
-        todo = [i for i, r in enumerate(requests) if not (r.greedy and prompts[i] in self._greedy)]
-        drawn = self._draw([prompts[i] for i in todo], [requests[i] for i in todo])
-        answers = dict(zip(todo, drawn, strict=True))
-        for i, answer in answers.items():
-            if requests[i].greedy:
-                self._greedy[prompts[i]] = answer
+        asks = [Ask(prompt, None if r.greedy else r.seed) for prompt, r in zip(prompts, requests, strict=True)]
+        drawn = self._draw([ask for ask in dict.fromkeys(asks) if ask not in self._greedy])
+        self._greedy.update((ask, answer) for ask, answer in drawn.items() if ask.seed is None)
         return [
-            self._decision(request, prompt, answers[i] if i in answers else self._greedy[prompt])
-            for i, (request, prompt) in enumerate(zip(requests, prompts, strict=True))
+            self._decision(request, ask.prompt, drawn[ask] if ask in drawn else self._greedy[ask])
+            for request, ask in zip(requests, asks, strict=True)
         ]
 
     def encode(self, prompts: Sequence[str]) -> list[Ids]:
         """Token ids of prompts, with whatever special tokens the tokenizer puts in front."""
-        special = self._config.prompt == "plain"
-        return [tuple(ids) for ids in self.tokenizer(list(prompts), add_special_tokens=special)["input_ids"]]
+        if not prompts:
+            return []
+        # A chat template writes its own special tokens.
+        return [tuple(ids) for ids in self.tokenizer(list(prompts), add_special_tokens=not self.chat)["input_ids"]]
 
     def token_logprobs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Tensor, Tensor]:
         """Log-probabilities [R, A] of sampled tokens with gradients, and the mask of those that exist.
@@ -117,7 +136,18 @@ class HFPolicy:
         return {"lora": trained, "version": self.version}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        own = dict(self.model.named_parameters())
+        """Take up LoRA weights and version.
+
+        Raises:
+            ModelError: the weights are of another rank or another model; nothing was loaded.
+        """
+        own = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        given = {name: value.shape for name, value in state["lora"].items()}
+        if given != {name: p.shape for name, p in own.items()}:
+            raise ModelError(
+                f"policy.lora_rank = {self._config.lora_rank}: the saved LoRA weights are of another rank or another "
+                "model; load them with the policy config that they were trained with"
+            )
         with torch.no_grad():
             for name, value in state["lora"].items():
                 own[name].copy_(value)
@@ -131,25 +161,25 @@ class HFPolicy:
 
     def _prompt(self, request: PolicyRequest) -> str:
         plain = render_prompt(request)
-        if self._config.prompt == "plain":
+        if not self.chat:
             return plain
-        messages = [{"role": "user", "content": plain}]
-        return self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        return self.tokenizer.apply_chat_template(as_user(plain), add_generation_prompt=True, tokenize=False)
 
-    def _draw(self, prompts: Sequence[Ids], requests: Sequence[PolicyRequest]) -> list[Drawn]:
+    def _draw(self, asks: Sequence[Ask]) -> dict[Ask, Drawn]:
         """Read every distinct prompt once, then decode all who share it."""
-        wanted: dict[Ids, list[int]] = {}
-        for i, prompt in enumerate(prompts):
-            wanted.setdefault(prompt, []).append(i)
-        drawn: dict[int, Drawn] = {}
+        drawn: dict[Ask, Drawn] = {}
+        if not asks:
+            return drawn
+        wanted: dict[Ids, list[Ask]] = {}
+        for ask in asks:
+            wanted.setdefault(ask.prompt, []).append(ask)
         with torch.inference_mode(), self._merged.in_place():
             for batch in read_prompts(self.model, list(wanted), self._config.batch_tokens, self._device):
-                askers = [(k, i) for k, prompt in enumerate(batch.prompts) for i in wanted[prompt]]
-                # One greedy answer serves all who ask the same.
-                seeds = [None if requests[i].greedy else requests[i].seed for _, i in askers]
-                answers = decode(self.model, batch, [k for k, _ in askers], seeds, self._config, self._stops)
-                drawn.update((i, answer) for (_, i), answer in zip(askers, answers, strict=True))
-        return [drawn[i] for i in range(len(prompts))]
+                askers = [(k, ask) for k, prompt in enumerate(batch.prompts) for ask in wanted[prompt]]
+                rows, seeds = [k for k, _ in askers], [ask.seed for _, ask in askers]
+                answers = decode(self.model, batch, rows, seeds, self._config, self._stops)
+                drawn.update((ask, answer) for (_, ask), answer in zip(askers, answers, strict=True))
+        return drawn
 
     def _decision(self, request: PolicyRequest, prompt: Ids, drawn: Drawn) -> TokenDecision:
         text = self.tokenizer.decode(drawn.ids, skip_special_tokens=True)

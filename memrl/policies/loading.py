@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from memrl.config import PolicyConfig
-from memrl.errors import ModelError
+from memrl.errors import ConfigError, ModelError
 from memrl.policies.models import resolve
 from memrl.policies.tiny import tiny_model
 
@@ -26,13 +26,14 @@ def load_model(config: PolicyConfig, seed: int = 0) -> tuple[Any, Any]:
     if config.model == "tiny":
         model, tokenizer = tiny_model(seed)
         return model.to(device, pick_dtype(config.dtype if config.dtype != "auto" else "float32", device)), tokenizer
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     source = resolve(config.model)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=pick_dtype(config.dtype, device))
-    except (OSError, ValueError) as error:
+        model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=pick_dtype(config.dtype, device))
+    except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0]
         way_out = "name one of `memrl models list`, a folder with config.json and weights, or a reachable hub id"
         raise ModelError(f"policy.model = {config.model!r}: {reason}; {way_out}") from error
@@ -40,9 +41,17 @@ def load_model(config: PolicyConfig, seed: int = 0) -> tuple[Any, Any]:
 
 
 def pick_device(name: str) -> torch.device:
-    if name != "auto":
-        return torch.device(name)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """``auto`` is CUDA where there is one, else the CPU.
+
+    Raises:
+        ConfigError: torch cannot compute on that device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError("policy.device", name, "torch cannot use it here; use auto, cpu or cuda") from error
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:

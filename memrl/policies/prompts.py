@@ -20,6 +20,11 @@ def render_prompt(request: PolicyRequest) -> str:
     return render(tuple(line.text for line in request.view), request.observation.text)
 
 
+def as_user(text: str) -> list[dict[str, str]]:
+    """The chat layout: the plain one, said by the user."""
+    return [{"role": "user", "content": text}]
+
+
 def parse_answer(text: str) -> Say | Unreadable:
     """The first line that says something; a blank answer is ``Unreadable``, which training must see."""
     answer = text.strip().partition("\n")[0].strip()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
 from memrl.config import WarmStartConfig
 from memrl.policies.hf import HFPolicy
-from memrl.policies.prompts import render
+from memrl.policies.prompts import as_user, render
 from memrl.protocols import ReadingLesson
 
 OnStep = Callable[[float | None], None]
@@ -26,8 +27,8 @@ def warm_start(
 ) -> None:
     """Train the LoRA weights on ``config.steps`` batches of lessons; loss on the answers only.
 
-    The prompt is the one that ``HFPolicy.act`` renders, the completion one blank and the answer; TRL ends it with
-    the end-of-text token.
+    The prompt is the one that ``HFPolicy.act`` reads, token for token; the completion is one blank and the answer,
+    which TRL ends with the end-of-text token, or the assistant's turn of the chat template.
 
     Raises:
         ValueError: there are no lessons.
@@ -36,7 +37,8 @@ def warm_start(
         raise ValueError("warm_start: no lessons; set warm_start.steps = 0 for an environment without any")
     from datasets import Dataset, disable_progress_bars
     from transformers import PrinterCallback, TrainerCallback
-    from trl import SFTConfig, SFTTrainer
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
 
     class Report(TrainerCallback):
         def on_step_end(self, args: object, state: object, control: object, **kwargs: object) -> None:
@@ -45,7 +47,7 @@ def warm_start(
 
     disable_progress_bars()
     logging.getLogger("trl").setLevel(logging.ERROR)
-    rows = [{"prompt": render(one.lines, one.question), "completion": f" {one.answer}"} for one in lessons]
+    rows = [_row(one, policy.chat) for one in lessons]
     with tempfile.TemporaryDirectory(prefix="memrl-sft-") as scratch:
         arguments = SFTConfig(
             output_dir=scratch,
@@ -78,3 +80,11 @@ def warm_start(
         trainer.train()
     policy.model.eval()
     policy.bump()
+
+
+def _row(lesson: ReadingLesson, chat: bool) -> dict[str, Any]:
+    """One lesson in TRL's prompt and completion form."""
+    prompt = render(lesson.lines, lesson.question)
+    if not chat:
+        return {"prompt": prompt, "completion": f" {lesson.answer}"}
+    return {"prompt": as_user(prompt), "completion": [{"role": "assistant", "content": lesson.answer}]}

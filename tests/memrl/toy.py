@@ -115,13 +115,15 @@ def count_words(text: str) -> int:
 
 
 def toy_agent(family: ToyFamily, controller: Any, policy: Any = None, budget: int = 16, max_ops: int = 2) -> Agent:
-    table = TextTable(HashEmbedder(16))
+    embedder = HashEmbedder(16)
+    table = TextTable(embedder)
     return Agent(
         policy=policy or Echo(),
         controller=controller,
         proposer=Proposer(table, count_words),
         family=family,  # pyright: ignore[reportArgumentType]
         table=table,
+        embedder=embedder,
         new_memory=lambda: AgentMemory(token=TokenStore(budget, count_words), graph=None, archive=None),
         read_budget=budget,
         count_tokens=count_words,

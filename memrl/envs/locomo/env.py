@@ -108,6 +108,10 @@ class LocomoFamily:
         """Everything that a play of the task shows, questions included."""
         return [observation.text for observation in _observations(*self._part(task.theta, task.seed))]
 
+    def at_horizon(self, horizon: int) -> dict[str, Any]:
+        """The first turns of each dialogue, and the questions that they answer."""
+        return {"horizon": horizon}
+
     def bounds(self, task: Task, budget: int, cost: Callable[[str], int]) -> None:
         """Not known."""
 

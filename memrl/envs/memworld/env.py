@@ -106,6 +106,11 @@ class MemWorldFamily:
         """Cell name -> theta, easiest first; the last, "base", is the family's own theta."""
         return ladder(self.theta)
 
+    def at_horizon(self, horizon: int) -> dict[str, Any]:
+        """As many questions a step as the base theta asks."""
+        questions = max(1, round(self.theta.questions * horizon / self.theta.horizon))
+        return {"horizon": horizon, "questions": questions}
+
     def bounds(self, task: Task, budget: int, cost: Callable[[str], int]) -> Bounds:
         """The best keeper under ``budget`` tokens, and the blind guesser."""
         program = program_of(task)

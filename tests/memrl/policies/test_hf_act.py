@@ -12,7 +12,7 @@ from memrl.errors import ConfigError
 from memrl.policies.hf import HFPolicy
 from memrl.policies.prompts import render_prompt
 from memrl.policies.sampling import draw
-from memrl.policies.tiny import byte_tokenizer
+from memrl.policies.tiny import byte_tokenizer, tiny_model
 from memrl.protocols import PolicyRequest
 
 STORY = ("Ana put the lantern in the attic.", "Bo moved the rope to the cellar.", "Ana took the lantern to the barn.")
@@ -160,12 +160,11 @@ def test_a_model_with_other_projections_and_absolute_positions_plays_and_learns(
 
 
 def test_chat_layout_goes_through_the_tokenizers_template() -> None:
-    tokenizer = byte_tokenizer()
+    model, tokenizer = tiny_model()
     tokenizer.chat_template = (
         "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}</>{% endfor %}"
         "{% if add_generation_prompt %}<assistant>{% endif %}"
     )
-    model = tiny_policy().model.get_base_model()
     policy = HFPolicy(PolicyConfig(prompt="chat", lora_rank=2), model=model, tokenizer=tokenizer)
     [decision] = policy.act([ask(lines=STORY)])
     text = policy.tokenizer.decode(decision.prompt_ids)
@@ -179,7 +178,7 @@ def test_chat_layout_without_a_template_is_refused_at_once() -> None:
 
 def test_a_model_in_hand_needs_its_tokenizer() -> None:
     with pytest.raises(ValueError, match="tokenizer"):
-        HFPolicy(PolicyConfig(), model=tiny_policy().model.get_base_model())
+        HFPolicy(PolicyConfig(), model=tiny_model()[0])
 
 
 def test_tokens_are_counted_without_special_ones() -> None:

@@ -61,20 +61,25 @@ def test_the_chat_layout_is_taught_as_it_is_asked() -> None:
 
 
 def test_a_warm_start_teaches_the_answers_and_empties_the_cache(capfd: pytest.CaptureFixture[str]) -> None:
-    policy = tiny_policy(stirred=False, lora_rank=8)
+    policy = tiny_policy(stirred=False, lora_rank=16)
     asked = [ask(one.question, one.lines, greedy=True) for one in LESSONS]
     before = policy.act(asked)
     ticks: list[object] = []
-    config = WarmStartConfig(steps=30, batch_size=2, learning_rate=0.03)
+    config = WarmStartConfig(steps=40, batch_size=2, learning_rate=0.01)
     warm_start(policy, LESSONS, config, on_step=ticks.append)
-    rows = [(d.prompt_ids, [*policy.tokenizer(f" {one.answer}")["input_ids"], 0]) for d, one in zip(before, LESSONS, strict=True)]
+    rows = [
+        (d.prompt_ids, [*policy.tokenizer(f" {one.answer}")["input_ids"], 0])
+        for d, one in zip(before, LESSONS, strict=True)
+    ]
     with torch.no_grad():
-        taught = policy.token_logprobs(rows)[0].sum()
+        logprobs, mask = policy.token_logprobs(rows)
         with policy.reference():
-            untaught = policy.token_logprobs(rows)[0].sum()
-    assert taught > 0.5 * untaught
-    assert policy.version == 1 and len(ticks) == 30
-    assert [d.action_ids for d in policy.act(asked)] != [d.action_ids for d in before]
+            untaught, _ = policy.token_logprobs(rows)
+    # This random model's tied head can say no more than that; greedily it is enough for the answers' first letters.
+    assert (logprobs - untaught)[mask].mean() > 0.5
+    texts = [policy.tokenizer.decode(d.action_ids) for d in policy.act(asked)]
+    assert [text.strip()[:3] for text in texts] == ["att", "unk"]
+    assert policy.version == 1 and len(ticks) == 40
     assert capfd.readouterr().out == ""
 
 

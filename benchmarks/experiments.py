@@ -1,0 +1,87 @@
+"""Regenerate every learning claim of the README: trains the runs, evaluates them, keeps each evaluation as JSON.
+
+python benchmarks/experiments.py joint --seeds 0 1 2      # four rows: untrained, controller, policy, both
+python benchmarks/experiments.py horizon --seeds 0 1 2    # the joint runs at ten times the horizon
+python benchmarks/experiments.py graph --seeds 0 1 2      # two-hop questions: token+graph against token only
+python benchmarks/experiments.py locomo --seeds 0         # a joint run on LoCoMo, unlearned rows beside it
+
+Runs go to --runs (kept: a finished one is not trained again), evaluations to benchmarks/results/NAME/SEED.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from memrl.evaluate import evaluate
+from memrl.recipes import recipe
+from memrl.run import is_finished, is_run
+from memrl.train import train
+
+RESULTS = Path(__file__).parent / "results"
+LONG = 10
+"""How many times the training horizon the long evaluation plays."""
+
+
+def trained(name: str, seed: int, runs: Path) -> Path:
+    """The finished run of a recipe and seed, trained (or taken up) if need be."""
+    folder = runs / f"{name}-{seed}"
+    if is_finished(folder):
+        return folder
+    return train(recipe(name, seed=seed, out=str(folder)), resume=folder if is_run(folder) else None)
+
+
+def keep(name: str, seed: int, run: Path, **how: Any) -> None:
+    report = evaluate(run, progress=lambda row: print(f"{name} seed {seed}: {row}", flush=True), **how)
+    target = RESULTS / name / f"{seed}.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(report.to_json(), indent=1) + "\n", encoding="utf-8")
+    for row in report.rows:
+        print(f"  {row.controller:14s} {row.success:.3f}  [{row.ci95[0]:.3f}, {row.ci95[1]:.3f}]", flush=True)
+
+
+def joint(seeds: Sequence[int], runs: Path) -> None:
+    for seed in seeds:
+        keep("joint", seed, trained("quickstart", seed, runs))
+        keep("controller_only", seed, trained("controller_only", seed, runs), rows=["scorer", "untrained", "oracle"])
+        keep("policy_only", seed, trained("policy_only", seed, runs), rows=["scorer", "oracle"])
+
+
+def horizon(seeds: Sequence[int], runs: Path) -> None:
+    """Ten times the steps, with questions in proportion, so that both horizons ask as densely."""
+    for seed in seeds:
+        run = trained("quickstart", seed, runs)
+        keep("horizon_480", seed, run, horizon=48 * LONG, episodes=16, rows=["scorer", "oracle"])
+
+
+def graph(seeds: Sequence[int], runs: Path) -> None:
+    for seed in seeds:
+        keep("graph", seed, trained("graph", seed, runs), rows=["scorer", "untrained", "fifo", "oracle"])
+        run = trained("graph_token_only", seed, runs)
+        keep("graph_token_only", seed, run, rows=["scorer", "untrained", "fifo", "oracle"])
+
+
+def locomo(seeds: Sequence[int], runs: Path) -> None:
+    for seed in seeds:
+        keep("locomo", seed, trained("quickstart", seed, runs), env="locomo")
+
+
+EXPERIMENTS: dict[str, Callable[[Sequence[int], Path], None]] = {
+    "joint": joint, "horizon": horizon, "graph": graph, "locomo": locomo
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("experiment", choices=EXPERIMENTS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    options = parser.parse_args()
+    EXPERIMENTS[options.experiment](options.seeds, options.runs)
+
+
+if __name__ == "__main__":
+    main()

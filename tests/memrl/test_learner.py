@@ -1,0 +1,143 @@
+"""The joint learner on hand-made decisions: what is rewarded grows, and how rows are cut changes nothing."""
+
+import numpy as np
+import pytest
+import torch
+from test_credit_and_batch import answer, episode
+
+from memory_stores.embed import HashEmbedder
+from memory_stores.types import Keep, Write
+from memrl.batch import Batch, TokenRow, make_batch
+from memrl.config import ControllerConfig, CreditConfig, LearnerConfig, PolicyConfig
+from memrl.controllers.proposals import NUM_NUMBERS
+from memrl.controllers.scorer import Scorer
+from memrl.credit import give_credit
+from memrl.learner import Learner
+from memrl.policies.hf import HFPolicy
+from memrl.types import Group, Offers, OpDecision, Task, TextTable
+
+TASK = Task(env="toy", theta=None, seed=0)
+
+
+def scorer() -> Scorer:
+    table = TextTable(HashEmbedder(16))
+    table.add(["a fact", "small talk"])
+    return Scorer(table, ControllerConfig(width=4, hidden=8), seed=0)
+
+
+def offers(row: int) -> Offers:
+    numbers = np.zeros((2, NUM_NUMBERS), dtype=np.float32)
+    numbers[0, 0] = numbers[1, 1] = 1.0
+    rows = np.array([[row, -1, -1], [row, row, -1]], dtype=np.int64)
+    return Offers(ops=(Keep(), Write("x")), rows=rows, numbers=numbers)
+
+
+def op(row: int, choice: int) -> OpDecision:
+    on_offer = offers(row)
+    return OpDecision(
+        actor="controller", action=on_offer.ops[choice], memory_hash="", offers=on_offer, choice=choice,
+        logprob=float(np.log(0.5)),
+    )  # fmt: skip
+
+
+def writing_pays() -> Batch:
+    wrote = episode(([op(0, 1)], 0.0), ([answer(5)], 1.0))
+    kept = episode(([op(0, 0)], 0.0), ([answer(7)], 0.0))
+    return make_batch(give_credit([Group(task=TASK, episodes=(wrote, kept))], CreditConfig()))
+
+
+def probability_of_writing(controller: Scorer) -> float:
+    on_offer = offers(0)
+    with torch.no_grad():
+        logprobs, _ = controller.logprobs(
+            torch.from_numpy(on_offer.rows), torch.from_numpy(on_offer.numbers), torch.tensor([2])
+        )
+    return float(logprobs[0, 1].exp())
+
+
+def test_a_write_that_paid_becomes_likelier():
+    controller = scorer()
+    before = probability_of_writing(controller)
+    learner = Learner(None, controller, LearnerConfig(epochs=4, minibatches=1))
+    metrics = learner.update(writing_pays())
+    assert probability_of_writing(controller) > before
+    assert metrics["op_decisions"] == 2 and controller.version == 4
+
+
+def test_choosing_and_learning_see_the_same_probabilities():
+    controller = scorer()
+    on_offer = offers(1)
+    with torch.no_grad():
+        learned, _ = controller.logprobs(
+            torch.from_numpy(on_offer.rows), torch.from_numpy(on_offer.numbers), torch.tensor([2])
+        )
+        played = controller.net(
+            controller._projected(), torch.from_numpy(on_offer.rows), torch.from_numpy(on_offer.numbers)
+        )
+    torch.testing.assert_close(played.log_softmax(0), learned[0])
+
+
+def test_mini_batches_hold_every_decision_once_with_its_own_candidates():
+    ops = [op(i % 2, i % 2) for i in range(5)]
+    batch = make_batch(
+        give_credit([Group(task=TASK, episodes=(episode((ops, 1.0)), episode(([op(0, 0)], 0.0))))], CreditConfig())
+    ).ops
+    assert batch is not None
+    parts = batch.shuffled(3, np.random.default_rng(0))
+    assert sum(len(part) for part in parts) == 6
+    for part in parts:
+        assert float(part.weight.sum()) == pytest.approx(1.0)
+        firsts = part.counts.cumsum(0) - part.counts
+        assert part.rows[firsts, 1].tolist() == [-1] * len(part)  # each starts with its own Keep
+    assert sorted(c for part in parts for c in part.choice.tolist()) == sorted([0, 1, 0, 1, 0, 0])
+
+
+def test_joint_update_moves_both_actors_by_one_optimiser():
+    policy = HFPolicy(PolicyConfig(model="tiny", lora_rank=2))
+    controller = scorer()
+    before = [p.detach().clone() for p in policy.parameters()]
+    Learner(policy, controller, LearnerConfig(policy_learning_rate=1e-2)).update(writing_pays())
+    assert any(not torch.equal(a, b) for a, b in zip(before, policy.parameters(), strict=True))
+    assert policy.version == 1 and controller.version > 1
+
+
+def row(prompt: tuple[int, ...], action: tuple[int, ...], advantage: float) -> TokenRow:
+    return TokenRow(prompt_ids=prompt, action_ids=action, logprobs=(-5.5,) * len(action), advantage=advantage)
+
+
+def gradient(rows: list[TokenRow], budget: int) -> torch.Tensor:
+    policy = HFPolicy(PolicyConfig(model="tiny", lora_rank=2))
+    with torch.no_grad():
+        for i, p in enumerate(policy.parameters()):
+            p.copy_(torch.randn(p.shape, generator=torch.Generator().manual_seed(i)) * 0.1)
+    learner = Learner(policy, None, LearnerConfig(batch_tokens=budget))
+    learner._learn_tokens(policy, rows)
+    return torch.cat([p.grad.flatten() for p in policy.parameters() if p.grad is not None])
+
+
+ROWS = [
+    row((5, 6, 7), (8,), 0.5), row((9,), (10, 11, 12), -0.25), row((5, 6), (7, 8), 1.0), row((3,) * 9, (4,), -1.0)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("budget", [1, 12, 1000])
+def test_the_gradient_does_not_depend_on_how_rows_are_ordered_padded_or_split(budget):
+    reference = gradient(ROWS, 1000)
+    other = gradient(ROWS[::-1], budget)
+    assert (other - reference).norm() / reference.norm() < 1e-5
+
+
+def test_a_merged_row_pulls_like_the_rows_it_stands_for():
+    twice = [ROWS[0], row((5, 6, 7), (8,), 0.25)]
+    once = [row((5, 6, 7), (8,), 0.75)]
+    a, b = gradient(twice, 1000), gradient(once, 1000)
+    assert (a - b).norm() / b.norm() < 1e-5
+
+
+def test_a_gradient_that_is_not_finite_raises_and_changes_no_weight():
+    policy = HFPolicy(PolicyConfig(model="tiny", lora_rank=2))
+    before = [p.detach().clone() for p in policy.parameters()]
+    bad = Batch(ops=None, tokens=(row((5,), (6,), float("nan")),), num_token_decisions=1)
+    with pytest.raises(FloatingPointError, match="not finite"):
+        Learner(policy, None, LearnerConfig()).update(bad)
+    assert all(torch.equal(a, b) for a, b in zip(before, policy.parameters(), strict=True))

@@ -1,0 +1,73 @@
+"""The page, run small: the same seed writes the same bytes, and a resumed run goes on as if nothing had happened."""
+
+import json
+
+import pytest
+
+from memrl.errors import ConfigError
+from memrl.evaluate import evaluate
+from memrl.recipes import recipe
+from memrl.train import train
+
+FAST = {"warm_start": {"steps": 1}, "rollout": {"practice_tasks": 1, "group_size": 2}}
+
+
+def metrics(folder) -> bytes:
+    return (folder / "metrics.jsonl").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return train(recipe("smoke", out=str(tmp_path_factory.mktemp("a") / "run"), **FAST))
+
+
+def test_the_second_run_writes_the_same_bytes(run, tmp_path):
+    again = train(recipe("smoke", out=str(tmp_path / "run"), **FAST))
+    assert metrics(again) == metrics(run)
+    lines = [json.loads(line) for line in metrics(run).splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    assert all(line["op_decisions"] > 0 for line in lines)
+
+
+def test_another_seed_writes_others(run, tmp_path):
+    assert metrics(train(recipe("smoke", seed=1, out=str(tmp_path / "run"), **FAST))) != metrics(run)
+
+
+def test_a_resumed_run_ends_like_an_uninterrupted_one(run, tmp_path):
+    folder = train(recipe("smoke", steps=1, out=str(tmp_path / "run"), **FAST))
+    train(recipe("smoke", out=str(folder), **FAST), resume=folder)
+    assert metrics(folder) == metrics(run)
+
+
+def test_evaluation_has_all_rows_and_the_ends_of_the_scale(run):
+    report = evaluate(run, episodes=2)
+    assert [row.controller for row in report.rows] == [
+        "scorer", "untrained", "none", "window", "fifo", "lru", "random", "similarity", "bm25_archive", "oracle"
+    ]  # fmt: skip
+    assert report.oracle == 1.0 and 0 < report.floor < 0.5
+    assert set(report.to_json()) == {
+        "env", "episodes", "horizon", "seed", "memory_budget_tokens", "read_budget_tokens", "rows", "oracle", "floor"
+    }  # fmt: skip
+    by_name = {row.controller: row for row in report.rows}
+    assert by_name["none"].peak_context_tokens < by_name["fifo"].peak_context_tokens
+
+
+@pytest.mark.parametrize(
+    ("wrong", "names"),
+    [
+        ({"env": "nowhere"}, "env.name = 'nowhere'"),
+        ({"horizon": 0}, "horizon = 0"),
+        ({"rows": ["fifo", "magic"]}, "rows = 'magic'"),
+        ({"episodes": 0}, "episodes = 0"),
+        ({"memory_tokens": 3}, "memory"),
+    ],
+)
+def test_bad_input_names_the_setting_the_value_and_the_way_out(run, wrong, names):
+    with pytest.raises(ConfigError, match=names):
+        evaluate(run, **{"episodes": 1, **wrong})
+
+
+def test_a_budget_too_small_for_one_fact_is_refused_before_training(tmp_path):
+    with pytest.raises(ConfigError, match="too small"):
+        train(recipe("smoke", out=str(tmp_path / "run"), memory={"token_budget": 4, "read_budget": 4}))
+    assert not (tmp_path / "run").exists()
