@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,9 @@ from memrl.config import WarmStartConfig
 from memrl.policies.hf import HFPolicy
 from memrl.policies.prompts import as_user, render
 from memrl.protocols import ReadingLesson
+
+IGNORED = -100
+"""The label of a token that is not to be learned."""
 
 OnStep = Callable[[float | None], None]
 """Called after each optimiser step with the loss, where it was logged."""
@@ -40,6 +43,16 @@ def warm_start(
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
+    class AnswersOnly(SFTTrainer):
+        """The same loss through the policy's own pass, which puts the LM head on the answers alone."""
+
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            logprobs_RA, mask_RA = policy.token_logprobs(list(_rows(inputs)))
+            loss = -logprobs_RA.sum() / mask_RA.sum()
+            return (loss, {"logprobs": logprobs_RA}) if return_outputs else loss
+
     class Report(TrainerCallback):
         def on_step_end(self, args: object, state: object, control: object, **kwargs: object) -> None:
             if on_step is not None:
@@ -57,7 +70,7 @@ def warm_start(
             lr_scheduler_type="constant_with_warmup",
             warmup_steps=2,
             completion_only_loss=True,
-            bf16=policy.model.dtype is torch.bfloat16,
+            bf16=False,
             fp16=False,
             gradient_checkpointing=False,
             use_cpu=next(policy.parameters()).device.type == "cpu",
@@ -69,7 +82,7 @@ def warm_start(
             seed=seed,
             max_length=None,
         )
-        trainer = SFTTrainer(
+        trainer = AnswersOnly(
             model=policy.model,
             args=arguments,
             train_dataset=Dataset.from_list(rows),
@@ -88,3 +101,11 @@ def _row(lesson: ReadingLesson, chat: bool) -> dict[str, Any]:
     if not chat:
         return {"prompt": prompt, "completion": f" {lesson.answer}"}
     return {"prompt": as_user(prompt), "completion": [{"role": "assistant", "content": lesson.answer}]}
+
+
+def _rows(inputs: Mapping[str, torch.Tensor]) -> Iterator[tuple[list[int], list[int]]]:
+    """TRL's padded batch back to pairs of prompt and answer ids."""
+    for ids, labels, mask in zip(inputs["input_ids"], inputs["labels"], inputs["attention_mask"], strict=True):
+        real = mask.bool()
+        answer = labels[real] != IGNORED
+        yield ids[real][~answer].tolist(), ids[real][answer].tolist()

@@ -112,6 +112,18 @@ def test_draw_follows_the_distribution() -> None:
     assert logprobs.exp().tolist() == pytest.approx(probabilities[tokens].tolist(), abs=1e-6)
 
 
+def test_every_position_has_a_number_of_its_own() -> None:
+    even = torch.zeros(4000, 2)
+    first, second = (draw(even, list(range(4000)), position)[0] for position in (0, 1))
+    assert (first == second).float().mean().item() == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_line_break_ends_an_answer_as_the_end_of_text_does() -> None:
+    policy = tiny_policy()
+    [line_break] = policy.tokenizer("\n")["input_ids"]
+    assert set(policy._stops.tolist()) == {policy.tokenizer.eos_token_id, line_break}
+
+
 def test_greedy_answers_are_kept_until_the_weights_change() -> None:
     policy = tiny_policy()
     [before] = policy.act([ask(greedy=True)])
