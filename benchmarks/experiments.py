@@ -3,6 +3,7 @@
 python benchmarks/experiments.py joint --seeds 0 1 2      # four rows: untrained, controller, policy, both
 python benchmarks/experiments.py horizon --seeds 0 1 2    # the joint runs at ten times the horizon
 python benchmarks/experiments.py graph --seeds 0 1 2      # two-hop questions: token+graph against token only
+python benchmarks/experiments.py graph_exact              # the same, read without error
 python benchmarks/experiments.py locomo --seeds 0         # a joint run on LoCoMo, unlearned rows beside it
 
 Runs go to --runs (kept: a finished one is not trained again), evaluations to benchmarks/results/NAME/SEED.json.
@@ -11,14 +12,17 @@ Runs go to --runs (kept: a finished one is not trained again), evaluations to be
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from memrl.evaluate import evaluate
+from memrl.build import build_agent
+from memrl.evaluate import EvalReport, evaluate, evaluate_agent
+from memrl.policies.exact import ExactReader
 from memrl.recipes import recipe
-from memrl.run import is_finished, is_run
+from memrl.run import is_finished, is_run, load_run
 from memrl.train import train
 
 RESULTS = Path(__file__).parent / "results"
@@ -35,7 +39,10 @@ def trained(name: str, seed: int, runs: Path) -> Path:
 
 
 def keep(name: str, seed: int, run: Path, **how: Any) -> None:
-    report = evaluate(run, progress=lambda row: print(f"{name} seed {seed}: {row}", flush=True), **how)
+    write(name, seed, evaluate(run, progress=lambda row: print(f"{name} seed {seed}: {row}", flush=True), **how))
+
+
+def write(name: str, seed: int, report: EvalReport) -> None:
     target = RESULTS / name / f"{seed}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(report.to_json(), indent=1) + "\n", encoding="utf-8")
@@ -64,13 +71,29 @@ def graph(seeds: Sequence[int], runs: Path) -> None:
         keep("graph_token_only", seed, run, rows=["scorer", "untrained", "fifo", "oracle"])
 
 
+def graph_exact(seeds: Sequence[int], runs: Path) -> None:
+    """The graph comparison with the reader's errors taken out: an exact reader in training and in evaluation."""
+    no_lm = {"rollout": {"tasks": 0, "practice_tasks": 48}, "policy": {"trained": False}, "warm_start": {"steps": 0}}
+    for seed in seeds:
+        for name, made in (("graph", "graph_exact"), ("graph_token_only", "graph_exact_token_only")):
+            folder = runs / f"{made}-{seed}"
+            if not is_finished(folder):
+                train(recipe(name, seed=seed, steps=40, out=str(folder), **no_lm))
+            config, checkpoint = load_run(folder)
+            agent = build_agent(config)
+            agent = dataclasses.replace(agent, policy=ExactReader({agent.family.name: agent.family}))
+            rows = ["scorer", "untrained", "fifo", "similarity", "oracle"]
+            report = evaluate_agent(agent, config, trained=checkpoint["controller"], rows=rows)
+            write(made, seed, report)
+
+
 def locomo(seeds: Sequence[int], runs: Path) -> None:
     for seed in seeds:
         keep("locomo", seed, trained("quickstart", seed, runs), env="locomo")
 
 
 EXPERIMENTS: dict[str, Callable[[Sequence[int], Path], None]] = {
-    "joint": joint, "horizon": horizon, "graph": graph, "locomo": locomo
+    "joint": joint, "graph_exact": graph_exact, "horizon": horizon, "graph": graph, "locomo": locomo
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from memrl.config import RolloutConfig
 from memrl.errors import LeakError
 from memrl.protocols import Agent, ControllerRequest, OpChoice, Outcome, PolicyRequest
 from memrl.types import (
+    Actor,
     End,
     Episode,
     Group,
@@ -85,8 +86,11 @@ def play_episode(seat: Seat) -> Play:
     except EnvFailed as failure:
         end, error = End.ENV_ERROR, str(failure)
     agent = seat.agent
-    versions = (("policy", agent.policy.version), ("controller", agent.controller.version))
-    return Episode(task=seat.task, steps=tuple(steps), end=end, versions=versions, error=error, practice=seat.practice)
+    versions: tuple[tuple[Actor, int], ...] = (
+        ("policy", agent.policy.version),
+        ("controller", agent.controller.version),
+    )
+    return Episode(task=seat.task, steps=tuple(steps), end=end, versions=actors, error=error, practice=seat.practice)
 
 
 def _play_step(
@@ -322,11 +326,12 @@ def play_all(plays: Iterable[Play], agent: Agent, concurrency: int) -> list[Epis
 
 def _serve(needs: dict[int, tuple[Play, Need]], agent: Agent) -> list[tuple[int, Play, Any]]:
     """Answer the cheapest kind of need first; the policy reads only when everybody else waits for it."""
-    for kind, answer in (
+    servers: tuple[tuple[type, Callable[[list[Any]], Sequence[Any]]], ...] = (
         (EmbedRequest, lambda requests: _embed(requests, agent.table)),
         (ControllerRequest, agent.controller.choose),
         (PolicyRequest, agent.policy.act),
-    ):
+    )
+    for kind, answer in servers:
         ready = [(index, play, need) for index, (play, need) in needs.items() if isinstance(need, kind)]
         if ready:
             ready.sort(key=lambda entry: entry[0])

@@ -32,7 +32,7 @@ class Draws:
         return tuple(self._cells)
 
     def tasks(self, cells: Sequence[str], probabilities: NDArray[np.float64], count: int) -> list[Task]:
-        chosen = [cells[i] for i in self._rng.choice(len(cells), size=count, p=probabilities)]
+        chosen = [cells[int(i)] for i in self._rng.choice(len(cells), size=count, p=probabilities)]
         self._last.update(chosen)
         high = self._pool or 2**31
         return [
