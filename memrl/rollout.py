@@ -86,7 +86,7 @@ def play_episode(seat: Seat) -> Play:
     except EnvFailed as failure:
         end, error = End.ENV_ERROR, str(failure)
     agent = seat.agent
-    versions: tuple[tuple[Actor, int], ...] = (
+    actors: tuple[tuple[Actor, int], ...] = (
         ("policy", agent.policy.version),
         ("controller", agent.controller.version),
     )
