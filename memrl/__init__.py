@@ -43,8 +43,8 @@ The story of one step (rollout.play_episode reads like it)
 
     observation -> controller: which Retrieve, if any?    only where the environment asks; its hits go into view
                 -> policy answers                         it sees the token memory, the hits and the observation
-                -> controller: which writes?              until Keep or max_ops; no question's text reaches it
                 -> environment: reward, next observation
+                -> controller: which writes?              until Keep or max_ops; no question's text reaches it
 
 One step of training plays groups in which the policy reads (both actors learn) and practice groups in which an exact
 reader stands in for it (the controller learns, no LM token is spent), gives every decision its credit, and makes one

@@ -99,12 +99,9 @@ class ControllerConfig:
     """False leaves the controller as it was initialised."""
     max_ops: int = 2
     """Ops a step, the closing Keep not counted."""
-    imitate_steps: int = 0
-    """Optimiser steps of imitating the oracle keeper before RL. An option for ablations, never the default."""
 
     def __post_init__(self) -> None:
         _at_least(self, 1, "width", "hidden", "max_ops")
-        _at_least(self, 0, "imitate_steps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,14 +179,9 @@ class EvalConfig:
     rows: tuple[str, ...] = (
         "scorer", "untrained", "none", "window", "fifo", "lru", "random", "similarity", "bm25_archive", "oracle",
     )  # fmt: skip
-    every: int = 0
-    """Steps between evaluations of the scorer on a few held-out tasks; 0 for only at the end."""
-    probe_episodes: int = 16
-    """Episodes of those."""
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "episodes", "probe_episodes")
-        _at_least(self, 0, "every")
+        _at_least(self, 1, "episodes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

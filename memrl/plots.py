@@ -39,9 +39,6 @@ def _draw_success(axes: Any, metrics: Sequence[Mapping[str, Any]], evaluation: M
             steps, values = zip(*points, strict=True)
             axes.plot(steps, values, color=color, alpha=0.25, linewidth=1)
             axes.plot(steps, trailing_mean(values, window), color=color, linewidth=2, label=label)
-    probes = [(line["step"], line["probe_success"]) for line in metrics if line.get("probe_success") is not None]
-    if probes:
-        axes.plot(*zip(*probes, strict=True), "o-", color="#2a8c4a", label="policy + controller, held-out probe")
     if evaluation is not None:
         _draw_rows(axes, evaluation["rows"], metrics[-1]["step"] if metrics else 0)
     mean = f" (mean of the last {window})" if window > 1 else ""

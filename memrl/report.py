@@ -142,7 +142,6 @@ def _knobs(config: TrainConfig) -> str:
         ("policy", f"{config.policy.model}, LoRA rank {config.policy.lora_rank}{_frozen(config.policy.trained)}"),
         ("warm start of the reader", f"{config.warm_start.steps} SFT steps"),
         ("controller", f"{config.controller.name}{_frozen(config.controller.trained)}"),
-        ("imitation of the oracle", f"{config.controller.imitate_steps} steps"),
         ("memory", f"{memory.token_budget} tokens, graph {memory.graph_budget}, archive {memory.archive_budget}"),
         ("episodes a step", f"({rollout.tasks} + {rollout.practice_tasks} practice tasks) × {rollout.group_size}"),
         ("curriculum", config.curriculum.name),

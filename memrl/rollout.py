@@ -335,7 +335,8 @@ def _serve(needs: dict[int, tuple[Play, Need]], agent: Agent) -> list[tuple[int,
         ready = [(index, play, need) for index, (play, need) in needs.items() if isinstance(need, kind)]
         if ready:
             ready.sort(key=lambda entry: entry[0])
-            answers = answer([need for _, _, need in ready])
+            requests: list[Any] = [need for _, _, need in ready]
+            answers = answer(requests)
             return [(index, play, one) for (index, play, _), one in zip(ready, answers, strict=True)]
     return []
 

@@ -1,4 +1,4 @@
-"""Before RL: teach the reader to read short views (SFT), and, only if asked, the controller to imitate the oracle.
+"""Before RL: teach the reader to read short views (SFT). The controller starts from nothing.
 
 A model that cannot read a four-line memory gives no reward to learn from; tens of SFT steps mend that. What RL then
 adds is measured against this start.
@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from memrl.config import TrainConfig
+from memrl.errors import ConfigError
 from memrl.policies.warm_start import warm_start
 from memrl.protocols import Agent, ReadingLesson
 
@@ -28,7 +29,7 @@ class Reports(Protocol):
 
 
 def warm_up(agent: Agent, config: TrainConfig, reports: Reports) -> None:
-    """SFT of the reader as ``config.warm_start`` says, then imitation as ``config.controller.imitate_steps`` says."""
+    """SFT of the reader, as ``config.warm_start`` says."""
     if config.warm_start.steps:
         examples = reading_lessons(agent, config, config.warm_start.steps * config.warm_start.batch_size)
         tick = reports.progress("warm start of the reader", config.warm_start.steps)
@@ -42,6 +43,7 @@ def reading_lessons(agent: Agent, config: TrainConfig, count: int) -> list[Readi
     while len(examples) < count:
         lessons = agent.family.reading_lessons(int(rng.integers(2**31)), rng, VIEW_LINES)
         if not lessons:
-            raise ValueError(f"warm_start.steps = {config.warm_start.steps}: env {agent.family.name!r} has no lessons")
+            way_out = f"env {agent.family.name!r} has no reading lessons; set it to 0"
+            raise ConfigError("warm_start.steps", config.warm_start.steps, way_out)
         examples += lessons
     return examples[:count]

@@ -14,9 +14,12 @@ from memrl.types import Task
 SUPPORTED = 0.85
 """Share of the views that hold what the question needs."""
 _AS_EDGES = 0.25
-"""Share of the views whose facts are written as edges."""
-_RELATED = 0.5
-"""Share of the other lines that are about what the question is about: old values, hearsay, look-alikes."""
+"""Share of the views whose facts are written as edges, where the world has links at all."""
+_RIVAL_FACTS = 0.7
+"""Share of the facts about other things that are drawn to the front: what a decent memory holds beside the answer."""
+_RELATED = 0.15
+"""Share of the lines about what the question is about that are: old values, hearsay, look-alikes. A reader that meets
+many of these before it can bind a thing to its place learns to name whatever place comes last."""
 _LINKER = PatternLinker()
 
 
@@ -45,18 +48,20 @@ def _view(
     others = _others(program, query, needed, rng)
     steps.update(others[: size - len(steps)])
     told = program.told(steps, query.step)
-    as_edges = rng.random() < _AS_EDGES
+    as_edges = program.theta.ask_path > 0 and rng.random() < _AS_EDGES
     lines = tuple(_line(program, event.step, as_edges) for event in told)
     return ReadingLesson(lines, program.texts[query.step], forward.answer(told, query))
 
 
 def _others(program: Program, query: Query, needed: frozenset[int], rng: np.random.Generator) -> list[int]:
-    """Steps told before the query that it does not need, those about the same names drawn to the front."""
+    """Steps told before the query that it does not need, in the order in which they enter the view."""
     steps = [e.step for e in program.events[: query.step] if e.step not in needed and e.step not in program.answers]
     about = {name for step in needed for name in _names(program, step)} | {getattr(query, "subject", "")}
     order = rng.random(len(steps))
     for i, step in enumerate(steps):
-        if rng.random() < _RELATED and about & _names(program, step):
+        related = bool(about & _names(program, step))
+        is_fact = isinstance(program.events[step], Assert | Link)
+        if rng.random() < (_RELATED if related else _RIVAL_FACTS * is_fact):
             order[i] -= 1.0
     return [steps[i] for i in np.argsort(order)]
 
