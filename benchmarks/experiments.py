@@ -78,7 +78,7 @@ def graph_exact(seeds: Sequence[int], runs: Path) -> None:
         for name, made in (("graph", "graph_exact"), ("graph_token_only", "graph_exact_token_only")):
             folder = runs / f"{made}-{seed}"
             if not is_finished(folder):
-                train(recipe(name, seed=seed, steps=40, out=str(folder), **no_lm))
+                train(recipe(name, seed=seed, steps=30, out=str(folder), **no_lm))
             config, checkpoint = load_run(folder)
             agent = build_agent(config)
             agent = dataclasses.replace(agent, policy=ExactReader({agent.family.name: agent.family}))

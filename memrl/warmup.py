@@ -33,7 +33,7 @@ def warm_up(agent: Agent, config: TrainConfig, reports: Reports) -> None:
     if config.warm_start.steps:
         examples = reading_lessons(agent, config, config.warm_start.steps * config.warm_start.batch_size)
         tick = reports.progress("warm start of the reader", config.warm_start.steps)
-        warm_start(agent.policy, examples, config.warm_start, seed=config.seed, on_step=lambda *_: tick())  # pyright: ignore[reportArgumentType]
+        warm_start(agent.policy, examples, config.warm_start, seed=config.seed, on_step=tick)  # pyright: ignore[reportArgumentType]
 
 
 def reading_lessons(agent: Agent, config: TrainConfig, count: int) -> list[ReadingLesson]:

@@ -17,8 +17,8 @@ from memrl.protocols import ReadingLesson
 IGNORED = -100
 """The label of a token that is not to be learned."""
 
-OnStep = Callable[[float | None], None]
-"""Called after each optimiser step with the loss, where it was logged."""
+OnStep = Callable[[], None]
+"""Called after each optimiser step."""
 
 
 def warm_start(
@@ -40,7 +40,6 @@ def warm_start(
         raise ValueError("warm_start: no lessons; set warm_start.steps = 0 for an environment without any")
     from datasets import Dataset, disable_progress_bars
     from transformers import PrinterCallback, TrainerCallback
-    from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
     class AnswersOnly(SFTTrainer):
@@ -56,32 +55,13 @@ def warm_start(
     class Report(TrainerCallback):
         def on_step_end(self, args: object, state: object, control: object, **kwargs: object) -> None:
             if on_step is not None:
-                on_step(None)
+                on_step()
 
     disable_progress_bars()
     logging.getLogger("trl").setLevel(logging.ERROR)
     rows = [_row(one, policy.chat) for one in lessons]
     with tempfile.TemporaryDirectory(prefix="memrl-sft-") as scratch:
-        arguments = SFTConfig(
-            output_dir=scratch,
-            max_steps=config.steps,
-            per_device_train_batch_size=config.batch_size,
-            learning_rate=config.learning_rate,
-            lr_scheduler_type="constant_with_warmup",
-            warmup_steps=2,
-            completion_only_loss=True,
-            bf16=False,
-            fp16=False,
-            gradient_checkpointing=False,
-            use_cpu=next(policy.parameters()).device.type == "cpu",
-            report_to=[],
-            save_strategy="no",
-            logging_strategy="no",
-            disable_tqdm=True,
-            dataloader_pin_memory=False,
-            seed=seed,
-            max_length=None,
-        )
+        arguments = _arguments(scratch, config, seed, policy)
         trainer = AnswersOnly(
             model=policy.model,
             args=arguments,
@@ -109,3 +89,29 @@ def _rows(inputs: Mapping[str, torch.Tensor]) -> Iterator[tuple[list[int], list[
         real = mask.bool()
         answer = labels[real] != IGNORED
         yield ids[real][~answer].tolist(), ids[real][answer].tolist()
+
+
+def _arguments(scratch: str, config: WarmStartConfig, seed: int, policy: HFPolicy) -> Any:
+    """TRL's settings: no reports, no files that outlive the call, no precision but the model's own."""
+    from trl.trainer.sft_config import SFTConfig
+
+    return SFTConfig(
+        output_dir=scratch,
+        max_steps=config.steps,
+        per_device_train_batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="constant_with_warmup",
+        warmup_steps=2,
+        completion_only_loss=True,
+        bf16=False,
+        fp16=False,
+        gradient_checkpointing=False,
+        use_cpu=next(policy.parameters()).device.type == "cpu",
+        report_to=[],
+        save_strategy="no",
+        logging_strategy="no",
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        seed=seed,
+        max_length=None,
+    )

@@ -66,7 +66,7 @@ def test_a_warm_start_teaches_the_answers_and_empties_the_cache(capfd: pytest.Ca
     before = policy.act(asked)
     ticks: list[object] = []
     config = WarmStartConfig(steps=40, batch_size=2, learning_rate=0.01)
-    warm_start(policy, LESSONS, config, on_step=ticks.append)
+    warm_start(policy, LESSONS, config, on_step=lambda: ticks.append(None))
     rows = [
         (d.prompt_ids, [*policy.tokenizer(f" {one.answer}")["input_ids"], 0])
         for d, one in zip(before, LESSONS, strict=True)
