@@ -68,7 +68,7 @@ _UNREAL = re.compile(
 )
 _NEGATION = re.compile(
     r"\b(?:no longer|not|never|nobody|no one|any ?more|any longer|stopped|ceased|quit|gave up|without|gone from|"
-    r"vanish\w*|disappear\w*|missing|no sign|lost|left [TP]\d)\b"
+    r"vanish\w*|disappear\w*|missing|no sign|lost|left [TP]\d(?! (?:in|inside|at|on|under|behind|by|near)\b))\b"
 )
 _PART = re.compile(
     r"\b(?:a|an|the|one|some) (?:far |dark |quiet )?"

@@ -3,7 +3,8 @@
     observation + memory ──> Keep | Write | Overwrite… | Forget… | Link… | Relink… | Unlink…      (it tells)
                          ──> Keep | Retrieve…                                                      (it asks)
 
-Only legal ops are offered, so that a choice is refused only if a store disagrees. One scorer ranks them all.
+Only legal ops are offered, so that a choice is refused only if a store disagrees; a Link into a full graph stands
+beside the Unlinks that would make room for it. One scorer ranks them all.
 """
 
 from __future__ import annotations
