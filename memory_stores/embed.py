@@ -91,14 +91,16 @@ def _load_minilm(path: str | None) -> Any:
         raise ImportError("MiniLM needs sentence-transformers: pip install sentence-transformers") from error
     model = SentenceTransformer(path or _packaged_minilm(), device="cpu")
     # Half the time per text, cosine to the fp32 vector above 0.998; without the instructions it would be slower.
-    return model.bfloat16() if _cpu_computes_bf16() else model
+    return model.bfloat16() if cpu_computes_bf16() else model
 
 
-def _cpu_computes_bf16() -> bool:
+def cpu_computes_bf16() -> bool:
+    """Whether this processor multiplies bf16 in hardware; False where the system does not say."""
     try:
-        return "avx512_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def _packaged_minilm() -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from memory_stores.embed import cpu_computes_bf16
 from memrl.config import PolicyConfig
 from memrl.errors import ConfigError, ModelError
 from memrl.policies.models import resolve
@@ -60,14 +60,6 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
         return getattr(torch, name)
     fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else cpu_computes_bf16()
     return torch.bfloat16 if fast else torch.float32
-
-
-def cpu_computes_bf16() -> bool:
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def add_lora(model: Any, config: PolicyConfig, seed: int) -> Any:
