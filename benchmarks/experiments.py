@@ -35,7 +35,8 @@ def trained(name: str, seed: int, runs: Path) -> Path:
     folder = runs / f"{name}-{seed}"
     if is_finished(folder):
         return folder
-    return train(recipe(name, seed=seed, out=str(folder)), resume=folder if is_run(folder) else None)
+    config = recipe(name, seed=seed, out=str(folder), warm_start={"reuse": True})
+    return train(config, resume=folder if is_run(folder) else None)
 
 
 def keep(name: str, seed: int, run: Path, **how: Any) -> None:

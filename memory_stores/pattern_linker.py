@@ -48,7 +48,7 @@ _NO_ENTITY = frozenset(
 ) | set(_ROLE)
 _SENTENCE_STARTS = frozenset(
     _words(
-        "the a an in into inside on onto at to from by over under near now later then right early today "
+        "the a an in into inside within on onto at to from by over under near now later then right early today "
         "yesterday it its he she they we you i this that these those there here some someone somebody nobody "
         "everybody everyone no not without with as when while after before since until people one two all "
         "around another each every both only just ownership for of and but or so if maybe perhaps still again "
@@ -151,7 +151,7 @@ _SITUATION = re.compile(
         "put plac vanish disappear set left leav laid lay lies lie kept keep stor drop brought bring mov "
         "shift transfer relocat took tak hang hung carr return deposit dump stash hid stay sit sat stand "
         "stood rest wait spend spent seen found find remain went go gone goes walk ran run arriv came come "
-        "hurr travel head rush enter reach spot start busy work live sleep slept stroll drove rode flew climb "
+        "park hurr travel head rush enter reach spot start busy work live sleep slept stroll drove rode flew climb "
         "slip retir is was been are"
     )
     + r"\w*"

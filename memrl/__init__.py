@@ -24,8 +24,8 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
        policies/        hf.py (any transformers causal LM with LoRA), exact.py (reads without error), scripted.py
        controllers/     scorer.py (learned), the rules it must beat, the oracle; proposals.py (which ops are on offer)
        curricula/       uniform.py, bandit.py
-    4  verbs            rollout.py (play), credit.py (give credit), batch.py (decisions to tensors), metrics.py,
-                        warmup.py, checkpoints.py (written whole or not at all), progress.py (bars)
+    4  verbs            rollout.py (play), credit.py (give credit, by an estimator of credits/), batch.py (decisions to
+                        tensors), metrics.py, warmup.py, checkpoints.py (written whole or not at all), progress.py
     5  learner.py       a batch to optimiser steps; run.py (the run folder); build.py (config to parts)
     6  train.py         THE PAGE: read it first; evaluate.py, agent.py (wrap), recipes.py, report.py, plots.py
     7  cli.py           what a user types; show.py, chat.py

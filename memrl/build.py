@@ -25,6 +25,7 @@ from memrl.controllers.scorer import Scorer
 from memrl.controllers.similarity import Similarity
 from memrl.controllers.uniform_random import UniformRandom
 from memrl.controllers.window import Window
+from memrl.credit import ESTIMATORS
 from memrl.curricula._draws import Draws
 from memrl.curricula.bandit import Bandit
 from memrl.curricula.uniform import Uniform
@@ -158,6 +159,7 @@ class Parts(NamedTuple):
 
 def build(config: TrainConfig) -> Parts:
     """All parts of a training run, fresh."""
+    pick(ESTIMATORS, "credit.name", config.credit.name)
     agent = build_agent(config)
     learner = Learner(
         policy=agent.policy if config.policy.trained else None,  # pyright: ignore[reportArgumentType]

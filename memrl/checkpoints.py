@@ -21,15 +21,23 @@ _NAME = re.compile(r"step-(\d{6,})\.pt")
 
 
 def write_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
-    """Write beside the target, flush to disk, rename; then drop all but the last two. A crash leaves the old files.
+    """Write a step's state, then drop all but the last two. A crash leaves the old files."""
+    folder.mkdir(exist_ok=True)
+    target = folder / f"step-{step:06d}.pt"
+    write_state(target, state)
+    for old in checkpoint_files(folder)[KEPT:]:
+        old.unlink(missing_ok=True)
+    return target
+
+
+def write_state(target: Path, state: Mapping[str, Any]) -> None:
+    """Write beside the target, flush to disk, rename.
 
     ``state`` holds tensors, numpy arrays and plain Python values: nothing whose loading would run code.
     """
     import torch
 
-    folder.mkdir(exist_ok=True)
-    target = folder / f"step-{step:06d}.pt"
-    handle, scratch = tempfile.mkstemp(dir=folder, prefix=f".{target.name}.", suffix=".tmp")
+    handle, scratch = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
             torch.save(dict(state), file)
@@ -39,9 +47,6 @@ def write_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
     except BaseException:
         Path(scratch).unlink(missing_ok=True)
         raise
-    for old in checkpoint_files(folder)[KEPT:]:
-        old.unlink(missing_ok=True)
-    return target
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
@@ -59,7 +64,7 @@ def read_newest(folder: Path, tell: Callable[[str], None]) -> dict[str, Any] | N
     files = checkpoint_files(folder)
     for path in files:
         try:
-            return _read(path)
+            return read_state(path)
         except (OSError, RuntimeError, EOFError, ValueError) as error:
             reason = str(error).strip().partition("\n")[0]
             tell(f"checkpoint {path} cannot be read ({reason}): going back to the one before")
@@ -71,7 +76,8 @@ def read_newest(folder: Path, tell: Callable[[str], None]) -> dict[str, Any] | N
     return None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_state(path: Path) -> dict[str, Any]:
+    """What ``write_state`` wrote, on the CPU. Raises ValueError for a file that is none, OSError as the disk does."""
     import pickle
 
     import torch

@@ -78,10 +78,15 @@ class PolicyConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmStartConfig:
-    steps: int = 30
+    steps: int = 200
     """Optimiser steps of TRL's SFTTrainer on answers read from short views; 0 for none."""
-    batch_size: int = 16
+    batch_size: int = 8
+    """Lessons a step: many small steps read better than a few large ones at the same cost."""
     learning_rate: float = 1e-3
+    """At its highest; it falls to zero along a cosine."""
+    reuse: bool = False
+    """True keeps the warmed weights in the cache folder and takes them from there in a run with the same lessons,
+    policy (the model by its name), seed and libraries: runs that differ in later knobs then share one warm start."""
 
     def __post_init__(self) -> None:
         _at_least(self, 0, "steps")
@@ -133,7 +138,8 @@ class RolloutConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditConfig:
-    name: Literal["return_to_go", "broadcast"] = "return_to_go"
+    name: str = "return_to_go"
+    """An estimator of ``credit.ESTIMATORS``."""
     discount: float = 1.0
     """Per environment step, for rewards that come after a decision."""
 

@@ -29,7 +29,6 @@ def quickstart() -> TrainConfig:
         recipe="quickstart",
         steps=30,
         env=EnvConfig(train_seeds=64),
-        warm_start=WarmStartConfig(steps=44, learning_rate=2e-3),
         # Narrow on purpose: a wider projection learns the training phrasings by heart.
         controller=ControllerConfig(width=4, hidden=64, max_ops=1),
         rollout=RolloutConfig(tasks=2, practice_tasks=48),

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from memrl.config import PolicyConfig
 from memrl.errors import ConfigError, ModelError
-from memrl.policies.loading import add_lora, load_model, stop_tokens
+from memrl.policies.loading import add_lora, load_model, stop_tokens, trainable_attention
 from memrl.policies.merging import MergedWeights
 from memrl.policies.prompts import as_user, parse_answer, render_prompt
 from memrl.policies.sampling import Drawn, decode, pad_left, read_prompts
@@ -99,7 +99,7 @@ class HFPolicy:
         """
         width = max(len(action) for _, action in rows)
         inputs = pad_left([[*prompt, *action] for prompt, action in rows], self._device)
-        with self._autocast():
+        with self._autocast(), trainable_attention(self.model, inputs["input_ids"].shape[1]):
             logits = self.model(**inputs, logits_to_keep=width + 1, use_cache=False).logits[:, :-1]
         logprobs = (logits.float() / self._config.temperature).log_softmax(dim=-1)
         targets = inputs["input_ids"][:, -width:]

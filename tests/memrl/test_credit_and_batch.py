@@ -3,12 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from toy import Taker, ToyFamily, toy_agent
 
 from memory_stores.types import Keep, Write
 from memrl.batch import TokenRow, make_batch, merge_equal, micro_batches
+from memrl.build import build
 from memrl.config import CreditConfig
 from memrl.controllers.proposals import NUM_NUMBERS
 from memrl.credit import give_credit
+from memrl.errors import ConfigError
+from memrl.recipes import recipe
 from memrl.types import (
     End,
     Episode,
@@ -24,6 +28,8 @@ from memrl.types import (
     Verdict,
 )
 
+NOBODY = toy_agent(ToyFamily(()), Taker())
+"""Estimators that look at the episodes alone ask the agent nothing."""
 TASK = Task(env="toy", theta=None, seed=0)
 OFFERS = Offers(
     ops=(Keep(), Write("x")),
@@ -57,7 +63,7 @@ def episode(*steps: tuple[list, float], end: End = End.DONE) -> Episode:
 def test_an_op_earns_what_comes_after_it_and_an_answer_its_own_reward():
     right = episode(([op(1)], 0.0), ([answer(5)], 1.0), ([op(0)], 0.0), ([answer(6)], 0.0))
     wrong = episode(([op(0)], 0.0), ([answer(7)], 0.0), ([op(0)], 0.0), ([answer(6)], 1.0))
-    first, second = give_credit([Group(task=TASK, episodes=(right, wrong))], CreditConfig())
+    first, second = give_credit([Group(task=TASK, episodes=(right, wrong))], CreditConfig(), NOBODY)
     np.testing.assert_allclose(first.advantages, [0.0, 1.0, -1.0, -1.0])
     np.testing.assert_allclose(second.advantages, [0.0, -1.0, 1.0, 1.0])
 
@@ -65,21 +71,21 @@ def test_an_op_earns_what_comes_after_it_and_an_answer_its_own_reward():
 def test_broadcast_gives_every_decision_the_same():
     right = episode(([op(1)], 0.0), ([answer(5)], 1.0))
     wrong = episode(([op(0)], 0.0), ([answer(7)], 0.0))
-    first, second = give_credit([Group(task=TASK, episodes=(right, wrong))], CreditConfig(name="broadcast"))
+    first, second = give_credit([Group(task=TASK, episodes=(right, wrong))], CreditConfig(name="broadcast"), NOBODY)
     assert first.advantages.tolist() == [1.0, 1.0] and second.advantages.tolist() == [-1.0, -1.0]
 
 
 def test_an_environment_error_takes_no_part_in_the_baseline():
     right, wrong = episode(([answer(5)], 1.0)), episode(([answer(7)], 0.0))
     failed = episode(([answer(9)], 0.0), end=End.ENV_ERROR)
-    credits = give_credit([Group(task=TASK, episodes=(right, wrong, failed))], CreditConfig())
+    credits = give_credit([Group(task=TASK, episodes=(right, wrong, failed))], CreditConfig(), NOBODY)
     assert [c.advantages.tolist() for c in credits] == [[1.0], [-1.0]]
 
 
 def test_an_episode_that_became_more_rows_weighs_the_same():
     short = episode(([op(1)], 0.0), ([answer(5)], 1.0))
     long = episode(([op(0), op(0)], 0.0), ([answer(7)], 0.0))
-    batch = make_batch(give_credit([Group(task=TASK, episodes=(short, long))], CreditConfig()))
+    batch = make_batch(give_credit([Group(task=TASK, episodes=(short, long))], CreditConfig(), NOBODY))
     assert batch.ops is not None
     torch.testing.assert_close(batch.ops.weight, torch.tensor([0.5, 0.25, 0.25]))
 
@@ -87,7 +93,7 @@ def test_an_episode_that_became_more_rows_weighs_the_same():
 def test_answers_without_tokens_are_nobodys_rows():
     silent = TokenDecision(actor="policy", action=Say("a"), memory_hash="", prompt_ids=(), action_ids=(), logprobs=())
     right, wrong = episode(([silent], 1.0)), episode(([silent], 0.0))
-    batch = make_batch(give_credit([Group(task=TASK, episodes=(right, wrong))], CreditConfig()))
+    batch = make_batch(give_credit([Group(task=TASK, episodes=(right, wrong))], CreditConfig(), NOBODY))
     assert batch.tokens == () and batch.num_token_decisions == 0 and batch.ops is None
 
 
@@ -100,3 +106,8 @@ def test_micro_batches_hold_like_lengths_within_their_budget():
     rows = [TokenRow(prompt_ids=(1,) * n, action_ids=(2,), logprobs=(0.0,), advantage=1.0) for n in (9, 1, 9, 1, 1)]
     batches = micro_batches(rows, budget=20)
     assert [[row.length for row in batch] for batch in batches] == [[10, 10], [2, 2, 2]]
+
+
+def test_an_unknown_estimator_is_one_clear_line():
+    with pytest.raises(ConfigError, match=r"credit.name = 'psychic': it is none of return_to_go"):
+        build(recipe("smoke", credit={"name": "psychic"}))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from test_credit_and_batch import answer, episode
+from test_credit_and_batch import NOBODY, answer, episode
 
 from memory_stores.embed import HashEmbedder
 from memory_stores.types import Keep, Write
@@ -43,7 +43,7 @@ def op(row: int, choice: int) -> OpDecision:
 def writing_pays() -> Batch:
     wrote = episode(([op(0, 1)], 0.0), ([answer(5)], 1.0))
     kept = episode(([op(0, 0)], 0.0), ([answer(7)], 0.0))
-    return make_batch(give_credit([Group(task=TASK, episodes=(wrote, kept))], CreditConfig()))
+    return make_batch(give_credit([Group(task=TASK, episodes=(wrote, kept))], CreditConfig(), NOBODY))
 
 
 def probability_of_writing(controller: Scorer) -> float:
@@ -80,7 +80,9 @@ def test_choosing_and_learning_see_the_same_probabilities():
 def test_mini_batches_hold_every_decision_once_with_its_own_candidates():
     ops = [op(i % 2, i % 2) for i in range(5)]
     batch = make_batch(
-        give_credit([Group(task=TASK, episodes=(episode((ops, 1.0)), episode(([op(0, 0)], 0.0))))], CreditConfig())
+        give_credit(
+            [Group(task=TASK, episodes=(episode((ops, 1.0)), episode(([op(0, 0)], 0.0))))], CreditConfig(), NOBODY
+        )
     ).ops
     assert batch is not None
     parts = batch.shuffled(3, np.random.default_rng(0))

@@ -11,7 +11,7 @@ from memrl.envs.memworld.program import Program, program_of
 from memrl.protocols import ReadingLesson
 from memrl.types import Task
 
-SUPPORTED = 0.85
+SUPPORTED = 0.95
 """Share of the views that hold what the question needs."""
 _AS_EDGES = 0.25
 """Share of the views whose facts are written as edges, where the world has links at all."""
