@@ -155,6 +155,11 @@ class LearnerConfig:
     clip_low: float = 0.2
     clip_high: float = 0.28
     """Higher than ``clip_low``, as in DAPO (arXiv:2503.14476)."""
+    importance_cap: float = 0.0
+    """Above 0, the policy learns with importance weights cut at this value in place of the clipped ratio: for samples
+    drawn under older or differently rounded weights. About 2 is usual."""
+    kl: float = 0.0
+    """Weight of the policy's KL to itself without LoRA, on the answers that are learned; costs one more reading."""
     entropy: float = 0.01
     """Weight of the controller's entropy."""
     epochs: int = 3
@@ -167,7 +172,7 @@ class LearnerConfig:
 
     def __post_init__(self) -> None:
         _at_least(self, 1, "epochs", "minibatches", "batch_tokens")
-        _at_least(self, 0, "entropy", "policy_learning_rate", "controller_learning_rate")
+        _at_least(self, 0, "entropy", "kl", "importance_cap", "policy_learning_rate", "controller_learning_rate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from memrl.algos.losses import clipped_surrogate, entropy
+from memrl.algos.losses import clipped_surrogate, entropy, kl_to_reference, truncated_surrogate
 from memrl.batch import Batch, OpBatch, TokenRow, micro_batches
 from memrl.config import LearnerConfig
 
@@ -28,6 +29,10 @@ class TrainableReader(Protocol):
 
     def token_logprobs(self, rows: TokenPairs) -> tuple[Tensor, Tensor]:
         """Log-probabilities [R, A] of sampled tokens with gradients, and the mask of those that exist."""
+        ...
+
+    def reference(self) -> AbstractContextManager[None]:
+        """The weights before any training, inside the ``with``."""
         ...
 
     def bump(self) -> None: ...
@@ -106,16 +111,33 @@ class Learner:
         return {"controller_loss": loss.item(), "entropy": spread.item(), "clip_fraction": clipped.item()}
 
     def _learn_tokens(self, policy: TrainableReader, rows: Sequence[TokenRow]) -> dict[str, float]:
-        config, total = self._config, 0.0
-        for micro in micro_batches(rows, config.batch_tokens):
-            logprobs_RA, mask_RA = policy.token_logprobs([(row.prompt_ids, row.action_ids) for row in micro])
+        found = {"policy_loss": 0.0, "logprob_gap": 0.0}
+        share = self._config.kl / sum(len(row.action_ids) for row in rows)
+        for micro in micro_batches(rows, self._config.batch_tokens):
+            pairs = [(row.prompt_ids, row.action_ids) for row in micro]
+            logprobs_RA, mask_RA = policy.token_logprobs(pairs)
             old_RA = _padded([row.logprobs for row in micro], logprobs_RA)
-            advantage_R1 = torch.tensor([[row.advantage] for row in micro], device=logprobs_RA.device)
-            surrogate = clipped_surrogate(logprobs_RA, old_RA, advantage_R1, config.clip_low, config.clip_high)
-            loss = (surrogate.loss * mask_RA).sum()
+            loss = (self._token_losses(logprobs_RA, old_RA, micro) * mask_RA).sum()
+            if share:
+                loss = loss + share * (self._kl(policy, pairs, logprobs_RA) * mask_RA).sum()
             loss.backward()
-            total += loss.item()
-        return {"policy_loss": total}
+            found["policy_loss"] += loss.item()
+            gap = ((logprobs_RA.detach() - old_RA).abs() * mask_RA).max().item()
+            found["logprob_gap"] = max(found["logprob_gap"], gap)
+        return found
+
+    def _token_losses(self, logprobs_RA: Tensor, old_RA: Tensor, rows: Sequence[TokenRow]) -> Tensor:
+        config = self._config
+        advantage_R1 = torch.tensor([[row.advantage] for row in rows], device=logprobs_RA.device)
+        if config.importance_cap:
+            return truncated_surrogate(logprobs_RA, old_RA, advantage_R1, config.importance_cap).loss
+        return clipped_surrogate(logprobs_RA, old_RA, advantage_R1, config.clip_low, config.clip_high).loss
+
+    @staticmethod
+    def _kl(policy: TrainableReader, pairs: TokenPairs, logprobs_RA: Tensor) -> Tensor:
+        with torch.no_grad(), policy.reference():
+            reference_RA, _ = policy.token_logprobs(pairs)
+        return kl_to_reference(logprobs_RA, reference_RA)
 
     def _step(self) -> dict[str, float]:
         """Clip each actor's gradient by its own norm, so that a loud one does not silence the other."""

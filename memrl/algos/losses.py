@@ -33,6 +33,25 @@ def clipped_surrogate(
     return Clipped(loss=-plain.minimum(safe), clipped=(safe < plain) & (ratio != bounded))
 
 
+def truncated_surrogate(logprob: Tensor, behaviour_logprob: Tensor, advantage: Tensor, cap: float) -> Clipped:
+    """``-min(w, cap) A log p`` with ``w = p / p_behaviour`` held constant: a policy gradient for stale samples.
+
+    Importance weights cut from above keep the variance bounded and bias only the overlong ones (Ionides 2008; the
+    per-token form of V-trace, arXiv:1802.01561). Unlike a clipped ratio it still learns from tokens that moved far.
+    """
+    weight = (logprob.detach() - behaviour_logprob).exp()
+    return Clipped(loss=-weight.clamp(max=cap) * advantage * logprob, clipped=weight > cap)
+
+
+def kl_to_reference(logprob: Tensor, reference_logprob: Tensor) -> Tensor:
+    """``r - 1 - log r`` with ``r = p_ref / p`` at the sampled token: never negative, its mean under p is KL(p, p_ref).
+
+    The k3 estimator (Schulman 2020, "Approximating KL divergence"), as in GRPO (arXiv:2402.03300, eq. 4).
+    """
+    gap = reference_logprob - logprob
+    return gap.exp() - 1.0 - gap
+
+
 def masked_log_softmax(logits_DC: Tensor, mask_DC: Tensor) -> Tensor:
     """Log-probabilities over the candidates that exist; the others get a very low finite value.
 

@@ -23,6 +23,7 @@ from memrl.policies.loading import add_lora, load_model, stop_tokens, trainable_
 from memrl.policies.merging import MergedWeights
 from memrl.policies.prompts import as_user, parse_answer, render_prompt
 from memrl.policies.sampling import Drawn, decode, pad_left, read_prompts
+from memrl.policies.selected import selected_logprobs
 from memrl.protocols import PolicyRequest
 from memrl.types import TokenDecision
 
@@ -99,11 +100,12 @@ class HFPolicy:
         """
         width = max(len(action) for _, action in rows)
         inputs = pad_left([[*prompt, *action] for prompt, action in rows], self._device)
-        with self._autocast(), trainable_attention(self.model, inputs["input_ids"].shape[1]):
-            logits = self.model(**inputs, logits_to_keep=width + 1, use_cache=False).logits[:, :-1]
-        logprobs = (logits.float() / self._config.temperature).log_softmax(dim=-1)
+        length = inputs["input_ids"].shape[1]
+        keep = torch.arange(length - width - 1, length - 1, device=self._device)
+        with self._autocast(), trainable_attention(self.model, length):
+            logits = self.model(**inputs, logits_to_keep=keep, use_cache=False).logits
         targets = inputs["input_ids"][:, -width:]
-        chosen = logprobs.gather(2, targets[..., None]).squeeze(2)
+        chosen = selected_logprobs(logits.flatten(0, 1), targets.flatten(), self._config.temperature).view_as(targets)
         # Right-aligned to left-aligned, as the learner keeps what was sampled.
         lengths = torch.tensor([len(action) for _, action in rows], device=self._device)
         places = torch.arange(width, device=self._device)[None, :] + (width - lengths)[:, None]

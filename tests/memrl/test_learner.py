@@ -14,7 +14,8 @@ from memrl.controllers.scorer import Scorer
 from memrl.credit import give_credit
 from memrl.learner import Learner
 from memrl.policies.hf import HFPolicy
-from memrl.types import Group, Offers, OpDecision, Task, TextTable
+from memrl.protocols import PolicyRequest
+from memrl.types import Group, Kind, Observation, Offers, OpDecision, Task, TextTable
 
 TASK = Task(env="toy", theta=None, seed=0)
 
@@ -143,3 +144,41 @@ def test_a_gradient_that_is_not_finite_raises_and_changes_no_weight():
     with pytest.raises(FloatingPointError, match="not finite"):
         Learner(policy, None, LearnerConfig()).update(bad)
     assert all(torch.equal(a, b) for a, b in zip(before, policy.parameters(), strict=True))
+
+
+def asked(policy: HFPolicy) -> list[TokenRow]:
+    requests = [
+        PolicyRequest(task=TASK, observation=Observation(id=f"q{i}", step=i, text=f"Where is {i}?", kind=Kind.ASK),
+                      view=(), memory_hash="", seed=i)
+        for i in range(4)
+    ]  # fmt: skip
+    return [
+        TokenRow(prompt_ids=d.prompt_ids, action_ids=d.action_ids, logprobs=d.logprobs, advantage=0.1)
+        for d in policy.act(requests)
+    ]
+
+
+@pytest.mark.parametrize("knobs", [{}, {"importance_cap": 2.0}])
+def test_what_is_learned_from_has_the_logprobs_that_the_rollout_reported(knobs):
+    policy = HFPolicy(PolicyConfig(model="tiny", lora_rank=2))
+    learner = Learner(policy, None, LearnerConfig(policy_learning_rate=1e-2, **knobs))
+    for _ in range(3):
+        found = learner.update(Batch(ops=None, tokens=tuple(asked(policy)), num_token_decisions=4))
+        assert found["logprob_gap"] <= 1e-4
+
+
+def test_a_kl_holds_the_policy_near_its_base():
+    def drift(kl: float) -> float:
+        policy = HFPolicy(PolicyConfig(model="tiny", lora_rank=2))
+        rows = tuple(asked(policy))
+        learner = Learner(policy, None, LearnerConfig(policy_learning_rate=1e-2, kl=kl))
+        for _ in range(8):
+            learner.update(Batch(ops=None, tokens=rows, num_token_decisions=4))
+        pairs = [(r.prompt_ids, r.action_ids) for r in rows]
+        with torch.no_grad():
+            now, mask = policy.token_logprobs(pairs)
+            with policy.reference():
+                base, _ = policy.token_logprobs(pairs)
+        return float(((now - base).abs() * mask).sum())
+
+    assert drift(100.0) < 0.25 * drift(0.0)

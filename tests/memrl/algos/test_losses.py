@@ -4,7 +4,13 @@ import math
 
 import torch
 
-from memrl.algos.losses import clipped_surrogate, entropy, masked_log_softmax
+from memrl.algos.losses import (
+    clipped_surrogate,
+    entropy,
+    kl_to_reference,
+    masked_log_softmax,
+    truncated_surrogate,
+)
 
 
 def test_on_policy_the_surrogate_is_minus_the_advantage():
@@ -40,3 +46,32 @@ def test_a_masked_softmax_has_finite_gradients():
     mask = torch.tensor([[True, True, False]])
     entropy(masked_log_softmax(logits, mask), mask).sum().backward()
     assert torch.isfinite(logits.grad).all() and logits.grad[0, 2] == 0
+
+
+def test_a_stale_sample_weighs_its_ratio_up_to_the_cap():
+    logprob = torch.tensor([math.log(0.4), math.log(0.9)], requires_grad=True)
+    behaviour = torch.log(torch.tensor([0.2, 0.1]))
+    found = truncated_surrogate(logprob, behaviour, torch.tensor([1.0, 1.0]), cap=3.0)
+    found.loss.sum().backward()
+    assert logprob.grad is not None
+    torch.testing.assert_close(logprob.grad, torch.tensor([-2.0, -3.0]))  # ratios 2 and 9
+    assert found.clipped.tolist() == [False, True]
+
+
+def test_on_policy_truncation_and_clipping_pull_alike():
+    old = torch.tensor([-0.5, -1.5])
+    pulls = []
+    for loss in (
+        lambda lp: truncated_surrogate(lp, old, torch.tensor([0.3, -0.7]), 2.0).loss,
+        lambda lp: clipped_surrogate(lp, old, torch.tensor([0.3, -0.7]), 0.2, 0.28).loss,
+    ):
+        logprob = old.clone().requires_grad_()
+        pulls.append(torch.autograd.grad(loss(logprob).sum(), logprob)[0])
+    torch.testing.assert_close(*pulls)
+
+
+def test_the_kl_estimate_is_right_on_average_and_never_negative():
+    p, reference = torch.tensor([0.7, 0.2, 0.1]), torch.tensor([0.5, 0.25, 0.25])
+    each = kl_to_reference(p.log(), reference.log())
+    torch.testing.assert_close((p * each).sum(), (p * (p / reference).log()).sum())
+    assert (each >= 0).all()
