@@ -142,10 +142,24 @@ class CreditConfig:
     """An estimator of ``credit.ESTIMATORS``."""
     discount: float = 1.0
     """Per environment step, for rewards that come after a decision."""
+    gae_lambda: float = 0.95
+    """Of the estimator ``gae``, in [0, 1]: 1 trusts the episode's own return, 0 the siblings' at the next step."""
+    step_weight: float = 1.0
+    """GiGPO's omega, of ``gigpo_state`` and ``gigpo_memory``: weight of the comparison within a state."""
+    outcome_weight: float = 0.8
+    """ReMemR1's alpha, of ``question_step``, in [0, 1]: share of the episode's outcome in the advantage."""
+    rollouts: int = 2
+    """Fresh continuations with an op, and as many without it, of the estimator ``same_state``."""
 
     def __post_init__(self) -> None:
+        _at_least(self, 1, "rollouts")
         if not 0 < self.discount <= 1:
             raise ConfigError("credit.discount", self.discount, "it must lie in (0, 1]")
+        for share in ("gae_lambda", "outcome_weight"):
+            if not 0 <= getattr(self, share) <= 1:
+                raise ConfigError(f"credit.{share}", getattr(self, share), "it must lie in [0, 1]")
+        if not self.step_weight >= 0:
+            raise ConfigError("credit.step_weight", self.step_weight, "it must be at least 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

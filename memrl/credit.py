@@ -9,13 +9,37 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from memrl.config import CreditConfig
+from memrl.credits.answer_likelihood_gain import answer_likelihood_gain
 from memrl.credits.broadcast import broadcast
 from memrl.credits.contract import Advantages, Estimator, Scene
+from memrl.credits.dr_grpo import dr_grpo
+from memrl.credits.gae import gae
+from memrl.credits.gigpo import gigpo_memory, gigpo_state
+from memrl.credits.grpo import grpo
+from memrl.credits.leave_one_out import leave_one_out
+from memrl.credits.question_step import question_step
+from memrl.credits.retrieval_tracing import retrieval_tracing
 from memrl.credits.return_to_go import return_to_go
+from memrl.credits.same_state import same_state
+from memrl.credits.stratified import stratified
 from memrl.protocols import Agent
 from memrl.types import Episode, Group
 
-ESTIMATORS: Mapping[str, Estimator] = {"return_to_go": return_to_go, "broadcast": broadcast}
+ESTIMATORS: Mapping[str, Estimator] = {
+    "return_to_go": return_to_go,
+    "broadcast": broadcast,
+    "grpo": grpo,
+    "dr_grpo": dr_grpo,
+    "gigpo_state": gigpo_state,
+    "gigpo_memory": gigpo_memory,
+    "stratified": stratified,
+    "question_step": question_step,
+    "gae": gae,
+    "retrieval_tracing": retrieval_tracing,
+    "answer_likelihood_gain": answer_likelihood_gain,
+    "same_state": same_state,
+    "leave_one_out": leave_one_out,
+}
 
 
 class Credit(NamedTuple):

@@ -73,15 +73,15 @@ def play_episode(seat: Seat) -> Play:
     guard = LeakGuard() if seat.query_free else None
     end, error = End.DONE, ""
     try:
-        env = _guarded(seat.agent.family.make, seat.task)
-        observation: Observation | None = _guarded(env.start)
+        env = guarded(seat.agent.family.make, seat.task)
+        observation: Observation | None = guarded(env.start)
         while observation is not None:
             if len(steps) >= seat.step_limit:
                 end = End.STEP_LIMIT
                 break
             if guard is not None:
                 guard.check(observation)
-            step, observation = yield from _play_step(seat, env.step, observation)
+            step, observation = yield from play_step(seat, env.step, observation)
             steps.append(step)
     except EnvFailed as failure:
         end, error = End.ENV_ERROR, str(failure)
@@ -93,9 +93,10 @@ def play_episode(seat: Seat) -> Play:
     return Episode(task=seat.task, steps=tuple(steps), end=end, versions=actors, error=error, practice=seat.practice)
 
 
-def _play_step(
+def play_step(
     seat: Seat, env_step: Callable[[Any], Outcome], observation: Observation
 ) -> Generator[Need, Any, tuple[Step, Observation | None]]:
+    """One step, and the next observation; None at the task's own ending. Raises EnvFailed."""
     unseen = [text for text in seat.agent.proposer.texts(observation) if text not in seat.agent.table]
     if unseen:
         yield EmbedRequest(tuple(unseen))
@@ -108,7 +109,7 @@ def _play_step(
         answer = yield _policy_request(seat, observation, view)
         assert answer is not None
         decisions.append(answer)
-    outcome = _guarded(env_step, answer.action if answer is not None else None)
+    outcome = guarded(env_step, answer.action if answer is not None else None)
     if observation.kind is Kind.TELL or not seat.query_free:
         yield from _write(seat, observation, decisions)
     step = Step(
@@ -117,7 +118,7 @@ def _play_step(
         reward=float(outcome.reward),
         view=view,
         verdict=outcome.verdict,
-        context_tokens=_tokens_read(answer, view, observation, seat.agent),
+        context_tokens=tokens_read(answer, view, observation, seat.agent),
     )
     return step, outcome.next
 
@@ -193,8 +194,7 @@ def carry_out(
 ) -> tuple[Hit, ...]:
     """Apply the chosen op and record the decision, with the hash of the memory that it was taken in."""
     op, memory_hash = offers.ops[choice.index], seat.memory.state_hash()
-    stamp = Stamp(step=observation.step, observation_id=observation.id, writer="controller", trust=observation.trust)
-    result = seat.memory.apply(op, stamp)
+    result = seat.memory.apply(op, stamped(observation))
     decisions.append(
         OpDecision(
             actor="controller",
@@ -208,6 +208,11 @@ def carry_out(
         )
     )
     return result.hits
+
+
+def stamped(observation: Observation) -> Stamp:
+    """The provenance of what the controller does with an observation."""
+    return Stamp(step=observation.step, observation_id=observation.id, writer="controller", trust=observation.trust)
 
 
 def see(memory: AgentMemory, hits: Sequence[Hit], agent: Agent) -> tuple[ViewLine, ...]:
@@ -258,7 +263,7 @@ def _controller_request(seat: Seat, observation: Observation, offers: Offers, co
     )
 
 
-def _tokens_read(
+def tokens_read(
     answer: TokenDecision | None, view: tuple[ViewLine, ...], observation: Observation, agent: Agent
 ) -> int:
     """The prompt's length; where the reader takes no tokens, what the same view would cost a model."""
@@ -269,7 +274,8 @@ def _tokens_read(
     return sum(agent.count_tokens(line.text) for line in view) + agent.count_tokens(observation.text)
 
 
-def _guarded(call: Callable[..., Any], *arguments: Any) -> Any:
+def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
+    """What an environment's own method returns. Raises EnvFailed, whatever it raised."""
     try:
         return call(*arguments)
     except Exception as error:

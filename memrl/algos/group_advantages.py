@@ -51,7 +51,8 @@ def standardised(values_N: Array, keys_N: Sequence[Hashable], eps: float = EPS) 
     group = group_index(keys_N)
     freedom = np.maximum(np.bincount(group) - 1, 1)
     spread = np.sqrt(np.bincount(group, weights=deviations**2) / freedom)
-    return deviations / (spread[group] + eps)
+    scale = spread[group] + eps
+    return np.divide(deviations, scale, out=np.zeros_like(deviations), where=scale > 0)
 
 
 def leave_one_out_by_key(values_N: Array, keys_N: Sequence[Hashable]) -> Array:
@@ -93,7 +94,8 @@ class RoleBaseline:
 
     Role-conditioned Advantage Estimation (Liu et al. 2025, arXiv:2506.24119): the average starts at 0, moves by
     ``b <- decay * b + (1 - decay) * R`` once a return, and a return is judged by the value before its own update.
-    No standard deviation. It needs no siblings, and so serves self-play, where every game is another one.
+    No standard deviation. It needs no siblings, and so serves self-play, where every game is another one. It has
+    state that must outlive a group and go into checkpoints, so it is no estimator of ``memrl.credits``.
     """
 
     def __init__(self, decay: float = 0.95) -> None:

@@ -7,12 +7,16 @@ it is never reported as the policy's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import log, log1p
 from typing import Any
 
 from memrl.errors import ConfigError
 from memrl.policies.scripted import silent_decision
 from memrl.protocols import EnvFamily, PolicyRequest
 from memrl.types import TokenDecision
+
+EPS = 1e-3
+"""Probability that it leaves to all other answers together, so that every answer has a log-probability."""
 
 
 class ExactReader:
@@ -29,6 +33,11 @@ class ExactReader:
 
     def act(self, requests: Sequence[PolicyRequest]) -> list[TokenDecision]:
         return [silent_decision(self._read(request), request) for request in requests]
+
+    def answer_logprobs(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[float]:
+        """log(1 - EPS) of the answer that the view supports, log(EPS) of any other: a reader all but sure of itself."""
+        sure, doubt = log1p(-EPS), log(EPS)
+        return [sure if self._read(r) == answer else doubt for r, answer in zip(requests, answers, strict=True)]
 
     def _read(self, request: PolicyRequest) -> str:
         seen = frozenset(line.observation_id for line in request.view)

@@ -112,6 +112,20 @@ class HFPolicy:
         mask = torch.arange(width, device=self._device)[None, :] < lengths[:, None]
         return chosen.gather(1, places.clamp(max=width - 1)) * mask, mask
 
+    def answer_logprobs(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[float]:
+        """Log-probability of each given answer, its stop token included, after its request's prompt. No gradients."""
+        texts = [answer if self.chat else f" {answer}" for answer in answers]
+        ends = [] if self.tokenizer.eos_token_id is None else [self.tokenizer.eos_token_id]
+        said = self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+        prompts = self.encode([self._prompt(request) for request in requests])
+        rows = [(prompt, (*ids, *ends)) for prompt, ids in zip(prompts, said, strict=True)]
+        found: dict[int, float] = {}
+        with torch.inference_mode():
+            for batch in _like_length(rows, self._config.batch_tokens):
+                logprobs_RA, _ = self.token_logprobs([rows[i] for i in batch])
+                found.update(zip(batch, logprobs_RA.sum(1).tolist(), strict=True))
+        return [found[i] for i in range(len(rows))]
+
     def parameters(self) -> Iterator[nn.Parameter]:
         """The trained ones."""
         return (p for p in self.model.parameters() if p.requires_grad)
@@ -193,6 +207,18 @@ class HFPolicy:
             action_ids=drawn.ids,
             logprobs=drawn.logprobs,
         )
+
+
+def _like_length(rows: Sequence[tuple[Ids, Ids]], budget: int) -> list[list[int]]:
+    """Indices of rows in batches of like length, each within ``budget`` tokens, padding included."""
+    length = [len(prompt) + len(action) for prompt, action in rows]
+    batches: list[list[int]] = []
+    for i in sorted(range(len(rows)), key=lambda i: -length[i]):
+        if batches and (len(batches[-1]) + 1) * length[batches[-1][0]] <= budget:
+            batches[-1].append(i)
+        else:
+            batches.append([i])
+    return batches
 
 
 def _checked(tokenizer: Any) -> Any:

@@ -104,13 +104,14 @@ def _contiguous(_module: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 @contextmanager
 def trainable_attention(model: Any, width: int) -> Iterator[None]:
-    """Plain matrix products for the attention of short rows on a CPU.
+    """Plain matrix products for the attention of short bf16 rows on a CPU.
 
-    torch's fused CPU kernel takes several times as long backwards (`benchmarks/learner.py`); the plain one keeps the
-    scores, whose memory grows with the square of ``width``, so long rows keep the fused one.
+    torch's fused CPU kernel takes several times as long backwards in bf16, not in fp32 (`benchmarks/learner.py`). The
+    plain one keeps the scores, whose memory grows with the square of ``width``, so long rows keep the fused one.
     """
     usual = model.config._attn_implementation
-    plain = usual == "sdpa" and width <= SHORT and model.device.type == "cpu" and torch.is_grad_enabled()
+    slow = model.device.type == "cpu" and model.dtype is torch.bfloat16 and torch.is_grad_enabled()
+    plain = slow and usual == "sdpa" and width <= SHORT
     if plain:
         model.set_attn_implementation("eager")
     try:
