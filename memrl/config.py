@@ -191,7 +191,8 @@ class LearnerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurriculumConfig:
-    name: Literal["uniform", "bandit"] = "uniform"
+    name: str = "uniform"
+    """A curriculum of ``build.CURRICULA``."""
     temperature: float = 0.1
     """Of the bandit's softmax over learnability."""
     fresh: float = 0.2

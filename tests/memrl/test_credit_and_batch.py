@@ -1,5 +1,7 @@
 """Credit and batches on hand-made episodes: who earns what, and how much it weighs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -66,6 +68,17 @@ def test_an_op_earns_what_comes_after_it_and_an_answer_its_own_reward():
     first, second = give_credit([Group(task=TASK, episodes=(right, wrong))], CreditConfig(), NOBODY)
     np.testing.assert_allclose(first.advantages, [0.0, 1.0, -1.0, -1.0])
     np.testing.assert_allclose(second.advantages, [0.0, -1.0, 1.0, 1.0])
+
+
+def test_siblings_that_part_and_meet_again_keep_their_later_rewards():
+    def walk(middle: str, last: float) -> Episode:
+        steps = episode(([op(1)], 0.0), ([op(1)], 0.0), ([answer(5)], last)).steps
+        elsewhere = replace(steps[1], observation=replace(steps[1].observation, id=middle))
+        return Episode(task=TASK, steps=(steps[0], elsewhere, steps[2]), end=End.DONE)
+
+    group = Group(task=TASK, episodes=(walk("left", 0.0), walk("right", 1.0), walk("right", 0.0)))
+    credits = give_credit([group], CreditConfig(), NOBODY)
+    assert [c.advantages[1] for c in credits] == [0.0, 1.0, -1.0]
 
 
 def test_broadcast_gives_every_decision_the_same():

@@ -39,6 +39,19 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(run, tmp_path):
     assert metrics(folder) == metrics(run)
 
 
+def test_a_warm_start_that_is_kept_gives_the_same_run(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEMRL_HOME", str(tmp_path / "home"))
+    kept = {**FAST, "warm_start": {**FAST["warm_start"], "reuse": True}}
+    first = train(recipe("smoke", out=str(tmp_path / "first"), **kept))
+    [file] = (tmp_path / "home" / "warm-starts").iterdir()
+    written = file.stat().st_mtime_ns
+    second = train(recipe("smoke", out=str(tmp_path / "second"), **kept))
+    assert metrics(first) == metrics(second) == metrics(run)
+    assert file.stat().st_mtime_ns == written
+    train(recipe("smoke", steps=1, seed=1, out=str(tmp_path / "other"), **kept))
+    assert len(list(file.parent.iterdir())) == 2
+
+
 def test_evaluation_has_all_rows_and_the_ends_of_the_scale(run):
     report = evaluate(run, episodes=2)
     assert [row.controller for row in report.rows] == [

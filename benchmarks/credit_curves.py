@@ -1,0 +1,157 @@
+"""How many episodes each credit estimator needs: the controller alone, from scratch, on the default task.
+
+python benchmarks/credit_curves.py                          # every estimator, 3 seeds
+python benchmarks/credit_curves.py --only leave_one_out broadcast --seeds 0
+
+Every run starts from the same weights of its seed and draws the same tasks in the same order; only the credit differs.
+Questions are read without error, so that what is compared is credit and not a reader; what reading would have cost is
+counted in tokens (view, question and a replay's extra questions). After every ``--every`` steps the controller plays
+the same held-out tasks greedily. The bar is 0.8 of the best keeper under the budget.
+Results go to benchmarks/results/credit_curves/NAME-SEED.json (a finished one is not run again).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from memrl.batch import make_batch
+from memrl.build import Parts, build
+from memrl.config import TrainConfig
+from memrl.credit import ESTIMATORS, give_credit
+from memrl.evaluate import evaluate_agent, held_out_tasks
+from memrl.policies.exact import ExactReader
+from memrl.protocols import Agent, PolicyRequest
+from memrl.recipes import recipe
+from memrl.rollout import play_groups
+from memrl.types import TokenDecision
+
+RESULTS = Path(__file__).parent / "results" / "credit_curves"
+BAR = 0.8
+HEADER_TOKENS = 24
+"""Of the prompt around a view: header, labels, the answer's cue."""
+
+
+class CountingReader(ExactReader):
+    """Reads without error and counts what a language model would have read."""
+
+    def __init__(self, agent: Agent) -> None:
+        super().__init__({agent.family.name: agent.family})
+        self._count = agent.count_tokens
+        self.tokens = 0
+
+    def act(self, requests: Sequence[PolicyRequest]) -> list[TokenDecision]:
+        self._note(requests)
+        return super().act(requests)
+
+    def answer_logprobs(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[float]:
+        self._note(requests)
+        return super().answer_logprobs(requests, answers)
+
+    def _note(self, requests: Sequence[PolicyRequest]) -> None:
+        """Equal prompts of one call are read once, as ``HFPolicy`` does."""
+        distinct = {(tuple(line.text for line in r.view), r.observation.text) for r in requests}
+        for lines, question in distinct:
+            self.tokens += HEADER_TOKENS + sum(map(self._count, lines)) + self._count(question)
+
+
+def config_for(name: str, seed: int, tasks: int) -> TrainConfig:
+    """The main job's controller and task, with no LM in the loop."""
+    return recipe(
+        "quickstart",
+        seed=seed,
+        policy={"trained": False},
+        warm_start={"steps": 0},
+        curriculum={"name": "target"},
+        credit={"name": name},
+        rollout={"tasks": 0, "practice_tasks": tasks},
+    )
+
+
+def curve(name: str, seed: int, steps: int, every: int, tasks: int, parts: Parts, config: TrainConfig) -> list[Any]:
+    """(episodes, tokens read, held-out success) along training."""
+    reader = CountingReader(parts.agent)
+    player = dataclasses.replace(parts.practice, policy=reader)
+    points: list[dict[str, float]] = []
+    for step in range(1, steps + 1):
+        drawn = parts.curriculum.draw(tasks)
+        groups = play_groups(player, drawn, config.rollout, [seed, step, 1], practice=True)
+        parts.learner.update(make_batch(give_credit(groups, config.credit, player)))
+        if step % every == 0:
+            spent = reader.tokens
+            report = evaluate_agent(player, config, episodes=32, rows=["scorer"])
+            reader.tokens = spent
+            episodes = step * tasks * config.rollout.group_size
+            points.append({"episodes": episodes, "tokens": spent, "success": report.rows[0].success})
+            print(f"{name} seed {seed} step {step}: {report.rows[0].success:.3f}", flush=True)
+    return points
+
+
+def run(name: str, seed: int, options: argparse.Namespace) -> None:
+    target = RESULTS / f"{name}-{seed}.json"
+    if target.exists():
+        return
+    config = config_for(name, seed, options.tasks)
+    parts = build(config)
+    tasks = held_out_tasks(parts.agent, config, 0, 32)
+    parts.agent.table.add([text for task in tasks for text in parts.agent.family.texts(task)])
+    points = curve(name, seed, options.steps, options.every, options.tasks, parts, config)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps({"estimator": name, "seed": seed, "points": points}, indent=1) + "\n")
+
+
+def first_at(points: Sequence[dict[str, float]], what: str, bar: float) -> float | None:
+    """Where the bar is reached and held at the next look as well; None if never."""
+    for now, following in zip(points, [*points[1:], points[-1]], strict=True):
+        if now["success"] >= bar and following["success"] >= bar:
+            return now[what]
+    return None
+
+
+def show(bar: float = BAR) -> None:
+    table = Table("estimator", "seeds", "episodes to 0.8", "tokens to 0.8 (k)", "final success", "by seed")
+    for name in ESTIMATORS:
+        found = [json.loads(path.read_text())["points"] for path in sorted(RESULTS.glob(f"{name}-[0-9]*.json"))]
+        if found:
+            table.add_row(name, str(len(found)), *cells(found, bar))
+    Console(width=140).print(table)
+
+
+def cells(curves: Sequence[Sequence[dict[str, float]]], bar: float) -> list[str]:
+    reached = [first_at(points, "episodes", bar) for points in curves]
+    tokens = [first_at(points, "tokens", bar) for points in curves]
+    finals = [points[-1]["success"] for points in curves]
+    by_seed = ", ".join("never" if one is None else f"{one:,.0f}" for one in reached)
+    return [_middle(reached, 1), _middle(tokens, 1000), f"{np.mean(finals):.3f}", by_seed]
+
+
+def _middle(values: Sequence[float | None], unit: float) -> str:
+    """The median over seeds, counting a run that never got there as later than any that did."""
+    middle = float(np.median([np.inf if value is None else value for value in values]))
+    return f"{middle / unit:,.0f}" if np.isfinite(middle) else "never"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", default=list(ESTIMATORS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--every", type=int, default=2)
+    parser.add_argument("--tasks", type=int, default=16)
+    options = parser.parse_args()
+    for seed in options.seeds:
+        for name in options.only:
+            run(name, seed, options)
+    show()
+
+
+if __name__ == "__main__":
+    main()
