@@ -1,18 +1,25 @@
-"""Checkpoints: every part's state in one file, written whole or not at all; the last two are kept."""
+"""Checkpoints: every part's state in one file, written whole or not at all; the last two are kept.
+
+A process may be killed, or a disk be full, at any point: a file under its own name is always whole, what was begun
+stands beside it under a scratch name until ``sweep``, and an old checkpoint goes only when the new one is on disk.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import random
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from memrl.errors import RunFolderError
+from memrl.errors import RunFolderError, StorageError
 
 KEPT = 2
 """A newest file that cannot be read has one before it to fall back to."""
@@ -21,8 +28,13 @@ _NAME = re.compile(r"step-(\d{6,})\.pt")
 
 
 def write_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
-    """Write a step's state, then drop all but the last two. A crash leaves the old files."""
-    folder.mkdir(exist_ok=True)
+    """Write a step's state, then drop all but the last two. A crash leaves the old files.
+
+    Raises:
+        StorageError: as ``write_state``; the old files are as they were.
+    """
+    with writing(folder):
+        folder.mkdir(exist_ok=True)
     target = folder / f"step-{step:06d}.pt"
     write_state(target, state)
     for old in checkpoint_files(folder)[KEPT:]:
@@ -31,28 +43,74 @@ def write_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
 
 
 def write_state(target: Path, state: Mapping[str, Any]) -> None:
-    """Write beside the target, flush to disk, rename.
+    """Write beside the target, flush to disk, rename, flush the folder.
 
     ``state`` holds tensors, numpy arrays and plain Python values: nothing whose loading would run code.
+
+    Raises:
+        StorageError: the disk is full or will not be written; an older file under that name is as it was.
     """
     import torch
 
-    handle, scratch = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    # To memory first: torch hides a disk's error behind one of its own archive writer.
+    packed = io.BytesIO()
+    torch.save(dict(state), packed)
+    with writing(target):
+        handle, scratch = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(packed.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            Path(scratch).replace(target)
+        except BaseException:
+            Path(scratch).unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What the disk refuses inside becomes one StorageError that names the file."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(dict(state), file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(scratch).replace(target)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written ({error.strerror or error}): make room there, or free it"
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """A rename is on disk only with its folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the scratch files that a killed process left."""
+    for pattern in (".*.json.*.tmp", ".step-*.pt.*.tmp"):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+def drop_newer(folder: Path, step: int) -> None:
+    """Remove the checkpoints after a step: they could not be read, and their steps are played again."""
+    for path in checkpoint_files(folder):
+        if _step_of(path) > step:
+            path.unlink(missing_ok=True)
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
     """Newest first; empty if nothing was saved."""
-    found = [(int(match[1]), path) for path in folder.glob("step-*.pt") if (match := _NAME.fullmatch(path.name))]
-    return [path for _, path in sorted(found, reverse=True)]
+    return sorted((path for path in folder.glob("step-*.pt") if _step_of(path) >= 0), key=_step_of, reverse=True)
+
+
+def _step_of(path: Path) -> int:
+    match = _NAME.fullmatch(path.name)
+    return int(match[1]) if match else -1
 
 
 def read_newest(folder: Path, tell: Callable[[str], None]) -> dict[str, Any] | None:
@@ -83,9 +141,14 @@ def read_state(path: Path) -> dict[str, Any]:
     import torch
 
     try:
+        # torch itself compares no checksums: a flipped bit would come back as a weight.
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"its part {damaged} is damaged")
         with torch.serialization.safe_globals(_numpy_types()):
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except (pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise ValueError(str(error)) from error
     if not isinstance(state, dict):
         raise ValueError("it holds no parts")

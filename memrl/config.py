@@ -78,7 +78,7 @@ class PolicyConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmStartConfig:
-    steps: int = 200
+    steps: int = 300
     """Optimiser steps of TRL's SFTTrainer on answers read from short views; 0 for none."""
     batch_size: int = 8
     """Lessons a step: many small steps read better than a few large ones at the same cost."""
@@ -122,9 +122,12 @@ class RolloutConfig:
     query_free: bool = True
     """No question's text reaches a write decision."""
     step_limit: int = 100_000
+    """Steps after which an episode is cut off and counted as such."""
+    env_seconds: float = 0.0
+    """Wall time after which a call of the environment counts as failed; 0 for no limit."""
 
     def __post_init__(self) -> None:
-        _at_least(self, 0, "tasks", "practice_tasks")
+        _at_least(self, 0, "tasks", "practice_tasks", "env_seconds")
         _at_least(self, 1, "concurrency", "step_limit")
         if self.group_size < 2:
             raise ConfigError(
@@ -148,14 +151,17 @@ class CreditConfig:
     """GiGPO's omega, of ``gigpo_state`` and ``gigpo_memory``: weight of the comparison within a state."""
     outcome_weight: float = 0.8
     """ReMemR1's alpha, of ``question_step``, in [0, 1]: share of the episode's outcome in the advantage."""
-    rollouts: int = 2
-    """Fresh continuations with an op, and as many without it, of the estimator ``same_state``."""
+    rollouts: int = 4
+    """Continuations with an op, and as many without it, of ``same_state`` and ``fresh_futures``."""
+    sibling_baseline: float = 0.0
+    """In [0, 1]: share of the siblings' mean gain taken off an op's gain over Keep, in estimators that know such gains.
+    0 ranks ops best (benchmarks/credit_truth.py); above 0, Keep is blamed where others gained by an op."""
 
     def __post_init__(self) -> None:
         _at_least(self, 1, "rollouts")
         if not 0 < self.discount <= 1:
             raise ConfigError("credit.discount", self.discount, "it must lie in (0, 1]")
-        for share in ("gae_lambda", "outcome_weight"):
+        for share in ("gae_lambda", "outcome_weight", "sibling_baseline"):
             if not 0 <= getattr(self, share) <= 1:
                 raise ConfigError(f"credit.{share}", getattr(self, share), "it must lie in [0, 1]")
         if not self.step_weight >= 0:

@@ -13,6 +13,7 @@ from memrl.credits.answer_likelihood_gain import answer_likelihood_gain
 from memrl.credits.broadcast import broadcast
 from memrl.credits.contract import Advantages, Estimator, Scene
 from memrl.credits.dr_grpo import dr_grpo
+from memrl.credits.fresh_futures import fresh_futures
 from memrl.credits.gae import gae
 from memrl.credits.gigpo import gigpo_memory, gigpo_state
 from memrl.credits.grpo import grpo
@@ -38,6 +39,7 @@ ESTIMATORS: Mapping[str, Estimator] = {
     "retrieval_tracing": retrieval_tracing,
     "answer_likelihood_gain": answer_likelihood_gain,
     "same_state": same_state,
+    "fresh_futures": fresh_futures,
     "leave_one_out": leave_one_out,
 }
 

@@ -5,7 +5,8 @@ MemrlError
 │   ├── ConfigError     a knob has a value that no run can have
 │   ├── DataError       a data file is missing, corrupt or of another format
 │   ├── ModelError      a model cannot be found or has no weights
-│   └── RunFolderError  a run folder exists already, is missing, or is of another version
+│   ├── RunFolderError  a run folder exists already, is missing, or is of another version
+│   └── StorageError    a file of a run cannot be written: the disk is full, a quota, no permission
 ├── MissingExtra        a package is not installed; the message names the pip command (also an ImportError)
 └── LeakError           a question's text reached a write decision in query-free mode (our fault, never the user's)
 
@@ -40,6 +41,10 @@ class ModelError(InputError):
 
 class RunFolderError(InputError):
     """A run folder exists already, is missing, or is of another version."""
+
+
+class StorageError(InputError):
+    """A file of a run cannot be written. What was saved before is as it was."""
 
 
 class MissingExtra(MemrlError, ImportError):

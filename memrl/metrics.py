@@ -12,7 +12,10 @@ from memrl.types import Decision, End, Episode, Group, OpDecision
 
 
 def summarise(groups: Sequence[Group]) -> dict[str, float]:
-    """Means over the episodes of one step. Nothing is skipped: failed episodes are counted by kind."""
+    """Means over the episodes of one step. Nothing is skipped: failed episodes are counted by kind.
+
+    ``dropped_groups`` counts groups of which fewer than two episodes can be compared: they teach nothing.
+    """
     episodes = [episode for group in groups for episode in group.episodes]
     real = [e.success for e in episodes if not e.practice and e.end is not End.ENV_ERROR]
     drills = [e.success for e in episodes if e.practice and e.end is not End.ENV_ERROR]
@@ -21,6 +24,7 @@ def summarise(groups: Sequence[Group]) -> dict[str, float]:
         "episodes": float(len(episodes)),
         "reward_std": float(np.mean(spreads)) if spreads else 0.0,
         "env_errors": float(sum(e.end is End.ENV_ERROR for e in episodes)),
+        "dropped_groups": float(sum(len(group.usable) < 2 for group in groups)),
         "step_limits": float(sum(e.end is End.STEP_LIMIT for e in episodes)),
         "refused_ops": float(count_refused(episodes)),
         "context_tokens": float(sum(step.context_tokens for e in episodes if not e.practice for step in e.steps)),

@@ -9,7 +9,8 @@ all live episodes and serves each kind in one batch, so no episode waits for the
 
 from __future__ import annotations
 
-import re
+import logging
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ import numpy as np
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Hit, Keep, Stamp
 from memrl.config import RolloutConfig
-from memrl.errors import LeakError
+from memrl.guards import EnvFailed, EnvGuard, LeakGuard, guarded
 from memrl.protocols import Agent, ControllerRequest, OpChoice, Outcome, PolicyRequest
 from memrl.types import (
     Actor,
@@ -36,6 +37,8 @@ from memrl.types import (
     TokenDecision,
     ViewLine,
 )
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,8 @@ class Seat:
     practice: bool = False
     query_free: bool = True
     step_limit: int = 100_000
-
-
-class EnvFailed(Exception):
-    """An environment raised; carries what it said. Ends its own episode, never the run."""
+    env_seconds: float = 0.0
+    """Longest call of the environment; 0 for no limit."""
 
 
 def play_episode(seat: Seat) -> Play:
@@ -73,8 +74,8 @@ def play_episode(seat: Seat) -> Play:
     guard = LeakGuard() if seat.query_free else None
     end, error = End.DONE, ""
     try:
-        env = guarded(seat.agent.family.make, seat.task)
-        observation: Observation | None = guarded(env.start)
+        env = EnvGuard(seat.agent.family.make, seat.task, seat.env_seconds)
+        observation: Observation | None = env.start()
         while observation is not None:
             if len(steps) >= seat.step_limit:
                 end = End.STEP_LIMIT
@@ -274,41 +275,6 @@ def tokens_read(
     return sum(agent.count_tokens(line.text) for line in view) + agent.count_tokens(observation.text)
 
 
-def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
-    """What an environment's own method returns. Raises EnvFailed, whatever it raised."""
-    try:
-        return call(*arguments)
-    except Exception as error:
-        raise EnvFailed(f"{type(error).__name__}: {error}") from error
-
-
-class LeakGuard:
-    """Raises if a question's text stands in an observation on which writes are decided.
-
-    Sentences are compared whole, so the check costs a set look-up a step. A question that repeats an
-    earlier question is no leak.
-    """
-
-    def __init__(self) -> None:
-        self._told: set[str] = set()
-        self._asked: set[str] = set()
-
-    def check(self, observation: Observation) -> None:
-        sentences = {s.strip().lower() for s in re.findall(r"[^.?!\n]+\??", observation.text)} - {""}
-        questions = {s for s in sentences if s.endswith("?")}
-        if observation.kind is Kind.ASK:
-            leaked = questions & self._told
-            self._asked |= questions
-        else:
-            leaked = questions & self._asked
-            self._told |= questions
-        if leaked:
-            raise LeakError(
-                f"rollout.query_free = True, but the question {min(leaked)!r} stands in what the controller may write "
-                f"(observation {observation.id!r}): mend the environment, or set rollout.query_free = False"
-            )
-
-
 def play_all(plays: Iterable[Play], agent: Agent, concurrency: int) -> list[Episode]:
     """Play every generator to its end, at most ``concurrency`` at a time; results keep their order."""
     waiting = list(enumerate(plays))[::-1]
@@ -375,8 +341,20 @@ def play_groups(
                     practice=practice,
                     query_free=config.query_free,
                     step_limit=config.step_limit,
+                    env_seconds=config.env_seconds,
                 )
             )
     episodes = play_all((play_episode(seat) for seat in seats), agent, config.concurrency)
+    _tell_failures(episodes)
     size = config.group_size
     return [Group(task=task, episodes=tuple(episodes[i * size : (i + 1) * size])) for i, task in enumerate(tasks)]
+
+
+def _tell_failures(episodes: Sequence[Episode]) -> None:
+    """The most frequent of what environments that failed said; the metrics count them all."""
+    errors = Counter(episode.error for episode in episodes if episode.end is End.ENV_ERROR)
+    for error, count in errors.most_common(1):
+        _log.warning(
+            "%d of %d episodes ended with an environment's error, %d of them with: %s",
+            errors.total(), len(episodes), count, error,
+        )  # fmt: skip

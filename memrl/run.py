@@ -19,7 +19,17 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from memory_stores.files import write_json
-from memrl.checkpoints import checkpoint_files, read_newest, rng_state, seed_everything, set_rng_state, write_checkpoint
+from memrl.checkpoints import (
+    checkpoint_files,
+    drop_newer,
+    read_newest,
+    rng_state,
+    seed_everything,
+    set_rng_state,
+    sweep,
+    write_checkpoint,
+    writing,
+)
 from memrl.config import TrainConfig
 from memrl.config_io import config_from_dict, config_to_dict
 from memrl.errors import ConfigError, MemrlError, RunFolderError
@@ -58,6 +68,7 @@ class Run:
         Raises:
             RunFolderError: ``config.out`` is taken; ``resume`` holds no run, one of another version or another config.
             ConfigError: a seed below 0.
+            StorageError: the folder cannot be made or written.
         """
         if config.seed < 0:
             raise ConfigError("seed", config.seed, "it must be at least 0")
@@ -65,8 +76,10 @@ class Run:
             folder = Path(resume)
             _check_same(folder, load_config(folder), config)
         else:
-            folder = _new_folder(config)
-        write_json(folder / _CONFIG, {"memrl_run": FORMAT, "config": config_to_dict(config)})
+            with writing(Path(config.out or "runs")):
+                folder = _new_folder(config)
+        with writing(folder / _CONFIG):
+            write_json(folder / _CONFIG, {"memrl_run": FORMAT, "config": config_to_dict(config)})
         return cls(folder, config, resumed=resume is not None)
 
     def __enter__(self) -> Self:
@@ -77,7 +90,8 @@ class Run:
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         self._bars.__exit__()
         if kind is None and self._done >= self._config.steps:
-            write_json(self.folder / _DONE, {"steps": self._done})
+            with writing(self.folder / _DONE):
+                write_json(self.folder / _DONE, {"steps": self._done})
         elif kind is not None and issubclass(kind, MemrlError) and not self._resumed and not self._done:
             self._withdraw()
         elif kind is not None and checkpoint_files(self.folder / _CHECKPOINTS):
@@ -108,14 +122,22 @@ class Run:
             advance(self._note)
 
     def log(self, step: int, metrics: Mapping[str, float], timings: Mapping[str, float] | None = None) -> None:
-        """Append a step's metrics to one file, its wall times in seconds to another. What is not finite is null."""
+        """Append a step's metrics to one file, its wall times in seconds to another. What is not finite is null.
+
+        Raises:
+            StorageError: the disk is full; a line that was cut off is dropped when the run is resumed.
+        """
         _append(self.folder / _METRICS, {**{name: _number(value) for name, value in metrics.items()}, "step": step})
         seconds = time.perf_counter() - self._step_started
         _append(self.folder / _TIMINGS, {"step": step, "seconds": round(seconds, 4), **(timings or {})})
         self._note = "  ".join(f"{name} {metrics[name]:.2f}" for name in _NOTED if name in metrics)
 
     def checkpoint(self, step: int, **parts: Checkpointed) -> None:
-        """Save every part, every ``config.checkpoint_every`` steps and at the last one."""
+        """Save every part, every ``config.checkpoint_every`` steps and at the last one.
+
+        Raises:
+            StorageError: the disk is full; the checkpoints before this one are as they were.
+        """
         if step % self._config.checkpoint_every and step != self._config.steps:
             return
         state = {
@@ -138,6 +160,9 @@ class Run:
             return 0
         state = read_newest(self.folder / _CHECKPOINTS, self.say) or {"step": 0, "metrics_bytes": 0, "parts": {}}
         self._done = int(state["step"])
+        sweep(self.folder)
+        sweep(self.folder / _CHECKPOINTS)
+        drop_newer(self.folder / _CHECKPOINTS, self._done)
         _truncate(self.folder / _METRICS, int(state["metrics_bytes"]))
         _drop_after(self.folder / _TIMINGS, self._done)
         (self.folder / _DONE).unlink(missing_ok=True)
@@ -224,6 +249,7 @@ def read_metrics(folder: str | Path) -> list[dict[str, Any]]:
 def _new_folder(config: TrainConfig) -> Path:
     if config.out is not None:
         folder = Path(config.out)
+        sweep(folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             what = "a run" if is_run(folder) else "something else"
             raise RunFolderError(f"out = {str(folder)!r}: it holds {what} already, which stays; name another folder")
@@ -254,7 +280,7 @@ def _check_same(folder: Path, saved: TrainConfig, config: TrainConfig) -> None:
 
 
 def _append(path: Path, line: Mapping[str, Any]) -> None:
-    with path.open("a", encoding="utf-8") as file:
+    with writing(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line, sort_keys=True, allow_nan=False) + "\n")
 
 
@@ -271,7 +297,7 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
 
 def _synced_size(path: Path) -> int:
     """Bytes of a file that has reached the disk."""
-    with path.open("ab") as file:
+    with writing(path), path.open("ab") as file:
         os.fsync(file.fileno())
     return path.stat().st_size
 
@@ -287,5 +313,17 @@ def _truncate(path: Path, size: int) -> None:
 
 
 def _drop_after(path: Path, step: int) -> None:
-    kept = [line for line in _read_lines(path) if line["step"] <= step]
-    path.write_text("".join(json.dumps(line, sort_keys=True) + "\n" for line in kept), encoding="utf-8")
+    """Cut a file of lines after a step's, or before the first line that a kill left torn."""
+    kept = 0
+    for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
+        if not line.endswith(b"\n") or _step_in(line) > step:
+            break
+        kept += len(line)
+    _truncate(path, kept)
+
+
+def _step_in(line: bytes) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return math.inf

@@ -25,7 +25,10 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
     """
     with Run.open(config, resume) as run:
         agent, practice, curriculum, learner = build(config)
-        parts = {"policy": agent.policy, "controller": agent.controller, "curriculum": curriculum, "learner": learner}
+        parts = {
+            "policy": agent.policy, "controller": agent.controller, "texts": agent.table,
+            "curriculum": curriculum, "learner": learner,
+        }  # fmt: skip
         if not run.restore(**parts):
             warm_up(agent, config, run)
         for step in run.steps():

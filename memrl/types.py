@@ -9,7 +9,7 @@ U texts of a table, E embedding width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal, Protocol
@@ -138,6 +138,14 @@ class TextTable:
     def matrix(self) -> NDArray[np.float32]:
         """[U, E], one unit vector a text."""
         return self._matrix[: len(self._row_of)]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Texts and vectors in order of rows: sums over rows come out to the same bit only in the same order."""
+        return {"texts": list(self._row_of), "matrix": self.matrix.copy()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._row_of = {text: row for row, text in enumerate(state["texts"])}
+        self._matrix = np.concatenate([state["matrix"], np.zeros((256, self.dim), dtype=np.float32)])
 
 
 class EmbedderLike(Protocol):

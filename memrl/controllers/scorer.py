@@ -37,11 +37,11 @@ class ScorerNet(nn.Module):
             nn.Linear(5 * width + NUM_NUMBERS, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(),
             nn.Linear(hidden, 1),
         )  # fmt: skip
-        self.scale = dim**0.5
 
     def texts(self, matrix_UE: Tensor) -> Tensor:
         """[U + 1, W]; the last row stands for "no text"."""
-        projected = self.project(matrix_UE * self.scale)
+        # Unit vectors on purpose, so that numbers speak first: scaled up, they learn the training phrasings by heart.
+        projected = self.project(matrix_UE)
         return torch.cat([projected, projected.new_zeros(1, projected.shape[1])])
 
     def forward(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor) -> Tensor:

@@ -1,0 +1,351 @@
+"""Faults, each injected: it ends its own episode or raises one clear error, and the metrics count it."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from toy import TASK, Echo, Taker, ToyEnv, ToyFamily, toy_agent
+
+from memory_stores.types import Write
+from memrl.batch import OpBatch, make_batch
+from memrl.checkpoints import read_state, write_checkpoint
+from memrl.config import CreditConfig, LearnerConfig, RolloutConfig
+from memrl.credit import give_credit
+from memrl.errors import ConfigError, InputError, StorageError
+from memrl.guards import EnvFailed, EnvGuard
+from memrl.learner import Learner
+from memrl.metrics import summarise
+from memrl.protocols import Outcome
+from memrl.recipes import recipe
+from memrl.rollout import play_groups
+from memrl.run import Run, is_finished
+from memrl.types import End, Group, Kind, Observation, Task, Verdict
+
+STORY = ("Ana put the lantern in the attic.", "It rained all day.", "Is the lantern in the attic?")
+
+Fault = Callable[[Outcome], Any]
+
+
+class Faulty(ToyEnv):
+    """A toy world whose second answer is spoilt."""
+
+    def __init__(self, task: Task, fault: Fault, at: int) -> None:
+        super().__init__(task, STORY)
+        self._fault, self._spoilt = fault, at
+
+    def step(self, action: Any) -> Outcome:
+        step, outcome = self._at, super().step(action)
+        return self._fault(outcome) if step == self._spoilt else outcome
+
+
+@dataclass
+class FaultyFamily(ToyFamily):
+    """Every ``among``-th episode is spoilt at step ``at``."""
+
+    fault: Fault = lambda outcome: outcome
+    at: int = 1
+    among: int = 1
+    made: int = 0
+
+    def make(self, task: Task) -> ToyEnv:
+        self.made += 1
+        spoilt = (self.made - 1) % self.among == 0
+        return Faulty(task, self.fault, self.at if spoilt else -1)
+
+
+def play(fault: Fault, at: int = 1, among: int = 4, **changes: Any) -> Group:
+    """Four siblings, of which the first meets the fault."""
+    agent = toy_agent(FaultyFamily(STORY, fault=fault, at=at, among=among), Taker(Write))
+    [group] = play_groups(agent, [TASK], RolloutConfig(group_size=4, **changes), seed=[0])
+    return group
+
+
+def observation(**changes: Any) -> Observation:
+    return replace(Observation(id="new", step=9, text="It snowed.", kind=Kind.TELL), **changes)
+
+
+def loud(outcome: Outcome) -> Outcome:
+    raise OSError("the wheel came off")
+
+
+VERDICT = Verdict(score=1.0, expected="yes", category="toy")
+
+NONSENSE: dict[str, tuple[Fault, int, str]] = {
+    "it raises": (loud, 1, "OSError: the wheel came off"),
+    "no outcome": (lambda o: None, 1, "a NoneType, not an Outcome"),
+    "a plain tuple": (lambda o: tuple(o), 1, "a tuple, not an Outcome"),
+    "NaN reward": (lambda o: o._replace(reward=float("nan")), 1, "the reward is nan"),
+    "infinite reward": (lambda o: o._replace(reward=float("-inf")), 1, "the reward is -inf"),
+    "a reward that is no number": (lambda o: o._replace(reward="high"), 1, "must be real number, not str"),
+    "a score above 1": (lambda o: o._replace(verdict=replace(VERDICT, score=1.5)), 2, "score is 1.5, outside"),
+    "a score that is NaN": (lambda o: o._replace(verdict=replace(VERDICT, score=float("nan"))), 2, "score is nan"),
+    "a verdict of another kind": (lambda o: o._replace(verdict=1.0), 2, "a float, not a Verdict"),
+    "a question without a verdict": (lambda o: o._replace(verdict=None), 2, "a question got no verdict"),
+    "a verdict without a question": (lambda o: o._replace(verdict=VERDICT), 1, "where nothing was asked"),
+    "an observation of another kind": (lambda o: o._replace(next="It snowed."), 1, "a str, not an Observation"),
+    "a repeated id": (lambda o: o._replace(next=observation(id="o0")), 1, "id 'o0' came twice"),
+    "an id that cannot be looked up": (lambda o: o._replace(next=observation(id=[])), 1, "unhashable"),
+    "a clock that stands still": (lambda o: o._replace(next=observation(step=1)), 1, "is of step 1, after step 1"),
+    "a clock that goes back": (lambda o: o._replace(next=observation(step=0)), 1, "is of step 0, after step 1"),
+    "a text that is none": (lambda o: o._replace(next=observation(text=None)), 1, "'new' is a NoneType"),
+}
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_nonsense_ends_its_own_episode_and_is_counted(name: str):
+    fault, at, said = NONSENSE[name]
+    group = play(fault, at)
+    assert [e.end for e in group.episodes] == [End.ENV_ERROR, End.DONE, End.DONE, End.DONE]
+    assert said in group.episodes[0].error
+    assert [e.success for e in group.usable] == [1.0, 1.0, 1.0]
+    metrics = summarise([group])
+    assert (metrics["env_errors"], metrics["dropped_groups"], metrics["success"]) == (1.0, 0.0, 1.0)
+
+
+def test_what_an_environment_said_is_told_once_a_call(caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.WARNING, logger="memrl"):
+        play(loud, among=2)
+    [record] = caplog.records
+    assert record.getMessage() == (
+        "2 of 4 episodes ended with an environment's error, 2 of them with: OSError: the wheel came off"
+    )
+
+
+@pytest.mark.parametrize("method", ["make", "start"])
+def test_an_environment_that_cannot_begin_ends_its_own_episode(method: str):
+    class Broken(ToyFamily):
+        def make(self, task: Task) -> ToyEnv:
+            if method == "make":
+                raise OSError("no such world")
+            return ToyEnv(task, ())
+
+    [group] = play_groups(toy_agent(Broken(STORY), Taker(Write)), [TASK], RolloutConfig(group_size=2), seed=[0])
+    assert all(e.end is End.ENV_ERROR and e.steps == () for e in group.episodes)
+    assert summarise([group])["env_errors"] == 2.0
+
+
+def test_an_environment_that_hangs_ends_its_own_episode():
+    release = threading.Event()
+
+    def hang(outcome: Outcome) -> Outcome:
+        release.wait(30)
+        return outcome
+
+    started = time.perf_counter()
+    group = play(hang, env_seconds=0.05)
+    assert time.perf_counter() - started < 10
+    release.set()
+    assert [e.end for e in group.episodes] == [End.ENV_ERROR, End.DONE, End.DONE, End.DONE]
+    assert group.episodes[0].error == "step() took longer than 0.05 s (rollout.env_seconds)"
+
+
+def test_a_time_limit_that_nobody_meets_changes_nothing():
+    free, limited = play(lambda o: o), play(lambda o: o, env_seconds=30.0)
+    assert [e.success for e in free.episodes] == [e.success for e in limited.episodes]
+    assert play(loud, env_seconds=30.0).episodes[0].error == "OSError: the wheel came off"
+
+
+def test_a_time_limit_below_zero_is_refused():
+    with pytest.raises(ConfigError, match=r"rollout.env_seconds = -1"):
+        RolloutConfig(env_seconds=-1)
+
+
+def test_an_episode_that_never_ends_is_cut_off_and_counted():
+    class Forever(ToyEnv):
+        def step(self, action: Any) -> Outcome:
+            self._at += 1
+            return Outcome(0.0, observation(id=f"o{self._at}", step=self._at))
+
+    class ForeverFamily(ToyFamily):
+        def make(self, task: Task) -> ToyEnv:
+            return Forever(task, STORY)
+
+    config = RolloutConfig(group_size=2, step_limit=50)
+    [group] = play_groups(toy_agent(ForeverFamily(STORY), Taker()), [TASK], config, seed=[0])
+    assert [len(e.steps) for e in group.episodes] == [50, 50]
+    assert summarise([group])["step_limits"] == 2.0
+
+
+def test_a_group_whose_siblings_all_fail_drops_out_and_is_counted():
+    lost, sound = play(loud, among=1), play(lambda o: o)
+    metrics = summarise([lost, sound])
+    assert (metrics["env_errors"], metrics["dropped_groups"], metrics["episodes"]) == (4.0, 1.0, 8.0)
+    agent = toy_agent(ToyFamily(STORY), Taker())
+    assert [c.episode for c in give_credit([lost, sound], CreditConfig(), agent)] == list(sound.episodes)
+
+
+def test_a_step_in_which_everything_fails_teaches_nothing_and_goes_on():
+    lost = play(loud, at=0, among=1)
+    assert "success" not in summarise([lost])
+    scorer = Weights()
+    update = learner(scorer).update(
+        make_batch(give_credit([lost], CreditConfig(), toy_agent(ToyFamily(STORY), scorer)))
+    )
+    assert update["op_decisions"] == 0.0 and scorer.weight.tolist() == [1.0]
+
+
+def test_a_policy_that_raises_stops_the_run_and_is_not_taken_for_the_environment():
+    class Broken(Echo):
+        def act(self, requests: Sequence[Any]) -> Any:
+            raise RuntimeError("out of memory")
+
+    agent = toy_agent(ToyFamily(STORY), Taker(Write), policy=Broken())
+    with pytest.raises(RuntimeError, match="out of memory"):
+        play_groups(agent, [TASK], RolloutConfig(group_size=2), seed=[0])
+
+
+class Weights:
+    """A scorer of one weight, whose gradient is what the test wants."""
+
+    version = 0
+
+    def __init__(self, slope: float = 1.0) -> None:
+        self.weight = torch.nn.Parameter(torch.ones(1))
+        self._slope = slope
+
+    def parameters(self) -> Iterator[torch.nn.Parameter]:
+        return iter([self.weight])
+
+    def logprobs(self, rows_N3: Any, numbers_NF: Any, counts_D: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        scores = torch.stack([self.weight * self._slope, -self.weight], dim=1).expand(len(counts_D), 2)
+        return scores.log_softmax(dim=1), torch.ones(len(counts_D), 2, dtype=torch.bool)
+
+    def bump(self) -> None:
+        self.version += 1
+
+
+def learner(scorer: Weights) -> Learner:
+    return Learner(None, scorer, LearnerConfig(epochs=1, minibatches=1))
+
+
+def test_a_gradient_that_is_not_finite_raises_and_leaves_the_weights():
+    group = play(lambda o: o)
+    batch = make_batch(give_credit([group], CreditConfig(), toy_agent(ToyFamily(STORY), Taker())))
+    assert isinstance(batch.ops, OpBatch)
+    scorer = Weights(slope=float("inf"))
+    with pytest.raises(FloatingPointError, match="not finite"):
+        learner(scorer).update(batch)
+    assert scorer.weight.tolist() == [1.0] and scorer.version == 0
+
+
+def test_the_checks_cost_less_than_the_step_of_the_smallest_world():
+    class Flat:
+        """Steps that cost nothing of their own."""
+
+        task = TASK
+
+        def __init__(self, outcomes: list[Outcome]) -> None:
+            self._outcomes = iter(outcomes)
+
+        def start(self) -> Observation:
+            return observation(id="first", step=0)
+
+        def step(self, action: Any) -> Outcome:
+            return next(self._outcomes)
+
+    def seconds(guarded: bool) -> float:
+        env: Any = Flat([Outcome(0.0, observation(id=f"o{i}", step=i)) for i in range(1, 20_001)])
+        if guarded:
+            inner = env
+            env = EnvGuard(lambda task: inner, TASK)
+        env.start()
+        started = time.perf_counter()
+        for _ in range(20_000):
+            env.step(None)
+        return time.perf_counter() - started
+
+    extra = min(seconds(True) for _ in range(3)) - min(seconds(False) for _ in range(3))
+    # 1 to 2 microseconds a step on an idle core; the bar leaves room for a busy one.
+    assert extra / 20_000 < 10e-6
+
+
+def test_an_environment_is_held_to_its_promises_from_the_first_observation_on():
+    class Silent(ToyEnv):
+        def start(self) -> Any:
+            return None
+
+    with pytest.raises(EnvFailed, match="a NoneType, not an Observation"):
+        EnvGuard(lambda task: Silent(task, STORY), TASK).start()
+
+
+class Part:
+    """State of about 80 kB."""
+
+    def __init__(self) -> None:
+        self.value = torch.zeros(20_000)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"value": self.value}
+
+    def load_state_dict(self, state: Any) -> None:
+        self.value = state["value"].clone()
+
+
+@contextmanager
+def files_end_at(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond ``size`` bytes: a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def run(folder: Path, resume: bool = False, full_at: int = 0) -> bytes:
+    part = Part()
+    config = recipe("smoke", out=str(folder), steps=4, checkpoint_every=1)
+    with Run.open(config, folder if resume else None) as run:
+        run.restore(part=part)
+        for step in run.steps():
+            part.value += torch.randn(20_000)
+            run.log(step, {"value": float(part.value.sum())})
+            with files_end_at(30_000 if step == full_at else resource.RLIM_INFINITY):
+                run.checkpoint(step, part=part)
+    return (folder / "metrics.jsonl").read_bytes()
+
+
+def test_a_disk_that_is_full_at_a_checkpoint_leaves_the_one_before_and_the_run_goes_on_from_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    whole = run(tmp_path / "whole")
+    with pytest.raises(StorageError, match=r"step-000003.pt cannot be written \(.+\): make room") as caught:
+        run(tmp_path / "run", full_at=3)
+    assert isinstance(caught.value, InputError)
+    assert "goes on" in capsys.readouterr().err
+    names = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert names == ["step-000001.pt", "step-000002.pt"]
+    assert run(tmp_path / "run", resume=True) == whole and is_finished(tmp_path / "run")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_disk_that_is_full_at_a_line_of_metrics_is_one_clear_error(tmp_path: Path):
+    with Run.open(recipe("smoke", out=str(tmp_path / "run"))) as run:
+        (tmp_path / "run" / "metrics.jsonl").symlink_to("/dev/full")
+        with pytest.raises(StorageError, match=r"metrics.jsonl cannot be written \(No space left on device\)"):
+            run.log(1, {"success": 0.5})
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"file/run cannot be written \(Not a directory\)"):
+        Run.open(recipe("smoke", out=str(tmp_path / "file" / "run")))
+
+
+def test_a_full_disk_leaves_the_older_file_of_the_same_name(tmp_path: Path):
+    path = write_checkpoint(tmp_path, 1, {"value": np.ones(3)})
+    with pytest.raises(StorageError), files_end_at(30_000):
+        write_checkpoint(tmp_path, 1, {"value": np.zeros(20_000)})
+    assert read_state(path)["value"].tolist() == [1.0, 1.0, 1.0]
+    assert [left.name for left in tmp_path.iterdir()] == [path.name]
