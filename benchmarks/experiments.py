@@ -54,7 +54,7 @@ def write(name: str, seed: int, report: EvalReport) -> None:
 def joint(seeds: Sequence[int], runs: Path) -> None:
     for seed in seeds:
         keep("joint", seed, trained("quickstart", seed, runs))
-        keep("controller_only", seed, trained("controller_only", seed, runs), rows=["scorer", "untrained", "oracle"])
+        keep("controller_only", seed, trained("controller_only", seed, runs), rows=["scorer", "oracle"])
         keep("policy_only", seed, trained("policy_only", seed, runs), rows=["scorer", "oracle"])
 
 

@@ -78,7 +78,7 @@ class PolicyConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmStartConfig:
-    steps: int = 300
+    steps: int = 200
     """Optimiser steps of TRL's SFTTrainer on answers read from short views; 0 for none."""
     batch_size: int = 8
     """Lessons a step: many small steps read better than a few large ones at the same cost."""

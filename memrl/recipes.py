@@ -30,7 +30,7 @@ def quickstart() -> TrainConfig:
         steps=30,
         env=EnvConfig(train_seeds=64),
         # Narrow on purpose: a wider projection learns the training phrasings by heart.
-        controller=ControllerConfig(width=4, hidden=64, max_ops=1),
+        controller=ControllerConfig(width=4, hidden=32, max_ops=1),
         rollout=RolloutConfig(tasks=2, practice_tasks=48),
         learner=LearnerConfig(policy_learning_rate=3e-4),
     )
