@@ -30,7 +30,11 @@ class Task:
     env: str
     """Name of the environment family, as in ``build.ENVS``."""
     theta: Any
-    """The family's own frozen dataclass of levelled axes; JSON-ready through ``dataclasses.asdict``."""
+    """The family's own frozen dataclass of levelled axes; JSON-ready through ``dataclasses.asdict``.
+
+    In its place a family may take a frozen, hashable object that holds one task as somebody wrote it
+    (MemWorld's ``Written``).
+    """
     seed: int
     split: Split = "train"
     """Names and phrasings of the two splits do not overlap."""

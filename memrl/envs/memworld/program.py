@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
+from hashlib import sha256
 from random import Random
 
 from memrl.envs.memworld import backward, forward
@@ -50,6 +51,13 @@ def write_program(theta: Theta, seed: int, split: Split) -> Program:
 
     Raises RuntimeError if the two trackers disagree about an answer, which no input should cause.
     """
+    program = draft_program(theta, seed, split)
+    agreed(program.answers, backward.answers(program.events))
+    return program
+
+
+def draft_program(theta: Theta, seed: int, split: Split) -> Program:
+    """``write_program`` on the word of the forward tracker alone: for a gate that compares the trackers itself."""
     rng = Random(f"memworld {split} {seed} {astuple(theta)}")
     author = Author(theta, split, rng)
     asker = Asker(author, rng)
@@ -62,15 +70,45 @@ def write_program(theta: Theta, seed: int, split: Split) -> Program:
         Role.QUESTION: asker.ask,
     }
     events = tuple(write[role](step) for step, role in enumerate(schedule(theta, rng)))
+    return told_forward(theta, seed, split, author.cast, events)
+
+
+def told_forward(theta: Theta, seed: int, split: Split, cast: Cast, events: tuple[Event, ...]) -> Program:
+    """The program of these events, with their texts, and answers by the forward tracker alone."""
     return Program(
         theta=theta,
         seed=seed,
         split=split,
-        cast=author.cast,
+        cast=cast,
         events=events,
         texts=tuple(render(event, split) for event in events),
-        answers=agreed(forward.answers(events), backward.answers(events)),
+        answers=forward.answers(events),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A program that somebody wrote or edited, in place of a theta: ``Task(theta=Written(program), ...)``.
+
+    Equal to another exactly if the programs say and ask the same; hashable and picklable.
+    """
+
+    program: Program = field(compare=False)
+    digest: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", digest(self.program))
+
+    @property
+    def horizon(self) -> int:
+        """Steps of an episode."""
+        return len(self.program.events)
+
+
+def digest(program: Program) -> str:
+    """64 hex digits: the same in every process for programs that are the same in all that they say and ask."""
+    parts = (program.theta, program.seed, program.split, program.cast, program.events, program.texts)
+    return sha256(repr((*parts, sorted(program.answers.items()))).encode()).hexdigest()
 
 
 def agreed(one: Mapping[int, str], two: Mapping[int, str]) -> Mapping[int, str]:
@@ -107,8 +145,22 @@ PROGRAMS = ProgramCache()
 
 
 def program_of(task: Task) -> Program:
-    """The program of a task; recent ones are kept. ``task.theta`` may be a plain mapping, as read from JSON."""
+    """The program of a task; recent ones are kept.
+
+    ``task.theta`` may be a Theta, a plain mapping of axes as read from JSON, or Written.
+    Raises ConfigError for a theta that cannot be, and for a written program of the other split.
+    """
+    if isinstance(task.theta, Written):
+        if task.split != task.theta.program.split:
+            way_out = f"the written program uses names of {task.theta.program.split!r}; give the task that split"
+            raise ConfigError("task.split", task.split, way_out)
+        return task.theta.program
     return PROGRAMS.get(as_theta(task.theta), task.seed, task.split)
+
+
+def written(program: Program, cell: str = "") -> Task:
+    """The task that plays this very program."""
+    return Task(env="memworld", theta=Written(program), seed=program.seed, split=program.split, cell=cell)
 
 
 def as_theta(theta: object) -> Theta:

@@ -94,6 +94,12 @@ class Theta:
         return self.objects + self.carried + self.people + bosses + self.aliases
 
 
+def axis_range(name: str) -> tuple[int, int | None]:
+    """Least and greatest value of a whole-number axis by itself; None for no greatest."""
+    most = {"objects": _MOST_THINGS, "carried": _MOST_THINGS, "people": _MOST_PEOPLE}
+    return _LOWEST[name], most.get(name, _HIGHEST.get(name))
+
+
 def _checked(name: str, value: object, kind: str) -> int | float:
     """``value`` as the type of its axis, or a ConfigError that names the axis."""
     knob = f"env.theta.{name}"
