@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from memrl.credit import Credit
+from memrl.protocols import LossPart
 from memrl.types import OpDecision, TokenDecision
 
 # Shapes: D op decisions, N candidates of all of them in a row, F numbers, R token rows, S prompt, A sampled tokens.
@@ -91,12 +92,16 @@ class Batch:
     """Only rows that can move the weights: an advantage of zero is dropped before any forward pass."""
     num_token_decisions: int
     """Before dropping and merging."""
+    parts: tuple[LossPart, ...] = ()
+    """Further shares of the loss."""
 
 
-def make_batch(credits: Sequence[Credit]) -> Batch:
-    """Collect what each actor decided."""
+def make_batch(credits: Sequence[Credit], parts: Sequence[LossPart] = ()) -> Batch:
+    """Collect what each actor decided, and what else there is to learn."""
     tokens = list(_token_rows(credits))
-    return Batch(ops=_op_batch(credits), tokens=merge_equal(tokens), num_token_decisions=len(tokens))
+    return Batch(
+        ops=_op_batch(credits), tokens=merge_equal(tokens), num_token_decisions=len(tokens), parts=tuple(parts)
+    )
 
 
 def _op_batch(credits: Sequence[Credit]) -> OpBatch | None:

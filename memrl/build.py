@@ -35,7 +35,8 @@ from memrl.errors import ConfigError
 from memrl.learner import Learner
 from memrl.policies.exact import ExactReader
 from memrl.policies.hf import HFPolicy
-from memrl.protocols import Agent, Controller, Curriculum, EnvFamily, Policy, Task
+from memrl.protocols import Agent, Controller, Curriculum, EnvFamily, Policy, Reflection, Task
+from memrl.reflect import NoReflection
 from memrl.types import TextTable
 
 ENVS: Mapping[str, Callable[[EnvConfig], EnvFamily]] = {
@@ -155,6 +156,7 @@ class Parts(NamedTuple):
     """The same agent with an exact reader in the policy's seat: such episodes cost no LM token."""
     curriculum: Curriculum
     learner: Learner
+    reflection: Reflection
 
 
 def build(config: TrainConfig) -> Parts:
@@ -168,7 +170,7 @@ def build(config: TrainConfig) -> Parts:
         seed=config.seed,
     )
     practice = dataclasses.replace(agent, policy=ExactReader({agent.family.name: agent.family}))
-    return Parts(agent, practice, build_curriculum(config, agent.family), learner)
+    return Parts(agent, practice, build_curriculum(config, agent.family), learner, NoReflection())
 
 
 def _check_budget(memory: MemoryConfig, family: EnvFamily, count: CountTokens) -> None:

@@ -48,8 +48,20 @@ class TrainableScorer(Protocol):
     def bump(self) -> None: ...
 
 
+class Trainable(Protocol):
+    """What the learner needs of any other network."""
+
+    learning_rate: float
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+
 class Learner:
-    """One optimiser over all trained actors. An actor that is None stays as it is."""
+    """One optimiser over all trained actors. An actor that is None stays as it is.
+
+    Args:
+        others: further networks that ``Batch.parts`` train, such as one that proposes tasks.
+    """
 
     def __init__(
         self,
@@ -57,6 +69,7 @@ class Learner:
         controller: TrainableScorer | None,
         config: LearnerConfig,
         seed: int = 0,
+        others: Sequence[Trainable] = (),
     ) -> None:
         self._policy, self._controller, self._config = policy, controller, config
         self._rng = np.random.default_rng(seed)
@@ -65,6 +78,7 @@ class Learner:
             self._parts.append({"params": list(controller.parameters()), "lr": config.controller_learning_rate})
         if policy is not None:
             self._parts.append({"params": list(policy.parameters()), "lr": config.policy_learning_rate})
+        self._parts += [{"params": list(other.parameters()), "lr": other.learning_rate} for other in others]
         # betas: a short second-moment memory, since a run is tens of steps.
         self._optimizer = torch.optim.AdamW(self._parts, betas=(0.9, 0.95), weight_decay=0.0) if self._parts else None
 
@@ -85,8 +99,11 @@ class Learner:
                 _add(totals, self._learn_ops(self._controller, ops), 1.0 / len(parts))
             if self._policy is not None and tokens and i == 0:
                 _add(totals, self._learn_tokens(self._policy, tokens), 1.0)
+            for part in batch.parts if i == 0 else ():
+                _add(totals, {f"{part.name}/{name}": value for name, value in part.backward().items()}, 1.0)
             _add(totals, self._step(), 1.0 / len(parts))
-            self._bump(tokens_read=i == 0 and bool(tokens))
+            # A further part may have trained the policy, so its merged weights are stale as well.
+            self._bump(tokens_read=i == 0 and bool(tokens or batch.parts))
         totals["token_rows"] = float(len(batch.tokens))
         totals["op_decisions"] = float(len(batch.ops) if batch.ops is not None else 0)
         return dict(totals)

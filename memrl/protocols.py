@@ -1,4 +1,4 @@
-"""Five contracts on one page: Env, Policy, Controller, Reflector, Curriculum.
+"""Five contracts on one page: Env, Policy, Controller, Reflector, Curriculum; and what joins them to the learner.
 
 A part is one class in one file of its plural folder, plus one line in ``build.py``. Batched where batching
 pays: a policy and a controller get a list of requests, from many episodes at once, and answer in order.
@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from memrl.types import Action, Group, Observation, Offers, Task, TextTable, TokenDecision, Verdict, ViewLine
+from memrl.types import (
+    Action,
+    Group,
+    Observation,
+    Offers,
+    OpDecision,
+    Task,
+    TextTable,
+    TokenDecision,
+    Verdict,
+    ViewLine,
+)
 
 if TYPE_CHECKING:
     from memory_stores.embed import Embedder
@@ -25,6 +36,20 @@ class Checkpointed(Protocol):
     def state_dict(self) -> dict[str, Any]: ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+class LossPart(Protocol):
+    """A further share of an update, beside the policy's and the controller's own: lessons, a proposer's tasks."""
+
+    name: str
+    """Its prefix in the metrics."""
+
+    def backward(self) -> Mapping[str, float]:
+        """Add the gradients of a loss that is normalised by its own count; returns what is worth logging.
+
+        Log-probabilities of what was sampled were taken when it was sampled, before any update.
+        """
+        ...
 
 
 class Outcome(NamedTuple):
@@ -96,6 +121,70 @@ class EnvFamily(Protocol):
 
     def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str | None:
         """The exact answer that the observations ``seen`` support; None if this family has no exact reader."""
+        ...
+
+    def workshop(self, budget: int, cost: Callable[[str], int]) -> Workshop | None:
+        """Where tasks of this family are written and examined; None if nobody can check them exactly."""
+        ...
+
+
+class Judged(Protocol):
+    """What came of one proposed task."""
+
+    @property
+    def accepted(self) -> bool: ...
+    @property
+    def gate(self) -> str:
+        """The gate that turned it away; empty if none did."""
+        ...
+
+    @property
+    def reason(self) -> str: ...
+    @property
+    def signature(self) -> str:
+        """Which skills it asks for; empty if it was turned away before that was known."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for tasks of the same events."""
+        ...
+
+    @property
+    def bounds(self) -> Bounds | None: ...
+    @property
+    def task(self) -> Task | None:
+        """Ready to play; set if it was accepted."""
+        ...
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+class Workshop(Checkpointed, Protocol):
+    """Writes tasks and lets only proven ones pass. Its state is the bank of what was accepted before."""
+
+    def fresh(self, rng: np.random.Generator) -> Any:
+        """A candidate from anywhere in the space of theta."""
+        ...
+
+    def edited(self, task: Task, rng: np.random.Generator) -> Any:
+        """A candidate one edit away from a task."""
+        ...
+
+    def judge(self, candidate: Any) -> Judged:
+        """Walk the gates; changes nothing."""
+        ...
+
+    def enter(self, judged: Judged) -> None:
+        """Enter an accepted task into the bank."""
+        ...
+
+    def penalty(self, signature: str) -> float:
+        """Novelty penalty in [0, 1]: how common the signature is among recent tasks."""
+        ...
+
+    def signature(self, task: Task) -> str:
+        """Key of the skills that a task asks for."""
         ...
 
 
@@ -205,22 +294,45 @@ class Agent:
     """Ops a step, the closing Keep not counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Lesson:
-    """One decision that should have been another, with the proof: what replaying the episode with the edit gained."""
+    """One decision that should have been another, with the proof: what replay with the edit gained."""
 
     task: Task
     step: int
-    op_before: Action
-    op_after: Action
+    """Index into the episode's steps."""
+    decision: OpDecision
+    """As it was taken, with everything that was on offer."""
+    better: int
+    """Index of the offer that should have been taken."""
     rule: str
+    """The lesson in words; holds no answer and nothing that was first seen after the step."""
     gain: float
+    """By which the episode's success grew in replay; a lesson that is told has more than 0."""
+    sibling_gain: float = 0.0
+    """The same on a sibling task: same theta, another seed."""
+    signature: str = ""
+    """Key of the skills that the task asks for; empty where nobody knows."""
 
 
-class Reflector(Checkpointed, Protocol):
-    """Studies finished groups and proposes lessons."""
+class Reflector(Protocol):
+    """Studies failed episodes and proposes lessons, unproven: ``gain`` is what it hopes for."""
 
-    def reflect(self, groups: Sequence[Group]) -> list[Lesson]: ...
+    def reflect(self, groups: Sequence[Group], agent: Agent) -> list[Lesson]: ...
+
+
+class Reflection(Checkpointed, Protocol):
+    """From failed episodes to proven lessons to learning."""
+
+    def study(self, groups: Sequence[Group], agent: Agent) -> list[Lesson]:
+        """The lessons that replay has proven, of these groups, which ``agent`` played."""
+        ...
+
+    def homework(self, lessons: Sequence[Lesson]) -> Sequence[LossPart]:
+        """What the actors should learn from them; empty where lessons are not internalised."""
+        ...
+
+    def metrics(self) -> dict[str, float]: ...
 
 
 class Curriculum(Checkpointed, Protocol):
@@ -229,6 +341,10 @@ class Curriculum(Checkpointed, Protocol):
     def draw(self, count: int) -> list[Task]: ...
 
     def observe(self, groups: Sequence[Group], lessons: Sequence[Lesson] = ()) -> None: ...
+
+    def homework(self) -> Sequence[LossPart]:
+        """What the one who wrote the tasks should learn from how they went; empty where nobody learns."""
+        ...
 
     def metrics(self) -> dict[str, float]:
         """Numbers worth plotting, such as the share drawn of each cell."""

@@ -175,15 +175,20 @@ def _retrieve(
 def _write(
     seat: Seat, observation: Observation, decisions: list[OpDecision | TokenDecision]
 ) -> Generator[Need, OpChoice, None]:
-    """Ops on what was told, one after the other, until Keep or ``max_ops``."""
-    for count in range(seat.agent.max_ops):
+    """Ops on what was told, one after the other, until Keep or ``max_ops``. An op that only makes room is not counted:
+    what it makes room for is decided next, so that a full memory costs a fact no more than an empty one."""
+    count = counted = 0
+    while counted < seat.agent.max_ops:
         offers = seat.agent.proposer.writes(seat.memory, observation, count)
         if len(offers.ops) == 1:
             return
         choice = yield _controller_request(seat, observation, offers, count)
+        held = len(seat.memory)
         carry_out(seat, observation, offers, choice, decisions)
         if isinstance(offers.ops[choice.index], Keep):
             return
+        count += 1
+        counted += len(seat.memory) >= held
 
 
 def carry_out(

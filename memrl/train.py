@@ -24,10 +24,10 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
         InputError: a knob, a model or a folder cannot be used; the message names it and the way out.
     """
     with Run.open(config, resume) as run:
-        agent, practice, curriculum, learner = build(config)
+        agent, practice, curriculum, learner, reflection = build(config)
         parts = {
             "policy": agent.policy, "controller": agent.controller, "texts": agent.table,
-            "curriculum": curriculum, "learner": learner,
+            "curriculum": curriculum, "learner": learner, "reflection": reflection,
         }  # fmt: skip
         if not run.restore(**parts):
             warm_up(agent, config, run)
@@ -36,9 +36,11 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
             groups = play_groups(agent, tasks, config.rollout, [config.seed, step, 0])
             drills = curriculum.draw(config.rollout.practice_tasks)
             practised = play_groups(practice, drills, config.rollout, [config.seed, step, 1], practice=True)
-            curriculum.observe(groups + practised)
+            lessons = reflection.study(groups, agent) + reflection.study(practised, practice)
+            curriculum.observe(groups + practised, lessons)
             credits = give_credit(groups, config.credit, agent) + give_credit(practised, config.credit, practice)
-            update = learner.update(make_batch(credits))
-            run.log(step, {**summarise(groups + practised), **curriculum.metrics(), **update})
+            update = learner.update(make_batch(credits, [*reflection.homework(lessons), *curriculum.homework()]))
+            told = {**summarise(groups + practised), **curriculum.metrics(), **reflection.metrics(), **update}
+            run.log(step, told)
             run.checkpoint(step, **parts)
     return run.folder

@@ -18,8 +18,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("memrl.algos",),
     ("memrl.envs", "memrl.policies", "memrl.controllers", "memrl.reflectors", "memrl.curricula"),
     (
-        "memrl.metrics", "memrl.guards", "memrl.rollout", "memrl.reflect", "memrl.replay",
-        "memrl.credits", "memrl.credit", "memrl.batch", "memrl.progress", "memrl.checkpoints", "memrl.warmup",
+        "memrl.metrics", "memrl.guards", "memrl.rollout", "memrl.replay",
+        "memrl.credits", "memrl.credit", "memrl.reflect", "memrl.batch", "memrl.progress",
+        "memrl.checkpoints", "memrl.warmup",
     ),
     ("memrl.learner", "memrl.run", "memrl.build"),
     ("memrl.recipes", "memrl.plots", "memrl.report", "memrl.evaluate", "memrl.agent", "memrl.train"),

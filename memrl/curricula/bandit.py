@@ -10,7 +10,7 @@ import numpy as np
 from memrl.algos.learnability import softmax_with_floor, success_variance
 from memrl.config import CurriculumConfig
 from memrl.curricula._draws import Draws
-from memrl.protocols import Lesson
+from memrl.protocols import Lesson, LossPart
 from memrl.types import Group, Task
 
 
@@ -47,6 +47,10 @@ class Bandit:
                 verdicts = episode.verdicts
                 self._successes[i] += sum(v.score for v in verdicts)
                 self._tries[i] += len(verdicts)
+
+    def homework(self) -> Sequence[LossPart]:
+        """Nobody learns here."""
+        return ()
 
     def metrics(self) -> dict[str, float]:
         return self._draws.shares()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from memrl.curricula._draws import Draws
-from memrl.protocols import Lesson
+from memrl.protocols import Lesson, LossPart
 from memrl.types import Group, Task
 
 
@@ -27,6 +27,10 @@ class Uniform:
 
     def observe(self, groups: Sequence[Group], lessons: Sequence[Lesson] = ()) -> None:
         """Nothing to learn from."""
+
+    def homework(self) -> Sequence[LossPart]:
+        """Nobody learns here."""
+        return ()
 
     def metrics(self) -> dict[str, float]:
         return self._draws.shares()

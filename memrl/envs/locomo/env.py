@@ -122,6 +122,9 @@ class LocomoFamily:
         """None: the dialogues are for testing."""
         return []
 
+    def workshop(self, budget: int, cost: Callable[[str], int]) -> None:
+        """Dialogues are given, not written."""
+
     def read(self, task: Task, question_id: str, seen: frozenset[str]) -> None:
         """Not known."""
 

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from memrl.envs.memworld import forward, oracles
+from memrl.envs.memworld.case import Limits
 from memrl.envs.memworld.cells import ladder
 from memrl.envs.memworld.events import QUERIES, UNKNOWN, Contradict, Query, form, observation_id, step_of
 from memrl.envs.memworld.program import Program, as_theta, program_of
 from memrl.envs.memworld.theta import Theta
 from memrl.envs.memworld.views import sample_views
+from memrl.envs.memworld.workshop import MemWorldWorkshop
 from memrl.protocols import Bounds, Outcome, ReadingLesson
 from memrl.types import Action, Kind, Observation, Say, Split, Task, Verdict
 
@@ -132,3 +134,7 @@ class MemWorldFamily:
             raise ValueError(f"question_id = {question_id!r}: this observation asks nothing")
         steps = (step_of(name) for name in seen if name)
         return forward.answer(program.told(steps, query.step), query)
+
+    def workshop(self, budget: int, cost: Callable[[str], int]) -> MemWorldWorkshop:
+        """Where tasks are written and walk through the gates under ``budget`` tokens."""
+        return MemWorldWorkshop(self.theta, Limits(budget=budget), cost)

@@ -1,0 +1,1 @@
+"""Who studies failed episodes: one file a reflector. ``memrl.reflect`` proves what they say."""
