@@ -71,6 +71,7 @@ def config_for(name: str, seed: int, tasks: int) -> TrainConfig:
         policy={"trained": False},
         warm_start={"steps": 0},
         curriculum={"name": "target"},
+        learner={"decay_from": 1.0},
         credit={"name": name},
         rollout={"tasks": 0, "practice_tasks": tasks},
     )

@@ -104,7 +104,7 @@ def partly_trained(config: TrainConfig) -> Agent:
     """An agent that read without error while its controller took ``config.steps`` steps."""
     family = build_family(config.env)
     agent = build_agent(config, policy=ExactReader({family.name: family}))
-    curriculum = build_curriculum(config, agent.family)
+    curriculum = build_curriculum(config, agent)
     learner = Learner(policy=None, controller=agent.controller, config=config.learner, seed=config.seed)  # pyright: ignore[reportArgumentType]
     for step in range(config.steps):
         tasks = curriculum.draw(config.rollout.practice_tasks)

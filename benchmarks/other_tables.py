@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,15 @@ Found = Mapping[str, Any]
 def sections(folder: Path) -> list[str]:
     """One section a result file that is there."""
     made: list[tuple[str, Callable[[Found], str]]] = [
-        ("credit_truth", credit_truth), ("controller", controller), ("learner", learner), ("kill_resume", kill_resume)
+        ("horizon_time", horizon_time), ("credit_truth", credit_truth), ("vs_trl", vs_trl), ("controller", controller),
+        ("learner", learner), ("kill_resume", kill_resume),
     ]  # fmt: skip
     found = [(folder / f"{name}.json", section) for name, section in made]
-    return [section(json.loads(path.read_text(encoding="utf-8"))) for path, section in found if path.exists()]
+    sections = [section(json.loads(path.read_text(encoding="utf-8"))) for path, section in found if path.exists()]
+    curves = sorted((folder / "credit_curves").glob("*.json"))
+    return sections + (
+        [credit_curves([json.loads(path.read_text(encoding="utf-8")) for path in curves])] if curves else []
+    )
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -45,6 +52,74 @@ def credit_truth(found: Found) -> str:
     ]
     head = ["estimator", "Spearman", "95 % interval", "extra tokens read a world", "ms a world"]
     return f"{title}\n\n{table(head, rows)}"
+
+
+def credit_curves(runs: Sequence[Found]) -> str:
+    """Estimators by the episodes that they need, soonest first."""
+    by_name: dict[str, list[Any]] = {}
+    for run in runs:
+        by_name.setdefault(run["estimator"], []).append(run["points"])
+    title = (
+        "**Episodes to 0.8 of the oracle, by credit estimator (`credit_curves.py`).** The controller alone, from "
+        "scratch, on the default task, read without error; medians over seeds; held-out success is looked at every "
+        "second step. Tokens are what a language model would have read, replays included."
+    )
+    lines = [(curves, [f"`{name}`", str(len(curves)), *_reached(curves)]) for name, curves in by_name.items()]
+    lines.sort(key=lambda line: _middle([first_at(points, "episodes") for points in line[0]]))
+    head = ["estimator", "seeds", "episodes to 0.8", "by seed", "thousand tokens to 0.8", "success at the last look"]
+    return f"{title}\n\n{table(head, [cells for _, cells in lines])}"
+
+
+def first_at(points: Sequence[Mapping[str, float]], what: str, bar: float = 0.8) -> float:
+    """Where the bar is reached and held at the next look as well; infinite if never."""
+    for now, following in zip(points, [*points[1:], points[-1]], strict=True):
+        if now["success"] >= bar and following["success"] >= bar:
+            return now[what]
+    return math.inf
+
+
+def _reached(curves: Sequence[Sequence[Mapping[str, float]]]) -> list[str]:
+    episodes = [first_at(points, "episodes") for points in curves]
+    tokens = [first_at(points, "tokens") / 1000 for points in curves]
+    last = statistics.fmean(points[-1]["success"] for points in curves)
+    return [_count(_middle(episodes)), ", ".join(map(_count, episodes)), _count(_middle(tokens)), f"{last:.3f}"]
+
+
+def _middle(values: Sequence[float]) -> float:
+    """The median, one that never got there counted as later than any that did."""
+    return sorted(values)[len(values) // 2]
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if math.isfinite(value) else "never"
+
+
+def vs_trl(found: Found) -> str:
+    title = (
+        "**Rollout and update against TRL's `GRPOTrainer` with an append-only context (`vs_trl.py`).** The same model, "
+        f"tasks, sampler and group; tokens are those of one episode; {_on(found)}."
+    )
+    rows, base = [], math.nan
+    for one in found["results"]:
+        speed = one.get("episodes_per_s", math.nan)
+        base = speed if one["side"] == "trl" else base
+        asks = "every step" if one["every_step"] else "a tenth"
+        tokens = [f"{one.get(f'{name}_an_episode', math.nan):,.0f}" for name in ("read", "generated", "trained")]
+        told = [f"{speed:.3f}", f"{speed / base:.1f}", *tokens, f"{one.get('peak_mib', math.nan):,.0f}", one["ended"]]
+        rows.append([str(one["horizon"]), asks, one["side"], *told])
+    head = ["steps", "asks", "side", "episodes/s", "times TRL", "read", "generated", "trained", "peak MiB", "ended"]
+    return f"{title}\n\n{table(head, rows)}"
+
+
+def horizon_time(found: Found) -> str:
+    ratio = found["seconds_ratio"]
+    title = (
+        "**Time and tokens a step at ten times the horizon (`horizon_time.py`).** "
+        f"{found['episodes_at_a_time']} episodes at a time, the horizons in turns, {len(ratio['each'])} rounds; "
+        f"{_on(found)}. Long to short, median of the rounds: {ratio['median']:.2f}."
+    )
+    rows = [[str(r["horizon"]), f"{r['ms_per_step']:.1f}", f"{r['tokens_per_step']:.1f}"] for r in found["rows"]]
+    return f"{title}\n\n{table(['steps', 'ms a step', 'tokens a step'], rows)}"
 
 
 def controller(found: Found) -> str:

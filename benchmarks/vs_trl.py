@@ -168,7 +168,8 @@ def _memrl(config: TrainConfig, job: Job, out: Path) -> None:
     from memrl.rollout import play_groups
     from memrl.types import TokenDecision
 
-    agent, _, _, learner = build(config)
+    parts = build(config)
+    agent, learner = parts.agent, parts.learner
     if saved := _saved(job):
         agent.policy.load_state_dict(saved["policy"])
         agent.controller.load_state_dict(saved["controller"])

@@ -23,9 +23,12 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
        envs/            memworld/ (the built-in world) and environments over real text
        policies/        hf.py (any transformers causal LM with LoRA), exact.py (reads without error), scripted.py
        controllers/     scorer.py (learned), the rules it must beat, the oracle; proposals.py (which ops are on offer)
-       curricula/       uniform.py, bandit.py
+       reflectors/      tracker.py (reads failures by the trackers), lm.py (the policy's own words)
+       curricula/       written.py (writes its own tasks), the hand-made and published ones it is measured against
     4  verbs            rollout.py (play), credit.py (give credit, by an estimator of credits/), batch.py (decisions to
                         tensors), metrics.py, warmup.py, checkpoints.py (written whole or not at all), progress.py
+                        reflect.py (failures to lessons: text_guard.py, proof.py by replay and siblings, rule_memory.py,
+                        second_attempt.py, homework.py as shares of the loss)
     5  learner.py       a batch to optimiser steps; run.py (the run folder); build.py (config to parts)
     6  train.py         THE PAGE: read it first; evaluate.py, agent.py (wrap), recipes.py, report.py, plots.py
     7  cli.py           what a user types; show.py, chat.py

@@ -40,6 +40,8 @@ class OpBatch:
     """[D] scaled to unit root mean square over the batch."""
     weight: Tensor
     """[D] sums to 1."""
+    to_go: Tensor
+    """[D] undiscounted reward from the decision's step on: what a critic learns to expect."""
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -60,6 +62,7 @@ class OpBatch:
             old_logprob=self.old_logprob[chosen],
             advantage=self.advantage[chosen],
             weight=weight / weight.sum(),
+            to_go=self.to_go[chosen],
         )
 
     def shuffled(self, parts: int, rng: np.random.Generator) -> list[OpBatch]:
@@ -108,10 +111,12 @@ def _op_batch(credits: Sequence[Credit]) -> OpBatch | None:
     decisions: list[OpDecision] = []
     advantages: list[float] = []
     weights: list[float] = []
+    to_go: list[float] = []
     for credit in credits:
         own = [(d, a) for d, a in _paired(credit) if isinstance(d, OpDecision)]
         decisions += [d for d, _ in own]
         advantages += [a for _, a in own]
+        to_go += _ops_to_go(credit)
         weights += [1.0 / max(len(own), 1)] * len(own)
     if not decisions:
         return None
@@ -126,7 +131,16 @@ def _op_batch(credits: Sequence[Credit]) -> OpBatch | None:
         old_logprob=torch.tensor([d.logprob for d in decisions], dtype=torch.float32),
         advantage=torch.tensor(advantage / max(rms, 1e-8), dtype=torch.float32),
         weight=torch.tensor(weight / weight.sum(), dtype=torch.float32),
+        to_go=torch.tensor(to_go, dtype=torch.float32),
     )
+
+
+def _ops_to_go(credit: Credit) -> list[float]:
+    """Reward from the step of each op decision on."""
+    steps = credit.episode.steps
+    rewards = np.array([step.reward for step in steps], dtype=np.float64)
+    from_step = rewards[::-1].cumsum()[::-1]
+    return [from_step[t] for t, step in enumerate(steps) for d in step.decisions if isinstance(d, OpDecision)]
 
 
 def _token_rows(credits: Sequence[Credit]) -> Iterator[TokenRow]:

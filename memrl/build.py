@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,9 +14,11 @@ from memory_stores.pattern_linker import PatternLinker
 from memory_stores.token_store import TokenStore
 from memory_stores.types import CountTokens
 from memory_stores.vector_store import VectorStore
-from memrl.config import ControllerConfig, CurriculumConfig, EnvConfig, MemoryConfig, TrainConfig
+from memrl.config import ControllerConfig, EnvConfig, MemoryConfig, TrainConfig
+from memrl.controllers.advice import advice_of, in_words, worthless
 from memrl.controllers.archive import ArchiveAll
 from memrl.controllers.fifo import Fifo
+from memrl.controllers.guided import Guided
 from memrl.controllers.lru import Lru
 from memrl.controllers.none import NoWrites
 from memrl.controllers.oracle import OracleKeeper
@@ -27,20 +29,48 @@ from memrl.controllers.uniform_random import UniformRandom
 from memrl.controllers.window import Window
 from memrl.credit import ESTIMATORS
 from memrl.curricula._draws import Draws
+from memrl.curricula._kit import Kit as TaskKit
+from memrl.curricula.azr import AbsoluteZero
 from memrl.curricula.bandit import Bandit
+from memrl.curricula.easy_to_hard import EasyToHard
+from memrl.curricula.horizon_schedule import HorizonSchedule
+from memrl.curricula.plr import Replay
+from memrl.curricula.raw_variance import RawVariance
+from memrl.curricula.recorded import Recorded
 from memrl.curricula.uniform import Uniform
+from memrl.curricula.written import Written
+from memrl.envs.coins import CoinFlips
 from memrl.envs.locomo.env import LocomoFamily
 from memrl.envs.memworld.env import MemWorldFamily
 from memrl.errors import ConfigError
 from memrl.learner import Learner
+from memrl.policies.advised import Advised
 from memrl.policies.exact import ExactReader
 from memrl.policies.hf import HFPolicy
-from memrl.protocols import Agent, Controller, Curriculum, EnvFamily, Policy, Reflection, Task
-from memrl.reflect import NoReflection
+from memrl.proposers.axes import AxesProposer
+from memrl.proposers.lm import LmProposer
+from memrl.protocols import (
+    Agent,
+    Controller,
+    Curriculum,
+    EnvFamily,
+    Policy,
+    Reflection,
+    Reflector,
+    Task,
+    TaskProposer,
+    Workshop,
+)
+from memrl.reflect import IN_CONTEXT, NoReflection, Reflecting
+from memrl.reflectors.lm import LmReflector
+from memrl.reflectors.tracker import Describe, Tracker
+from memrl.rule_memory import RuleMemory
 from memrl.types import TextTable
+from memrl.watch import Watch, anchor_scores
 
 ENVS: Mapping[str, Callable[[EnvConfig], EnvFamily]] = {
     "memworld": lambda config: MemWorldFamily(config.theta),
+    "memworld_coins": lambda config: CoinFlips(MemWorldFamily(config.theta)),
     "locomo": lambda config: LocomoFamily(config.data, config.theta),
 }
 EMBEDDERS: Mapping[str, Callable[[], Embedder]] = {"minilm": MiniLM, "hash": HashEmbedder}
@@ -68,10 +98,72 @@ CONTROLLERS: Mapping[str, Callable[[Kit], Controller]] = {
     "bm25_archive": lambda kit: ArchiveAll(),
     "oracle": lambda kit: OracleKeeper(kit.plan),
 }
-CURRICULA: Mapping[str, Callable[[Draws, CurriculumConfig], Curriculum]] = {
-    "uniform": lambda draws, config: Uniform(draws, draws.names),
-    "target": lambda draws, config: Uniform(draws, draws.names[-1:]),
-    "bandit": Bandit,
+CURRICULA: Mapping[str, Callable[[TaskKit, TaskProposer | None], Curriculum]] = {
+    "uniform": lambda kit, _: Uniform(kit.draws, kit.draws.names),
+    "target": lambda kit, _: Uniform(kit.draws, kit.draws.names[-1:]),
+    "bandit": lambda kit, _: Bandit(kit.draws, kit.config),
+    "horizon_schedule": lambda kit, _: HorizonSchedule(kit.draws, kit.steps),
+    "easy_to_hard": lambda kit, _: EasyToHard(kit.draws, kit.steps),
+    "raw_variance": lambda kit, _: RawVariance(kit.draws, kit.config),
+    "azr": lambda kit, _: AbsoluteZero(kit.draws, kit.config),
+    "plr": lambda kit, _: Replay(kit.draws, kit.seed),
+    "written": Written,
+    "yoked": lambda kit, _: Recorded(kit),
+    "shuffled": lambda kit, _: Recorded(kit, shuffled=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a proposer of tasks may be made from."""
+
+    config: TrainConfig
+    workshop: Workshop
+    examples: Sequence[Task]
+    policy: Policy
+
+
+PROPOSERS: Mapping[str, Callable[[Desk], TaskProposer | None]] = {
+    "none": lambda desk: None,
+    "axes": lambda desk: AxesProposer(
+        desk.workshop.space(),
+        desk.config.seed,
+        learning_rate=desk.config.curriculum.proposer_learning_rate,
+        entropy_floor=desk.config.curriculum.proposer_entropy,
+        axis_dropout=desk.config.curriculum.axis_dropout,
+    ),
+    "lm": lambda desk: LmProposer(
+        _writer(desk.policy),
+        desk.workshop.space(),
+        desk.workshop.signature,
+        desk.examples,
+        desk.config.seed,
+        trained=desk.config.policy.trained,
+        entropy_floor=desk.config.curriculum.proposer_entropy,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """What a reflector may be made from."""
+
+    config: TrainConfig
+    describe: Describe
+    policy: Policy
+
+
+REFLECTORS: Mapping[str, Callable[[Mirror], Reflector]] = {
+    "tracker": lambda mirror: Tracker(
+        mirror.config.reflection.feedback, mirror.describe, worthless, mirror.config.reflection.edits
+    ),
+    "lm": lambda mirror: LmReflector(
+        _writer(mirror.policy, "reflection.name", "tracker"),
+        mirror.config.reflection.feedback,
+        worthless,
+        mirror.config.reflection.edits,
+        mirror.config.seed,
+    ),
 }
 
 
@@ -121,9 +213,35 @@ def build_controller(name: str, config: TrainConfig, table: TextTable, family: E
     return pick(CONTROLLERS, "controller.name", name)(Kit(table, config.controller, config.seed, plan))
 
 
-def build_curriculum(config: TrainConfig, family: EnvFamily) -> Curriculum:
-    draws = Draws(family.name, family.cells(), config.seed, config.env.train_seeds)
-    return pick(CURRICULA, "curriculum.name", config.curriculum.name)(draws, config.curriculum)
+def build_curriculum(config: TrainConfig, agent: Agent) -> Curriculum:
+    """Who draws the tasks that an agent plays, and the proposer that writes some of them."""
+    family, cost = agent.family, keep_cost(config.memory, agent.count_tokens)
+    workshop = family.workshop(config.memory.total, cost)
+    kit = TaskKit(
+        draws=Draws(family.name, family.cells(), config.seed, config.env.train_seeds),
+        config=config.curriculum,
+        family=family,
+        workshop=workshop,
+        budget=config.memory.total,
+        cost=cost,
+        seed=config.seed,
+        steps=config.steps,
+    )
+    make = pick(CURRICULA, "curriculum.name", config.curriculum.name)
+    if config.curriculum.proposer == "none":
+        return make(kit, None)
+    if config.curriculum.name != "written":
+        way_out = "only curriculum.name = 'written' takes tasks from a proposer; use none"
+        raise ConfigError("curriculum.proposer", config.curriculum.proposer, way_out)
+    return make(kit, build_proposer(config, agent, kit.need_workshop()))
+
+
+def build_proposer(config: TrainConfig, agent: Agent, workshop: Workshop) -> TaskProposer | None:
+    """Who writes tasks from nothing; None where nobody does."""
+    cells = agent.family.cells()
+    examples = [Task(env=agent.family.name, theta=theta, seed=0, cell=name) for name, theta in cells.items()]
+    desk = Desk(config, workshop, examples, agent.policy)
+    return pick(PROPOSERS, "curriculum.proposer", config.curriculum.proposer)(desk)
 
 
 def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfig | None = None) -> Agent:
@@ -157,20 +275,57 @@ class Parts(NamedTuple):
     curriculum: Curriculum
     learner: Learner
     reflection: Reflection
+    watch: Watch
 
 
 def build(config: TrainConfig) -> Parts:
     """All parts of a training run, fresh."""
     pick(ESTIMATORS, "credit.name", config.credit.name)
     agent = build_agent(config)
+    curriculum = build_curriculum(config, agent)
+    proposer: TaskProposer | None = getattr(curriculum, "proposer", None)
     learner = Learner(
         policy=agent.policy if config.policy.trained else None,  # pyright: ignore[reportArgumentType]
         controller=agent.controller if config.controller.trained else None,  # pyright: ignore[reportArgumentType]
         config=config.learner,
         seed=config.seed,
+        total_updates=config.steps,
+        # One that writes with the policy's weights has none of its own.
+        others=[proposer] if proposer is not None and next(proposer.parameters(), None) is not None else [],
     )
     practice = dataclasses.replace(agent, policy=ExactReader({agent.family.name: agent.family}))
-    return Parts(agent, practice, build_curriculum(config, agent.family), learner, NoReflection())
+    watch = Watch(config.watch, lambda: anchor_scores(practice, config.rollout, config.watch.anchors), proposer)
+    reflection, player, drilled = build_reflection(config, agent, practice)
+    return Parts(player, drilled, curriculum, learner, reflection, watch)
+
+
+def build_reflection(config: TrainConfig, agent: Agent, practice: Agent) -> tuple[Reflection, Agent, Agent]:
+    """Who studies failures, and both agents, under the influence of standing rules where the mode says so."""
+    knobs = config.reflection
+    if knobs.mode == "off":
+        return NoReflection(), agent, practice
+    if not hasattr(agent.controller, "offer_logprobs"):
+        raise ConfigError("reflection.mode", knobs.mode, "rules and lessons need controller.name = 'scorer'")
+    describe: Describe = lambda offers, index: in_words(advice_of(offers, index))  # noqa: E731
+    reflector = pick(REFLECTORS, "reflection.name", knobs.name)(Mirror(config, describe, agent.policy))
+    workshop = agent.family.workshop(config.memory.total, keep_cost(config.memory, agent.count_tokens))
+    memory = RuleMemory(knobs)
+    reflection = Reflecting(
+        knobs,
+        reflector,
+        memory,
+        workshop.signature if workshop is not None else lambda task: "",
+        seed=config.seed,
+        controller=agent.controller if config.controller.trained else None,  # pyright: ignore[reportArgumentType]
+        policy=agent.policy if config.policy.trained else None,  # pyright: ignore[reportArgumentType]
+        logprobs_of=getattr(reflector, "logprobs", None) if config.policy.trained else None,
+    )
+    if knobs.mode not in IN_CONTEXT:
+        return reflection, agent, practice
+    guided = Guided(agent.controller, lambda: [rule.advice for rule in memory.standing], knobs.bonus)  # pyright: ignore[reportArgumentType]
+    advised = Advised(agent.policy, lambda: [rule.text for rule in memory.standing])
+    swayed = dataclasses.replace(agent, controller=guided, policy=advised)
+    return reflection, swayed, dataclasses.replace(practice, controller=guided)
 
 
 def _check_budget(memory: MemoryConfig, family: EnvFamily, count: CountTokens) -> None:
@@ -193,3 +348,10 @@ def _check_budget(memory: MemoryConfig, family: EnvFamily, count: CountTokens) -
 
 def _count_words(text: str) -> int:
     return len(text.split())
+
+
+def _writer(policy: Policy, knob: str = "curriculum.proposer", instead: str = "axes") -> Any:
+    """The policy, if it can write under a rule. Raises ConfigError."""
+    if not hasattr(policy, "write_under"):
+        raise ConfigError(knob, "lm", f"this policy is no language model; use {instead}")
+    return policy

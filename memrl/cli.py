@@ -1,4 +1,4 @@
-"""The command line: ``memrl train | eval | chat | inspect | models``.
+"""The command line: ``memrl train | eval | chat | inspect | curriculum | models``.
 
 Results go to standard output, progress to standard error. Exit codes: 0 done, 2 wrong usage or input (one line),
 1 our fault (traceback), 130 interrupted. Importing this module loads no torch, so that ``--help`` is quick.
@@ -187,6 +187,30 @@ def inspect(
         show_run(path)
     else:
         show_memory_file(path)
+
+
+@app.command()
+def curriculum(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder whose curriculum writes tasks.")],
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Show which tasks a run wrote, which were turned away and why, what was learned; draws curriculum.png."""
+    from memrl.run import read_metrics
+    from memrl.task_plots import draw_curriculum
+    from memrl.task_report import read_task_log, summarise_tasks
+
+    rows = read_task_log(run)
+    summary = {"run": str(run), **summarise_tasks(rows)}
+    picture = run / "curriculum.png"
+    with _quiet_stdout():
+        draw_curriculum(rows, read_metrics(run), picture)
+    if as_json:
+        _print_json({**summary, "picture": str(picture)})
+        return
+    from memrl.show import show_curriculum
+
+    show_curriculum(summary)
+    typer.echo(f"picture: {picture}")
 
 
 @models_app.command("list")

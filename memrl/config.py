@@ -19,6 +19,12 @@ def _at_least(section: object, minimum: float, *names: str) -> None:
             raise ConfigError(knob, getattr(section, name), f"it must be at least {minimum:g}")
 
 
+def _one_of(section: object, name: str, choices: tuple[str, ...]) -> None:
+    if getattr(section, name) not in choices:
+        knob = f"{type(section).__name__.removesuffix('Config').lower()}.{name}"
+        raise ConfigError(knob, getattr(section, name), f"it is none of {', '.join(choices)}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvConfig:
     name: str = "memworld"
@@ -103,7 +109,9 @@ class ControllerConfig:
     trained: bool = True
     """False leaves the controller as it was initialised."""
     max_ops: int = 2
-    """Ops a step, the closing Keep not counted."""
+    """Ops a step; the closing Keep and what only makes room are not counted."""
+    critic: bool = False
+    """True gives the scorer a value head, which the estimator ``gae`` then asks in place of the siblings."""
 
     def __post_init__(self) -> None:
         _at_least(self, 1, "width", "hidden", "max_ops")
@@ -178,6 +186,8 @@ class LearnerConfig:
     importance_cap: float = 0.0
     """Above 0, the policy learns with importance weights cut at this value in place of the clipped ratio: for samples
     drawn under older or differently rounded weights. About 2 is usual."""
+    critic: float = 0.5
+    """Weight of the value head's loss, where the controller has one."""
     kl: float = 0.0
     """Weight of the policy's KL to itself without LoRA, on the answers that are learned; costs one more reading."""
     entropy: float = 0.01
@@ -189,10 +199,17 @@ class LearnerConfig:
     max_grad_norm: float = 1.0
     batch_tokens: int = 4096
     """Tokens, padding included, of one micro-batch of the policy."""
+    decay_from: float = 1.0
+    """Share of the run's steps after which all learning rates fall along a line, at most to a twentieth; 1 for never.
+    What a constant rate has learned keeps trembling."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.decay_from <= 1:
+            raise ConfigError("learner.decay_from", self.decay_from, "it must lie in [0, 1]")
         _at_least(self, 1, "epochs", "minibatches", "batch_tokens")
-        _at_least(self, 0, "entropy", "kl", "importance_cap", "policy_learning_rate", "controller_learning_rate")
+        _at_least(
+            self, 0, "entropy", "kl", "critic", "importance_cap", "policy_learning_rate", "controller_learning_rate"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +220,98 @@ class CurriculumConfig:
     """Of the bandit's softmax over learnability."""
     fresh: float = 0.2
     """Share of draws that stay uniform."""
+    tasks_file: str | None = None
+    """The ``tasks.jsonl`` of another run, which ``yoked`` replays in order and ``shuffled`` in none."""
+    proposer: str = "none"
+    """Who writes tasks from nothing, of ``build.PROPOSERS``: ``axes`` is a small network, ``lm`` the policy itself."""
+    proposed: float = 0.25
+    """Share of draws that a proposer writes."""
+    proposer_learning_rate: float = 1e-2
+    """Of ``axes``; ``lm`` learns at the policy's rate."""
+    proposer_entropy: float = 0.25
+    """Floor of the proposer's entropy, as a share of an even choice's; 0 for none."""
+    axis_dropout: float = 0.1
+    """Probability that ``axes`` must leave an axis of a task to chance."""
+
+    def __post_init__(self) -> None:
+        _at_least(self, 0, "proposer_learning_rate")
+        for share in ("fresh", "proposed", "proposer_entropy", "axis_dropout"):
+            if not 0 <= getattr(self, share) <= 1:
+                raise ConfigError(f"curriculum.{share}", getattr(self, share), "it must lie in [0, 1]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchConfig:
+    """Alarms, and the way back from a step that did harm."""
+
+    alarms: bool = True
+    every: int = 0
+    """Steps between two looks at the anchors, whose fall takes the weights back; 0 for never."""
+    anchors: int = 16
+    """Held-out tasks that are played at each look, read exactly."""
+    standard_errors: float = 2.0
+    """How far the anchors' mean may fall below the best so far."""
+    proposer_entropy: float = 0.15
+    """Alarm below this share of an even choice's entropy."""
+    op_entropy: float = 0.02
+    """Alarm below this mean entropy of the controller's choices, in nats."""
+    variety: float = 0.5
+    """Alarm where the recent tasks have less than this share of as many signatures as they once had."""
+
+    def __post_init__(self) -> None:
+        _at_least(self, 0, "every", "standard_errors", "proposer_entropy", "op_entropy", "variety")
+        _at_least(self, 2, "anchors")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReflectionConfig:
+    mode: Literal["off", "in_context", "distil", "dpo", "distil_memory"] = "off"
+    """What proven lessons do: sway play as rules in context, become targets, become preferences, or the first two."""
+    name: str = "tracker"
+    """A reflector of ``build.REFLECTORS``."""
+    feedback: Literal["none", "binary", "diff"] = "diff"
+    """What the reflector learns of a failure: its own trace; which answers were wrong; what they would have needed."""
+    verify: bool = True
+    """False stores what a reflector says unproven: to measure what proof is worth."""
+    share: float = 0.15
+    """Most of a step's episodes that are studied, in (0, 0.5]."""
+    threshold: float = 1.0
+    """An episode of less success has failed."""
+    reach: float = 0.0
+    """Least success with the edit for a lesson to count; it must have grown in any case."""
+    edits: int = 1
+    """Edits an episode that are tried."""
+    siblings: int = 1
+    """Sibling tasks a step on which rules prove themselves."""
+    trials: int = 4
+    """Rules a step that are tried on them."""
+    wins: int = 3
+    """Siblings that a rule must have improved before it may influence an episode."""
+    rules: int = 32
+    """Most rules that are remembered."""
+    decay: float = 0.8
+    """Of the moving average of a rule's gain on siblings; below 0 it is dropped."""
+    bonus: float = 2.0
+    """Nats that a rule adds to the offers that it recommends."""
+    weight: float = 1.0
+    """Of the controller's part: cross-entropy to the better op, or the preference for it."""
+    beta: float = 1.0
+    """Of preferences (DPO)."""
+    policy_weight: float = 0.1
+    """Of second attempts that are distilled into the first prompt."""
+    reflector_weight: float = 0.1
+    """Of the tokens that a language model reflected in."""
+
+    def __post_init__(self) -> None:
+        _at_least(self, 0, "threshold", "reach", "siblings", "trials", "bonus")
+        _at_least(self, 0, "weight", "beta", "policy_weight", "reflector_weight")
+        _at_least(self, 1, "edits", "wins", "rules")
+        _one_of(self, "mode", ("off", "in_context", "distil", "dpo", "distil_memory"))
+        _one_of(self, "feedback", ("none", "binary", "diff"))
+        if not 0 < self.share <= 0.5:
+            raise ConfigError("reflection.share", self.share, "it must lie in (0, 0.5]")
+        if not 0 <= self.decay < 1:
+            raise ConfigError("reflection.decay", self.decay, "it must lie in [0, 1)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +342,8 @@ class TrainConfig:
     credit: CreditConfig = CreditConfig()
     learner: LearnerConfig = LearnerConfig()
     curriculum: CurriculumConfig = CurriculumConfig()
+    watch: WatchConfig = WatchConfig()
+    reflection: ReflectionConfig = ReflectionConfig()
     evaluation: EvalConfig = EvalConfig()
 
     def __post_init__(self) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from memrl.algos.losses import clipped_surrogate, entropy, kl_to_reference, truncated_surrogate
 from memrl.batch import Batch, OpBatch, TokenRow, micro_batches
 from memrl.config import LearnerConfig
+from memrl.protocols import LossPart
 
 TokenPairs = Sequence[tuple[Sequence[int], Sequence[int]]]
 
@@ -45,6 +46,11 @@ class TrainableScorer(Protocol):
 
     def logprobs(self, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor) -> tuple[Tensor, Tensor]: ...
 
+    @property
+    def has_critic(self) -> bool: ...
+
+    def value_loss(self, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor, to_go_D: Tensor) -> Tensor: ...
+
     def bump(self) -> None: ...
 
 
@@ -61,6 +67,7 @@ class Learner:
 
     Args:
         others: further networks that ``Batch.parts`` train, such as one that proposes tasks.
+        total_updates: how many updates the run will make, for ``config.decay_from``; 0 keeps the rates constant.
     """
 
     def __init__(
@@ -70,9 +77,11 @@ class Learner:
         config: LearnerConfig,
         seed: int = 0,
         others: Sequence[Trainable] = (),
+        total_updates: int = 0,
     ) -> None:
         self._policy, self._controller, self._config = policy, controller, config
         self._rng = np.random.default_rng(seed)
+        self._total_updates, self._updates = total_updates, 0
         self._parts: list[dict[str, Any]] = []
         if controller is not None:
             self._parts.append({"params": list(controller.parameters()), "lr": config.controller_learning_rate})
@@ -80,7 +89,8 @@ class Learner:
             self._parts.append({"params": list(policy.parameters()), "lr": config.policy_learning_rate})
         self._parts += [{"params": list(other.parameters()), "lr": other.learning_rate} for other in others]
         # betas: a short second-moment memory, since a run is tens of steps.
-        self._optimizer = torch.optim.AdamW(self._parts, betas=(0.9, 0.95), weight_decay=0.0) if self._parts else None
+        groups = [dict(part) for part in self._parts]
+        self._optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0) if groups else None
 
     def update(self, batch: Batch) -> dict[str, float]:
         """Learn from a batch; returns means over its optimiser steps.
@@ -90,6 +100,7 @@ class Learner:
         """
         if self._optimizer is None:
             return {}
+        self._set_rates()
         totals: dict[str, float] = defaultdict(float)
         parts = self._op_parts(batch)
         tokens = batch.tokens if self._policy is not None else ()
@@ -99,11 +110,13 @@ class Learner:
                 _add(totals, self._learn_ops(self._controller, ops), 1.0 / len(parts))
             if self._policy is not None and tokens and i == 0:
                 _add(totals, self._learn_tokens(self._policy, tokens), 1.0)
-            for part in batch.parts if i == 0 else ():
-                _add(totals, {f"{part.name}/{name}": value for name, value in part.backward().items()}, 1.0)
+            for part in _due(batch.parts, first=i == 0):
+                told = {f"{part.name}/{name}": value for name, value in part.backward().items()}
+                _add(totals, told, 1.0 if i == 0 else 0.0)
             _add(totals, self._step(), 1.0 / len(parts))
             # A further part may have trained the policy, so its merged weights are stale as well.
             self._bump(tokens_read=i == 0 and bool(tokens or batch.parts))
+        self._updates += 1
         totals["token_rows"] = float(len(batch.tokens))
         totals["op_decisions"] = float(len(batch.ops) if batch.ops is not None else 0)
         return dict(totals)
@@ -123,9 +136,15 @@ class Learner:
         entropy_D = entropy(logprobs_DC, mask_DC)
         loss = (ops.weight * surrogate.loss).sum()
         spread = (ops.weight * entropy_D).sum()
-        (loss - config.entropy * spread).backward()
+        total = loss - config.entropy * spread
         clipped = (ops.weight * surrogate.clipped).sum()
-        return {"controller_loss": loss.item(), "entropy": spread.item(), "clip_fraction": clipped.item()}
+        told = {"controller_loss": loss.item(), "entropy": spread.item(), "clip_fraction": clipped.item()}
+        if controller.has_critic:
+            value_loss = (ops.weight * controller.value_loss(ops.rows, ops.numbers, ops.counts, ops.to_go)).sum()
+            total = total + config.critic * value_loss
+            told["value_loss"] = value_loss.item()
+        total.backward()
+        return told
 
     def _learn_tokens(self, policy: TrainableReader, rows: Sequence[TokenRow]) -> dict[str, float]:
         found = {"policy_loss": 0.0, "logprob_gap": 0.0}
@@ -156,6 +175,12 @@ class Learner:
             reference_RA, _ = policy.token_logprobs(pairs)
         return kl_to_reference(logprobs_RA, reference_RA)
 
+    def _set_rates(self) -> None:
+        assert self._optimizer is not None
+        share = falling(self._updates, self._total_updates, self._config.decay_from)
+        for group, part in zip(self._optimizer.param_groups, self._parts, strict=True):
+            group["lr"] = share * part["lr"]
+
     def _step(self) -> dict[str, float]:
         """Clip each actor's gradient by its own norm, so that a loud one does not silence the other."""
         assert self._optimizer is not None
@@ -173,12 +198,25 @@ class Learner:
 
     def state_dict(self) -> dict[str, Any]:
         optimizer = self._optimizer.state_dict() if self._optimizer is not None else None
-        return {"optimizer": optimizer, "rng": self._rng.bit_generator.state}
+        return {"optimizer": optimizer, "rng": self._rng.bit_generator.state, "updates": self._updates}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         if self._optimizer is not None:
             self._optimizer.load_state_dict(state["optimizer"])
         self._rng.bit_generator.state = state["rng"]
+        self._updates = int(state["updates"])
+
+
+def falling(done: int, total: int, start: float) -> float:
+    """Share of the learning rate after ``done`` of ``total`` updates: 1 up to ``start`` of them, then down to 1/20."""
+    if done < start * total or not total or start >= 1:
+        return 1.0
+    return max(0.05, (1 - done / total) / (1 - start))
+
+
+def _due(parts: Sequence[LossPart], first: bool) -> Sequence[LossPart]:
+    """All in the first pass, then those that are cheap enough for every pass and say so."""
+    return parts if first else [part for part in parts if getattr(part, "every_pass", False)]
 
 
 def _padded(values: Sequence[Sequence[float]], like_RA: Tensor) -> Tensor:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from memrl.proposing import LossPart as LossPart
+from memrl.proposing import Proposal as Proposal
+from memrl.proposing import TaskProposer as TaskProposer
 from memrl.types import (
     Action,
     Group,
@@ -36,20 +39,6 @@ class Checkpointed(Protocol):
     def state_dict(self) -> dict[str, Any]: ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
-
-
-class LossPart(Protocol):
-    """A further share of an update, beside the policy's and the controller's own: lessons, a proposer's tasks."""
-
-    name: str
-    """Its prefix in the metrics."""
-
-    def backward(self) -> Mapping[str, float]:
-        """Add the gradients of a loss that is normalised by its own count; returns what is worth logging.
-
-        Log-probabilities of what was sampled were taken when it was sampled, before any update.
-        """
-        ...
 
 
 class Outcome(NamedTuple):
@@ -127,6 +116,17 @@ class EnvFamily(Protocol):
         """Where tasks of this family are written and examined; None if nobody can check them exactly."""
         ...
 
+    def blame(self, task: Task, question_id: str, held: frozenset[str]) -> frozenset[str]:
+        """Ids of the observations that the right answer rests on and that are not among ``held``.
+
+        With nothing held, all that it rests on; empty where nothing was missing or nobody knows.
+        """
+        ...
+
+    def sibling(self, task: Task, seed: int) -> Task | None:
+        """Another training task of the same theta; None where a theta stands for one task only."""
+        ...
+
 
 class Judged(Protocol):
     """What came of one proposed task."""
@@ -171,6 +171,10 @@ class Workshop(Checkpointed, Protocol):
         """A candidate one edit away from a task."""
         ...
 
+    def shortened(self, candidate: Any, most: int) -> Any:
+        """The candidate with an episode of at most ``most`` steps; as it is where it cannot be cut."""
+        ...
+
     def judge(self, candidate: Any) -> Judged:
         """Walk the gates; changes nothing."""
         ...
@@ -185,6 +189,18 @@ class Workshop(Checkpointed, Protocol):
 
     def signature(self, task: Task) -> str:
         """Key of the skills that a task asks for."""
+        ...
+
+    def to_json(self, candidate: Any) -> dict[str, Any]:
+        """A candidate in its JSON form, for a log."""
+        ...
+
+    def from_json(self, data: Mapping[str, Any]) -> Task:
+        """The task of ``to_json``. Raises ConfigError."""
+        ...
+
+    def space(self) -> Any:
+        """The axes that a learned proposer chooses from: a ``proposers.space.TaskSpace``."""
         ...
 
 
@@ -313,6 +329,8 @@ class Lesson:
     """The same on a sibling task: same theta, another seed."""
     signature: str = ""
     """Key of the skills that the task asks for; empty where nobody knows."""
+    told: TokenDecision | None = None
+    """The tokens that the reflector sampled to tell it; None where it sampled none."""
 
 
 class Reflector(Protocol):
@@ -344,6 +362,10 @@ class Curriculum(Checkpointed, Protocol):
 
     def homework(self) -> Sequence[LossPart]:
         """What the one who wrote the tasks should learn from how they went; empty where nobody learns."""
+        ...
+
+    def drain_log(self) -> list[dict[str, Any]]:
+        """Rows of ``tasks.jsonl`` since the last call, JSON-ready, each with its ``step``; empty if nobody judges."""
         ...
 
     def metrics(self) -> dict[str, float]:

@@ -14,9 +14,11 @@ from memrl.config import (
     LearnerConfig,
     MemoryConfig,
     PolicyConfig,
+    ReflectionConfig,
     RolloutConfig,
     TrainConfig,
     WarmStartConfig,
+    WatchConfig,
 )
 from memrl.config_io import changed
 from memrl.envs.memworld.presets import path_world
@@ -31,8 +33,8 @@ def quickstart() -> TrainConfig:
         env=EnvConfig(train_seeds=64),
         # Narrow on purpose: a wider projection learns the training phrasings by heart.
         controller=ControllerConfig(width=4, hidden=32, max_ops=1),
-        rollout=RolloutConfig(tasks=2, practice_tasks=48),
-        learner=LearnerConfig(policy_learning_rate=3e-4),
+        rollout=RolloutConfig(tasks=2, practice_tasks=40),
+        learner=LearnerConfig(policy_learning_rate=3e-4, decay_from=0.33),
     )
 
 
@@ -100,8 +102,46 @@ def policy_only() -> TrainConfig:
     )
 
 
+def selftrain() -> TrainConfig:
+    """``quickstart`` with tasks that the agent writes, lessons proven by replay, and a watch against collapse."""
+    base = quickstart()
+    return replace(
+        base,
+        recipe="selftrain",
+        # A task of the language model's own takes some seconds on a CPU: three a step.
+        curriculum=CurriculumConfig(name="written", proposer="lm", proposed=0.06),
+        reflection=ReflectionConfig(mode="dpo"),
+        watch=WatchConfig(every=5),
+    )
+
+
+def selftrain_tiny() -> TrainConfig:
+    """All of ``selftrain`` in seconds, as ``smoke`` is to ``quickstart``."""
+    base = smoke()
+    return replace(
+        base,
+        recipe="selftrain_tiny",
+        steps=4,
+        rollout=replace(base.rollout, practice_tasks=6),
+        curriculum=CurriculumConfig(name="written", proposer="lm"),
+        reflection=ReflectionConfig(mode="distil_memory"),
+        watch=WatchConfig(every=2, anchors=4),
+    )
+
+
 RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
-    maker.__name__: maker for maker in (quickstart, smoke, graph, graph_token_only, long, controller_only, policy_only)
+    maker.__name__: maker
+    for maker in (
+        quickstart,
+        smoke,
+        graph,
+        graph_token_only,
+        long,
+        controller_only,
+        policy_only,
+        selftrain,
+        selftrain_tiny,
+    )
 }
 
 

@@ -2,6 +2,7 @@
 
 config.json      every knob, with the version of this layout
 metrics.jsonl    one line a step; the same seed gives the same bytes
+tasks.jsonl      tasks written, judged and played, where a curriculum writes them (row format: curricula/written.py)
 timings.jsonl    wall times, which never do
 checkpoints/     the last two, each with every part's state and the random generators
 done.json        only where the last step was reached
@@ -13,7 +14,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -41,8 +42,8 @@ FORMAT = 1
 MAY_CHANGE = ("steps", "out", "checkpoint_every", "evaluation")
 """Knobs that a resumed run may have otherwise than before."""
 
-_CONFIG, _METRICS, _TIMINGS, _CHECKPOINTS, _DONE = (
-    "config.json", "metrics.jsonl", "timings.jsonl", "checkpoints", "done.json",
+_CONFIG, _METRICS, _TASKS, _TIMINGS, _CHECKPOINTS, _DONE = (
+    "config.json", "metrics.jsonl", "tasks.jsonl", "timings.jsonl", "checkpoints", "done.json",
 )  # fmt: skip
 _NOTED = ("success", "practice_success")
 """Metrics that stand beside the progress bar."""
@@ -132,6 +133,15 @@ class Run:
         _append(self.folder / _TIMINGS, {"step": step, "seconds": round(seconds, 4), **(timings or {})})
         self._note = "  ".join(f"{name} {metrics[name]:.2f}" for name in _NOTED if name in metrics)
 
+    def log_tasks(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append what a curriculum wrote down; each row holds its ``step``. No rows, no file.
+
+        Raises:
+            StorageError: the disk is full; a line that was cut off is dropped when the run is resumed.
+        """
+        for row in rows:
+            _append(self.folder / _TASKS, row)
+
     def checkpoint(self, step: int, **parts: Checkpointed) -> None:
         """Save every part, every ``config.checkpoint_every`` steps and at the last one.
 
@@ -164,7 +174,8 @@ class Run:
         sweep(self.folder / _CHECKPOINTS)
         drop_newer(self.folder / _CHECKPOINTS, self._done)
         _truncate(self.folder / _METRICS, int(state["metrics_bytes"]))
-        _drop_after(self.folder / _TIMINGS, self._done)
+        for lines in (_TIMINGS, _TASKS):
+            _drop_after(self.folder / lines, self._done)
         (self.folder / _DONE).unlink(missing_ok=True)
         if self._done:
             if missing := sorted(parts.keys() - state["parts"].keys()):

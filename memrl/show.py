@@ -18,6 +18,7 @@ from memrl.config_io import config_to_dict
 from memrl.errors import DataError
 from memrl.report import categories_table, read_evaluation, terminal_table
 from memrl.run import is_finished, load_config, read_metrics
+from memrl.task_report import task_tables
 
 
 def show_evaluation(evaluation: Mapping[str, Any]) -> None:
@@ -38,6 +39,15 @@ def show_run(folder: Path) -> None:
         typer.echo(f"  {name} {value if value is None else format(value, '.4g')}")
     if evaluation is not None:
         show_evaluation(evaluation)
+
+
+def show_curriculum(summary: Mapping[str, Any]) -> None:
+    """The tables of ``task_report.summarise_tasks``."""
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    counts = f"{summary['rows']} visits in {summary['steps']} steps: {summary['proposed']} tasks newly written"
+    console.print(f"{counts}, {summary['rejected']} of them turned away", markup=False)
+    for table in task_tables(summary):
+        console.print(table)
 
 
 def show_memory_file(path: Path) -> None:

@@ -24,10 +24,10 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
         InputError: a knob, a model or a folder cannot be used; the message names it and the way out.
     """
     with Run.open(config, resume) as run:
-        agent, practice, curriculum, learner, reflection = build(config)
+        agent, practice, curriculum, learner, reflection, watch = build(config)
         parts = {
             "policy": agent.policy, "controller": agent.controller, "texts": agent.table,
-            "curriculum": curriculum, "learner": learner, "reflection": reflection,
+            "curriculum": curriculum, "learner": learner, "reflection": reflection, "watch": watch,
         }  # fmt: skip
         if not run.restore(**parts):
             warm_up(agent, config, run)
@@ -41,6 +41,7 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
             credits = give_credit(groups, config.credit, agent) + give_credit(practised, config.credit, practice)
             update = learner.update(make_batch(credits, [*reflection.homework(lessons), *curriculum.homework()]))
             told = {**summarise(groups + practised), **curriculum.metrics(), **reflection.metrics(), **update}
-            run.log(step, told)
+            run.log_tasks(curriculum.drain_log())
+            run.log(step, told | watch.look(step, told, parts, run.say))
             run.checkpoint(step, **parts)
     return run.folder

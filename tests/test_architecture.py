@@ -14,16 +14,23 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("memory_stores",),
-    ("memrl.errors", "memrl.types", "memrl.protocols", "memrl.config", "memrl.config_io"),
+    ("memrl.errors", "memrl.types", "memrl.proposing", "memrl.protocols", "memrl.config", "memrl.config_io"),
     ("memrl.algos",),
-    ("memrl.envs", "memrl.policies", "memrl.controllers", "memrl.reflectors", "memrl.curricula"),
+    ("memrl.envs", "memrl.policies", "memrl.controllers", "memrl.reflectors", "memrl.curricula",
+     "memrl.proposers"),
     (
         "memrl.metrics", "memrl.guards", "memrl.rollout", "memrl.replay",
-        "memrl.credits", "memrl.credit", "memrl.reflect", "memrl.batch", "memrl.progress",
-        "memrl.checkpoints", "memrl.warmup",
+        "memrl.credits", "memrl.credit",
+        "memrl.rule_memory", "memrl.text_guard", "memrl.homework", "memrl.proof", "memrl.second_attempt",
+        "memrl.reflect",
+        "memrl.batch", "memrl.progress",
+        "memrl.checkpoints", "memrl.warmup", "memrl.watch",
     ),
     ("memrl.learner", "memrl.run", "memrl.build"),
-    ("memrl.recipes", "memrl.plots", "memrl.report", "memrl.evaluate", "memrl.agent", "memrl.train"),
+    (
+        "memrl.recipes", "memrl.plots", "memrl.task_report", "memrl.task_plots", "memrl.report", "memrl.evaluate",
+        "memrl.agent", "memrl.train",
+    ),
     ("memrl.show", "memrl.chat", "memrl.cli"),
     ("memrl",),
 )  # fmt: skip

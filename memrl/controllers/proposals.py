@@ -123,9 +123,11 @@ class Proposer:
         if not held and size <= room:
             yield Offer(Write(text), text, None)
         for item in items:
-            if not held and size <= room + item.tokens:
+            fits = size <= room + item.tokens
+            if fits and not held:
                 yield Offer(Overwrite(item.id, text), text, item)
-            yield Offer(Forget(item.id), "", item)
+            # Where an Overwrite lacks room, forgetting is its first half, and looks like it to a scorer.
+            yield Offer(Forget(item.id), "" if fits or held else text, item)
 
     def _archive_offers(self, memory: AgentMemory, observation: Observation) -> Iterator[Offer]:
         store, text = memory.archive, observation.text
@@ -224,6 +226,8 @@ def _fill_kinds(numbers: np.ndarray, offers: list[Offer]) -> None:
     for line, offer in zip(numbers, offers, strict=True):
         op = offer.op
         line[_KIND[type(op)]] = 1.0
+        if isinstance(op, Forget) and offer.text:
+            line[_KIND[Overwrite]] = 1.0
         if isinstance(op, Retrieve):
             line[_AT["k"]], line[_AT["hops"]] = op.k / 4.0, op.hops
             line[_AT["from_archive"]] = op.store == "archive"

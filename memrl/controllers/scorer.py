@@ -15,28 +15,36 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memrl.algos.losses import masked_log_softmax
 from memrl.config import ControllerConfig
 from memrl.controllers.proposals import NUM_NUMBERS
+from memrl.errors import ConfigError
 from memrl.protocols import ControllerRequest, OpChoice
-from memrl.types import TextTable
+from memrl.types import Offers, TextTable
 
 # Shapes: N candidates of all decisions in a row, D decisions, C candidates of the largest one, E embedding width,
 # W projected width, F numbers, U distinct texts.
 
 
 class ScorerNet(nn.Module):
-    """Scores candidates from text projections and numbers."""
+    """Scores candidates from text projections and numbers; with ``critic``, also values the state they stand in."""
 
-    def __init__(self, dim: int, width: int, hidden: int) -> None:
+    return_scale: Tensor
+    """Running root mean square of the returns that the critic saw; 0 before the first."""
+
+    def __init__(self, dim: int, width: int, hidden: int, critic: bool = False) -> None:
         super().__init__()
         self.project = nn.Linear(dim, width, bias=False)
         self.head = nn.Sequential(
             nn.Linear(5 * width + NUM_NUMBERS, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(),
             nn.Linear(hidden, 1),
         )  # fmt: skip
+        self.critic = nn.Linear(hidden, 1) if critic else None
+        if critic:
+            self.register_buffer("return_scale", torch.zeros(()))
 
     def texts(self, matrix_UE: Tensor) -> Tensor:
         """[U + 1, W]; the last row stands for "no text"."""
@@ -46,8 +54,12 @@ class ScorerNet(nn.Module):
 
     def forward(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor) -> Tensor:
         """Score of each candidate, [N]. Row -1 reads the last line of ``texts_UW``."""
+        return self.head[-1](self.features(texts_UW, rows_N3, numbers_NF)).squeeze(1)
+
+    def features(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor) -> Tensor:
+        """[N, hidden], what both heads read."""
         o, w, t = (texts_UW[rows_N3[:, i]] for i in range(3))
-        return self.head(torch.cat([o, w, t, o * t, w * t, numbers_NF], dim=1)).squeeze(1)
+        return self.head[:-1](torch.cat([o, w, t, o * t, w * t, numbers_NF], dim=1))
 
 
 def pad_candidates(values_N: Tensor, counts_D: Tensor) -> tuple[Tensor, Tensor]:
@@ -70,7 +82,7 @@ class Scorer:
     def __init__(self, table: TextTable, config: ControllerConfig, seed: int = 0) -> None:
         generator_state = torch.get_rng_state()
         torch.manual_seed(seed)
-        self.net = ScorerNet(table.dim, config.width, config.hidden)
+        self.net = ScorerNet(table.dim, config.width, config.hidden, config.critic)
         torch.set_rng_state(generator_state)
         self.version = 0
         self._table = table
@@ -85,22 +97,58 @@ class Scorer:
         self._cached = None
 
     def choose(self, requests: Sequence[ControllerRequest]) -> list[OpChoice]:
+        return [pick(line, request) for line, request in zip(self.offer_logprobs(requests), requests, strict=True)]
+
+    def offer_logprobs(self, requests: Sequence[ControllerRequest]) -> list[NDArray[np.float32]]:
+        """Log-probabilities [C] of every request's offers; no gradients."""
         counts = [len(request.offers.ops) for request in requests]
         rows = np.concatenate([request.offers.rows for request in requests])
         numbers = np.concatenate([request.offers.numbers for request in requests])
         with torch.inference_mode():
             scores = self.net(self._projected(), torch.from_numpy(rows), torch.from_numpy(numbers))
             logprobs = masked_log_softmax(*pad_candidates(scores, torch.tensor(counts))).numpy()
-        return [_pick(line[:n], request) for line, n, request in zip(logprobs, counts, requests, strict=True)]
+        return [line[:n] for line, n in zip(logprobs, counts, strict=True)]
 
     def logprobs(self, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probabilities [D, C] with gradients, and the mask of candidates that exist."""
+        padded, mask = pad_candidates(self.net(*self._local(rows_N3), numbers_NF), counts_D)
+        return masked_log_softmax(padded, mask), mask
+
+    @property
+    def has_critic(self) -> bool:
+        """Whether ``values`` and ``value_loss`` can be asked."""
+        return self.net.critic is not None
+
+    def values(self, offers: Sequence[Offers]) -> NDArray[np.float64]:
+        """What the critic expects from each moment on, [D], in units of reward; no gradients."""
+        rows = torch.from_numpy(np.stack([one.rows[0] for one in offers]))
+        numbers = torch.from_numpy(np.stack([one.numbers[0] for one in offers]))
+        with torch.inference_mode():
+            values_D = self._values(self._projected(), rows, numbers) * self.net.return_scale
+        return values_D.double().numpy()
+
+    def value_loss(self, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor, to_go_D: Tensor) -> Tensor:
+        """Squared error of each value [D], in units of the returns' running root mean square.
+
+        A moment is valued by its first offer, Keep: the text and the memory's numbers, and nothing to be done.
+        """
+        with torch.no_grad():
+            seen, scale = to_go_D.square().mean().sqrt(), self.net.return_scale
+            scale.copy_(torch.where(scale > 0, 0.9 * scale + 0.1 * seen, seen).clamp(min=1e-3))
+        first_D = counts_D.cumsum(0) - counts_D
+        values_D = self._values(*self._local(rows_N3[first_D]), numbers_NF[first_D])
+        return (values_D - to_go_D / self.net.return_scale).square()
+
+    def _values(self, texts_UW: Tensor, rows_D3: Tensor, numbers_DF: Tensor) -> Tensor:
+        if self.net.critic is None:
+            raise ConfigError("controller.critic", False, "this scorer has no value head; set it to true")
+        return self.net.critic(self.net.features(texts_UW, rows_D3, numbers_DF)).squeeze(1)
+
+    def _local(self, rows_N3: Tensor) -> tuple[Tensor, Tensor]:
+        """Projections of the texts in use, with gradients, and the rows as they count there."""
         used, local = rows_N3.unique(return_inverse=True)
         texts = self.net.texts(torch.from_numpy(self._table.matrix)[used.clamp(min=0)])
-        no_text = len(used)
-        local = torch.where(rows_N3 < 0, no_text, local)
-        padded, mask = pad_candidates(self.net(texts, local, numbers_NF), counts_D)
-        return masked_log_softmax(padded, mask), mask
+        return texts, torch.where(rows_N3 < 0, len(used), local)
 
     def state_dict(self) -> dict[str, Any]:
         return {"net": self.net.state_dict(), "version": self.version}
@@ -119,7 +167,8 @@ class Scorer:
         return self._cached
 
 
-def _pick(logprobs_C: np.ndarray, request: ControllerRequest) -> OpChoice:
+def pick(logprobs_C: NDArray[np.floating], request: ControllerRequest) -> OpChoice:
+    """The likeliest offer for a greedy request, else one drawn with one number of the request's own generator."""
     if request.greedy:
         index = int(logprobs_C.argmax())
     else:

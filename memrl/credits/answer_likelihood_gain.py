@@ -49,7 +49,7 @@ def answer_likelihood_gain(episodes: Sequence[Episode], scene: Scene) -> list[Ad
         step = episodes[one.at.sibling].steps[one.step]
         gain = views.logprob(step, step.view) - views.logprob(step, one.view)
         gains[one.at] += gain * scene.config.discount ** (one.step - one.at.site.step)
-    return from_gains(episodes, gains, scene.config)
+    return from_gains(episodes, gains, scene)
 
 
 class _Views:

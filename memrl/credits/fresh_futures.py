@@ -29,7 +29,7 @@ from memrl.types import Episode, Observation, Say, Step, TokenDecision
 
 def fresh_futures(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     """Mean over ``credit.rollouts`` pairs of futures of what the op earns beyond Keep."""
-    return from_gains(episodes, imagined_gains(episodes, scene), scene.config)
+    return from_gains(episodes, imagined_gains(episodes, scene), scene)
 
 
 class Difference(NamedTuple):

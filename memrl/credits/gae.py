@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from memrl.algos.advantages import leave_one_out
 from memrl.algos.gae import gae as along_episode
+from memrl.credits.answers import answer_advantages
 from memrl.credits.clock import Clock, align, by_place
 from memrl.credits.contract import Advantages, Scene
+from memrl.credits.gains import OpAt, ops, with_ops
 from memrl.credits.rows import columns, on_clock
 from memrl.types import End, Episode
 
@@ -20,10 +22,14 @@ from memrl.types import End, Episode
 def gae(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     """Ops by GAE over the observations of their episode, answers by their own reward against the siblings'.
 
-    The value of an observation is the mean return-to-go of the *other* siblings there, so no sample stands in its
-    own baseline; who was alone there has his own return for a value, and passes it on. ``credit.gae_lambda = 1``
-    is ``return_to_go`` exactly; lower values trust the siblings sooner, and so the memory that *they* had.
+    With ``controller.critic`` the value head says what to expect at each op decision, and the rewards up to the next
+    decision are one reward. Without it, the value of an observation is the mean return-to-go of the *other* siblings
+    there, so no sample stands in its own baseline; who was alone there has his own return for a value, and passes it
+    on. Then ``credit.gae_lambda = 1`` is ``return_to_go`` exactly; lower values trust the siblings sooner, and so the
+    memory that *they* had.
     """
+    if getattr(scene.agent.controller, "has_critic", False):
+        return _by_critic(episodes, scene)
     config = scene.config
     clock = align(episodes)
     to_go_GT = on_clock(episodes, clock, config.discount)
@@ -35,7 +41,7 @@ def gae(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
         ops_GT[g, at] = along_episode(
             clock.rewards_GT[g, at], values_GT[g, at], bootstrap, config.discount, config.gae_lambda
         )
-    return by_place(episodes, clock, ops_GT, leave_one_out(clock.rewards_GT, clock.present_GT))
+    return by_place(episodes, clock, ops_GT, answer_advantages(episodes, clock, scene))
 
 
 def _value_after(g: int, episodes: Sequence[Episode], clock: Clock, to_go_GT: NDArray[np.float64]) -> float:
@@ -54,3 +60,24 @@ def _value_after(g: int, episodes: Sequence[Episode], clock: Clock, to_go_GT: ND
         if before.observation.id == last
     ]
     return float(np.mean(beyond)) if beyond else 0.0
+
+
+def _by_critic(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
+    advantages: dict[OpAt, float] = {}
+    for g, episode in enumerate(episodes):
+        own = [(at, decision) for at, decision in ops([episode], kept=True)]
+        if own:
+            values_D = scene.agent.controller.values([decision.offers for _, decision in own])  # pyright: ignore[reportAttributeAccessIssue]
+            starts = [at.site.step for at, _ in own]
+            bootstrap = 0.0 if episode.end is End.DONE else float(values_D[-1])
+            config = scene.config
+            found_D = along_episode(_between(episode, starts), values_D, bootstrap, config.discount, config.gae_lambda)
+            advantages.update((OpAt(g, at.site), float(a)) for (at, _), a in zip(own, found_D, strict=True))
+    return with_ops(episodes, advantages, scene)
+
+
+def _between(episode: Episode, starts: Sequence[int]) -> NDArray[np.float64]:
+    """[D] rewards from each decision's step up to the next decision's; all of a step's go to its last decision."""
+    paid = np.concatenate([[0.0], np.cumsum([step.reward for step in episode.steps])])
+    ends = [*starts[1:], len(episode.steps)]
+    return np.array([paid[end] - paid[start] for start, end in zip(starts, ends, strict=True)])

@@ -1,7 +1,6 @@
 """From gains of ops to advantages of decisions: what the attributing estimators have in common.
 
-A gain says what an op earned beyond ``Keep`` in its place. Answers keep their own reward, judged against the other
-siblings' answers to the same question.
+A gain says what an op earned beyond ``Keep`` in its place. Answers keep their own reward (``credits/answers.py``).
 """
 
 from __future__ import annotations
@@ -12,11 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from memory_stores.types import Keep
-from memrl.algos.advantages import leave_one_out
 from memrl.algos.attribution import minus_siblings
-from memrl.config import CreditConfig
+from memrl.credits.answers import answer_advantages
 from memrl.credits.clock import align, by_place
-from memrl.credits.contract import Advantages
+from memrl.credits.contract import Advantages, Scene
 from memrl.replay import Site
 from memrl.types import Episode, OpDecision
 
@@ -41,7 +39,7 @@ def ops(episodes: Sequence[Episode], kept: bool = False) -> Iterator[tuple[OpAt,
                     yield OpAt(g, Site(t, place)), decision
 
 
-def from_gains(episodes: Sequence[Episode], gains: Gains, config: CreditConfig) -> list[Advantages]:
+def from_gains(episodes: Sequence[Episode], gains: Gains, scene: Scene) -> list[Advantages]:
     """An op's gain over Keep, less ``credit.sibling_baseline`` times the mean gain of the other siblings' ops there."""
     clock = align(episodes)
     places = [at for at, _ in ops(episodes, kept=True)]
@@ -50,15 +48,15 @@ def from_gains(episodes: Sequence[Episode], gains: Gains, config: CreditConfig) 
         np.array([gains.get(at, 0.0) for at in places], dtype=np.float64),
         np.array([at.sibling for at in places], dtype=np.int64),
         np.array(columns, dtype=np.int64),
-        config.sibling_baseline,
+        scene.config.sibling_baseline,
     )
-    return with_ops(episodes, dict(zip(places, judged.tolist(), strict=True)))
+    return with_ops(episodes, dict(zip(places, judged.tolist(), strict=True)), scene)
 
 
-def with_ops(episodes: Sequence[Episode], op_advantages: Gains) -> list[Advantages]:
+def with_ops(episodes: Sequence[Episode], op_advantages: Gains, scene: Scene) -> list[Advantages]:
     """Advantages of all decisions: of ops as given, of answers by their own reward."""
     clock = align(episodes)
-    answers_GT = leave_one_out(clock.rewards_GT, clock.present_GT)
+    answers_GT = answer_advantages(episodes, clock, scene)
     advantages = by_place(episodes, clock, answers_GT, answers_GT)
     for g, episode in enumerate(episodes):
         sites = [Site(t, p) for t, step in enumerate(episode.steps) for p in range(len(step.decisions))]

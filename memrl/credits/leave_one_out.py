@@ -17,7 +17,7 @@ def leave_one_out(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]
     The policy is asked only where its view changes, all questions of all siblings in one batch. A replay that an
     environment leads elsewhere gives its op a gain of 0.
     """
-    return from_gains(episodes, replayed_gains(episodes, scene), scene.config)
+    return from_gains(episodes, replayed_gains(episodes, scene), scene)
 
 
 def replayed_gains(episodes: Sequence[Episode], scene: Scene) -> Gains:

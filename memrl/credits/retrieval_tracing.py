@@ -24,7 +24,7 @@ def retrieval_tracing(episodes: Sequence[Episode], scene: Scene) -> list[Advanta
         for t, step in enumerate(episode.steps):
             for site, share in _shares(step, t, made_by).items():
                 gains[OpAt(g, site)] += step.reward * share * scene.config.discount ** (t - site.step)
-    return from_gains(episodes, gains, scene.config)
+    return from_gains(episodes, gains, scene)
 
 
 def _shares(step: Step, t: int, made_by: Mapping[str, Site]) -> dict[Site, float]:

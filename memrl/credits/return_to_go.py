@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from memrl.algos.advantages import leave_one_out
+from memrl.credits.answers import answer_advantages
 from memrl.credits.clock import align, by_place
 from memrl.credits.contract import Advantages, Scene
 from memrl.credits.rows import on_clock
@@ -12,7 +13,8 @@ from memrl.types import Episode
 
 
 def return_to_go(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
-    """Both are judged against the mean of the other siblings at the same observation (RLOO per decision)."""
+    """Both are judged against the mean of the other siblings at the same observation (RLOO per decision), an answer
+    only against those that could read the same."""
     clock = align(episodes)
     ops_GT = leave_one_out(on_clock(episodes, clock, scene.config.discount), clock.present_GT)
-    return by_place(episodes, clock, ops_GT, leave_one_out(clock.rewards_GT, clock.present_GT))
+    return by_place(episodes, clock, ops_GT, answer_advantages(episodes, clock, scene))

@@ -36,7 +36,7 @@ def same_state(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     config = scene.config
     means = mean_returns(episodes, branches, scene.agent, config.rollouts, config.discount).reshape(-1, 2)
     gains = (means[:, 0] - means[:, 1]).tolist()
-    return from_gains(episodes, dict(zip((at for at, _ in taken), gains, strict=True)), config)
+    return from_gains(episodes, dict(zip((at for at, _ in taken), gains, strict=True)), scene)
 
 
 class Branch(NamedTuple):

@@ -34,11 +34,15 @@ class Draws:
     def tasks(self, cells: Sequence[str], probabilities: NDArray[np.float64], count: int) -> list[Task]:
         chosen = [cells[int(i)] for i in self._rng.choice(len(cells), size=count, p=probabilities)]
         self._last.update(chosen)
-        high = self._pool or 2**31
-        return [
-            Task(env=self._env, theta=self._cells[cell], seed=int(self._rng.integers(high)), split="train", cell=cell)
-            for cell in chosen
-        ]
+        return [self.task(cell, self.seed()) for cell in chosen]
+
+    def task(self, cell: str, seed: int) -> Task:
+        """The training task of a cell and a seed."""
+        return Task(env=self._env, theta=self._cells[cell], seed=seed, split="train", cell=cell)
+
+    def seed(self) -> int:
+        """A seed for a task, of the pool if there is one."""
+        return int(self._rng.integers(self._pool or 2**31))
 
     def shares(self) -> dict[str, float]:
         """Share of each cell among the draws since the last call."""

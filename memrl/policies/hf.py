@@ -19,9 +19,11 @@ from torch import Tensor, nn
 
 from memrl.config import PolicyConfig
 from memrl.errors import ConfigError, ModelError
+from memrl.policies.constrained import Rule, allowed_logprobs, write_under
+from memrl.policies.frozen_prefix import FrozenPrefix, common_start, keeps_places
 from memrl.policies.loading import add_lora, load_model, stop_tokens, trainable_attention
 from memrl.policies.merging import MergedWeights
-from memrl.policies.prompts import as_user, parse_answer, render_prompt
+from memrl.policies.prompts import as_user, parse_answer, render, render_prompt
 from memrl.policies.sampling import Drawn, decode, pad_left, read_prompts
 from memrl.policies.selected import selected_logprobs
 from memrl.protocols import PolicyRequest
@@ -30,6 +32,8 @@ from memrl.types import TokenDecision
 # Shapes: R rows, A sampled tokens of the longest, V vocabulary.
 
 Ids = tuple[int, ...]
+_UNLIKE = ((("Ana slept.",), "Who slept?"), (("zebras run",), "do they?"), ((), "?"))
+"""Views and questions with nothing in common: what their prompts begin with, all do."""
 
 
 class Ask(NamedTuple):
@@ -65,6 +69,7 @@ class HFPolicy:
         self._stops = stop_tokens(self.tokenizer, base)
         self._greedy: dict[Ask, Drawn] = {}
         self._merged = MergedWeights(self.model)
+        self._prefix = FrozenPrefix(self._start() if keeps_places(base) else ())
         self.count_tokens = lru_cache(maxsize=200_000)(self._count)
 
     @property
@@ -112,6 +117,29 @@ class HFPolicy:
         mask = torch.arange(width, device=self._device)[None, :] < lengths[:, None]
         return chosen.gather(1, places.clamp(max=width - 1)) * mask, mask
 
+    def text_ids(self, text: str) -> Ids:
+        """Token ids of a piece of text in the middle of another, without special tokens."""
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def write_under(self, prompt: Sequence[int], rule: Rule, seed: int) -> Drawn:
+        """Write one text of which every token is allowed by ``rule``; log-probabilities are among the allowed."""
+        with torch.inference_mode(), self._merged.in_place():
+            return write_under(self.model, prompt, rule, seed, self._config.temperature)
+
+    def allowed_logprobs(
+        self, prompt: Sequence[int], ids: Sequence[int], allowed: Sequence[Sequence[int]]
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probabilities [A] of a text that ``write_under`` wrote after ``prompt``, entropies [A] of its choices.
+
+        Both with gradients, over the allowed tokens alone; 0 where a token was forced.
+        """
+        inputs = pad_left([[*prompt, *ids]], self._device)
+        length = inputs["input_ids"].shape[1]
+        keep = torch.arange(length - len(ids) - 1, length - 1, device=self._device)
+        with self._autocast(), trainable_attention(self.model, length):
+            logits = self.model(**inputs, logits_to_keep=keep, use_cache=False).logits
+        return allowed_logprobs(logits[0], ids, allowed, self._config.temperature)
+
     def answer_logprobs(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[float]:
         """Log-probability of each given answer, its stop token included, after its request's prompt. No gradients."""
         texts = [answer if self.chat else f" {answer}" for answer in answers]
@@ -135,6 +163,7 @@ class HFPolicy:
         self.version += 1
         self._greedy.clear()
         self._merged.forget()
+        self._prefix.forget()
 
     def _autocast(self) -> Any:
         """bf16 arithmetic for the fp32 LoRA matrices of a bf16 base; nothing for an fp32 one."""
@@ -176,7 +205,12 @@ class HFPolicy:
         self.tokenizer.save_pretrained(folder)
 
     def _prompt(self, request: PolicyRequest) -> str:
-        plain = render_prompt(request)
+        return self._framed(render_prompt(request))
+
+    def _start(self) -> Ids:
+        return common_start(self.encode([self._framed(render(*view)) for view in _UNLIKE]))
+
+    def _framed(self, plain: str) -> str:
         if not self.chat:
             return plain
         return self.tokenizer.apply_chat_template(as_user(plain), add_generation_prompt=True, tokenize=False)
@@ -190,7 +224,7 @@ class HFPolicy:
         for ask in asks:
             wanted.setdefault(ask.prompt, []).append(ask)
         with torch.inference_mode(), self._merged.in_place():
-            for batch in read_prompts(self.model, list(wanted), self._config.batch_tokens, self._device):
+            for batch in read_prompts(self.model, list(wanted), self._config.batch_tokens, self._device, self._prefix):
                 askers = [(k, ask) for k, prompt in enumerate(batch.prompts) for ask in wanted[prompt]]
                 rows, seeds = [k for k, _ in askers], [ask.seed for _, ask in askers]
                 answers = decode(self.model, batch, rows, seeds, self._config, self._stops)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from memrl.config import PolicyConfig
+from memrl.policies.frozen_prefix import FrozenPrefix
 
 # Shapes: P distinct prompts of one batch, S their padded length, R requests, V vocabulary.
 
@@ -45,19 +46,48 @@ def pad_left(sequences: Sequence[Sequence[int]], device: torch.device) -> dict[s
 
 
 def read_prompts(
-    model: Any, prompts: Sequence[tuple[int, ...]], budget: int, device: torch.device
+    model: Any, prompts: Sequence[tuple[int, ...]], budget: int, device: torch.device, prefix: FrozenPrefix
 ) -> Iterator[Prefilled]:
-    """Prefill in batches of like length, each within ``budget`` tokens, padding included."""
+    """Prefill in batches of like length, each within ``budget`` tokens, padding included.
+
+    Prompts that begin with ``prefix`` take its keys and values from the cache, and only the rest is read.
+    """
+    for known in (True, False):
+        own = [prompt for prompt in prompts if prefix.begins(prompt) is known]
+        for batch in _like_length(own, budget):
+            yield _after(model, prefix, batch, device) if known else _whole(model, batch, device)
+
+
+def _like_length(prompts: Sequence[tuple[int, ...]], budget: int) -> list[list[tuple[int, ...]]]:
     batches: list[list[tuple[int, ...]]] = []
     for prompt in sorted(prompts, key=len, reverse=True):
         if batches and (len(batches[-1]) + 1) * len(batches[-1][0]) <= budget:
             batches[-1].append(prompt)
         else:
             batches.append([prompt])
-    for batch in batches:
-        inputs = pad_left(batch, device)
-        out = model(**inputs, use_cache=True, logits_to_keep=1)
-        yield Prefilled(tuple(batch), inputs["attention_mask"], out.logits[:, -1].float(), out.past_key_values)
+    return batches
+
+
+def _whole(model: Any, batch: Sequence[tuple[int, ...]], device: torch.device) -> Prefilled:
+    inputs = pad_left(batch, device)
+    out = model(**inputs, use_cache=True, logits_to_keep=1)
+    return Prefilled(tuple(batch), inputs["attention_mask"], out.logits[:, -1].float(), out.past_key_values)
+
+
+def _after(model: Any, prefix: FrozenPrefix, batch: Sequence[tuple[int, ...]], device: torch.device) -> Prefilled:
+    """The padding stands between prefix and rest, where the mask hides it."""
+    known = len(prefix.ids)
+    inputs = pad_left([prompt[known:] for prompt in batch], device)
+    mask = torch.cat([inputs["attention_mask"].new_ones(len(batch), known), inputs["attention_mask"]], dim=1)
+    out = model(
+        input_ids=inputs["input_ids"],
+        attention_mask=mask,
+        position_ids=inputs["position_ids"] + known,
+        past_key_values=prefix.cache(model, len(batch), device),
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    return Prefilled(tuple(batch), mask, out.logits[:, -1].float(), out.past_key_values)
 
 
 def decode(

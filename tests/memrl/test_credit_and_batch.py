@@ -28,6 +28,7 @@ from memrl.types import (
     Task,
     TokenDecision,
     Verdict,
+    ViewLine,
 )
 
 NOBODY = toy_agent(ToyFamily(()), Taker())
@@ -68,6 +69,44 @@ def test_an_op_earns_what_comes_after_it_and_an_answer_its_own_reward():
     first, second = give_credit([Group(task=TASK, episodes=(right, wrong))], CreditConfig(), NOBODY)
     np.testing.assert_allclose(first.advantages, [0.0, 1.0, -1.0, -1.0])
     np.testing.assert_allclose(second.advantages, [0.0, -1.0, 1.0, 1.0])
+
+
+def test_with_a_critic_an_op_is_judged_against_what_it_expects():
+    class Sure(Taker):
+        has_critic = True
+
+        def values(self, offers):
+            return np.arange(1.0, len(offers) + 1)  # 1 at the first decision, 2 at the second, 3 at the third
+
+    agent = replace(NOBODY, controller=Sure())
+    # Decisions at steps 0, 1 and 1; step 1 pays 1, step 2 (no decision) pays 4.
+    one = episode(([op(1)], 0.0), ([op(1), op(0)], 1.0), ([answer(5)], 4.0))
+    group = Group(task=TASK, episodes=(one, one))
+    for lam, expected in ((1.0, [5 - 1, 5 - 2, 5 - 3]), (0.0, [0 + 2 - 1, 0 + 3 - 2, 5 - 3])):
+        first, _ = give_credit([group], CreditConfig(name="gae", gae_lambda=lam), agent)
+        assert first.advantages.tolist() == [*expected, 0.0]
+    cut = replace(one, end=End.STEP_LIMIT)
+    first, _ = give_credit([Group(task=TASK, episodes=(cut, cut))], CreditConfig(name="gae", gae_lambda=0.0), agent)
+    assert first.advantages.tolist() == [1.0, 1.0, 5 + 3 - 3, 0.0]
+
+
+def test_a_batch_knows_what_each_op_had_still_to_earn():
+    one = episode(([op(1)], 0.0), ([op(1), op(0)], 1.0), ([answer(5)], 4.0))
+    batch = make_batch(give_credit([Group(task=TASK, episodes=(one, one))], CreditConfig(), NOBODY))
+    assert batch.ops is not None and batch.ops.to_go.tolist() == [5.0, 5.0, 5.0] * 2
+    assert batch.ops.take(np.array([2])).to_go.tolist() == [5.0]
+
+
+def test_an_answer_is_compared_only_with_those_that_could_read_the_same():
+    def tried(seen: str, token: int, reward: float) -> Episode:
+        made = episode(([answer(token)], reward))
+        view = (ViewLine("text", "t1", "token", seen),)  # the toy reader answers from o0 alone
+        return replace(made, steps=(replace(made.steps[0], view=view),))
+
+    told = [("o0", 1.0), ("o0", 0.0), ("o9", 0.0), ("o9", 0.0), ("o0", 1.0)]
+    group = Group(task=TASK, episodes=tuple(tried(seen, 5, reward) for seen, reward in told))
+    credits = give_credit([group], CreditConfig(), NOBODY)
+    assert [c.advantages.tolist() for c in credits] == [[0.5], [-1.0], [0.0], [0.0], [0.5]]
 
 
 def test_siblings_that_part_and_meet_again_keep_their_later_rewards():

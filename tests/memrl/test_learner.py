@@ -1,5 +1,7 @@
 """The joint learner on hand-made decisions: what is rewarded grows, and how rows are cut changes nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,8 @@ from memrl.config import ControllerConfig, CreditConfig, LearnerConfig, PolicyCo
 from memrl.controllers.proposals import NUM_NUMBERS
 from memrl.controllers.scorer import Scorer
 from memrl.credit import give_credit
-from memrl.learner import Learner
+from memrl.errors import ConfigError
+from memrl.learner import Learner, falling
 from memrl.policies.hf import HFPolicy
 from memrl.protocols import PolicyRequest
 from memrl.types import Group, Kind, Observation, Offers, OpDecision, Task, TextTable
@@ -182,3 +185,40 @@ def test_a_kl_holds_the_policy_near_its_base():
         return float(((now - base).abs() * mask).sum())
 
     assert drift(100.0) < 0.25 * drift(0.0)
+
+
+def test_learning_rates_fall_along_a_line_to_a_twentieth():
+    shares = [falling(done, total=10, start=0.5) for done in range(10)]
+    assert shares == pytest.approx([1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2])
+    assert falling(19, total=20, start=0.0) == pytest.approx(0.05)
+    assert falling(99, total=100, start=0.5) == pytest.approx(0.05)
+    assert falling(9, total=10, start=1.0) == 1.0
+    assert falling(9, total=0, start=0.5) == 1.0
+
+
+def test_the_value_head_learns_what_there_is_to_earn():
+    table = TextTable(HashEmbedder(16))
+    table.add(["a fact", "small talk"])
+    config = ControllerConfig(width=4, hidden=8, critic=True)
+    controller = Scorer(table, config, seed=0)
+    learner = Learner(None, controller, LearnerConfig(controller_learning_rate=3e-2, entropy=0.0), seed=0)
+    decisions = [
+        OpDecision(actor="controller", action=Keep(), memory_hash="", offers=offers(row), choice=0, logprob=-0.7)
+        for row in (0, 1)
+    ]
+    rich, poor = episode(([decisions[0]], 6.0)), episode(([decisions[1]], 2.0))
+    group = Group(task=TASK, episodes=(rich, poor, rich, poor))
+    for _ in range(60):
+        told = learner.update(
+            make_batch(give_credit([group], CreditConfig(name="gae"), replace(NOBODY, controller=controller)))
+        )
+    assert controller.values([offers(0), offers(1)]) == pytest.approx([6.0, 2.0], abs=0.4)
+    assert told["value_loss"] < 0.05
+    again = Scorer(table, config, seed=1)
+    again.load_state_dict(controller.state_dict())
+    assert again.values([offers(0)]) == pytest.approx(controller.values([offers(0)]))
+
+
+def test_a_scorer_without_a_value_head_says_so():
+    with pytest.raises(ConfigError, match=r"controller.critic = False: this scorer has no value head"):
+        scorer().values([offers(0)])

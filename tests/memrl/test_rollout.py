@@ -48,6 +48,20 @@ def test_an_overwrite_takes_the_place_of_the_first_item():
     assert [line.text for line in episode.steps[2].view] == [STORY[1]]
 
 
+def test_what_only_makes_room_uses_up_no_op_of_the_step():
+    class MakeRoom(Taker):
+        def _pick(self, request):
+            fits = any(isinstance(op, Write) for op in request.offers.ops)
+            self._wanted = (Write,) if fits else (Forget,)
+            return super()._pick(request)
+
+    story = ("one two three", "four five six", "one two three four five six", "is it so?")
+    episode = play(toy_agent(ToyFamily(story), MakeRoom(), budget=6, max_ops=1))
+    ops = [[type(d.action) for d in step.decisions if isinstance(d, OpDecision)] for step in episode.steps]
+    assert ops == [[Write], [Write], [Forget, Forget, Write], []]
+    assert [line.text for line in episode.steps[3].view] == [story[2]]
+
+
 def test_created_ids_stand_in_the_decision_that_made_them():
     episode = play(toy_agent(ToyFamily(STORY), Taker(Write)))
     first = episode.steps[0].decisions[0]

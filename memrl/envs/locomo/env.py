@@ -128,6 +128,13 @@ class LocomoFamily:
     def read(self, task: Task, question_id: str, seen: frozenset[str]) -> None:
         """Not known."""
 
+    def blame(self, task: Task, question_id: str, held: frozenset[str]) -> frozenset[str]:
+        """Not known."""
+        return frozenset()
+
+    def sibling(self, task: Task, seed: int) -> None:
+        """None: every dialogue is one task."""
+
     def _part(self, theta: LocomoTheta, seed: int) -> tuple[Dialogue, dict[str, Question]]:
         """The turns that are told, and the questions that are asked, by observation id."""
         dialogues = self._corrected() if theta.corrected else self._dialogues

@@ -1,4 +1,8 @@
-"""The curriculum's ladder from an easy world up to a given theta."""
+"""The curriculum's ladder from an easy world up to a given theta, and one stretch beyond it.
+
+The marathon is three times as long, at the same density of questions: only there does memory stay full of what is
+outdated, which is what an agent meets for ever after in an episode of any length.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ _LADDER: dict[str, dict[str, float]] = {
     "all_things": {"things": 1.0, "horizon": 0.67, "level": 1, "changes": 0.5, "noise": 0.0},
     "all_mentions": {"things": 1.0, "horizon": 0.67, "level": 2, "changes": 1.0, "noise": 0.5},
     "full_length": {"things": 1.0, "horizon": 1.0, "level": 2, "changes": 1.0, "noise": 0.5},
+    "marathon": {"things": 1.0, "horizon": 3.0, "level": 3, "changes": 1.0, "noise": 1.0},
     "all_lookalikes": {"things": 1.0, "horizon": 0.67, "level": 3, "changes": 1.0, "noise": 1.0},
 }
 
@@ -35,11 +40,11 @@ def _eased(base: Theta, *, things: float, horizon: float, level: float, changes:
         axes[name] *= noise
     axes["distractor_level"] = min(base.distractor_level, int(level))
     axes["questions"] = _share(base.questions, horizon, 2)
-    axes["horizon"] = base.horizon
+    axes["horizon"] = round(base.horizon * max(horizon, 1.0))
     shortest = Theta(**axes).opening + axes["questions"]
     axes["horizon"] = max(shortest, round(base.horizon * horizon))
     return Theta(**axes)
 
 
 def _share(whole: int, share: float, least: int) -> int:
-    return min(whole, max(least, round(whole * share)))
+    return max(least, round(whole * share)) if share > 1 else min(whole, max(least, round(whole * share)))

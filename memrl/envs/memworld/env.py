@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from string import punctuation
 from typing import Any
 
 import numpy as np
 
-from memrl.envs.memworld import forward, oracles
+from memrl.envs.memworld import backward, forward, oracles
 from memrl.envs.memworld.case import Limits
 from memrl.envs.memworld.cells import ladder
 from memrl.envs.memworld.events import QUERIES, UNKNOWN, Contradict, Query, form, observation_id, step_of
-from memrl.envs.memworld.program import Program, as_theta, program_of
+from memrl.envs.memworld.program import Program, Written, as_theta, program_of
 from memrl.envs.memworld.theta import Theta
 from memrl.envs.memworld.views import sample_views
 from memrl.envs.memworld.workshop import MemWorldWorkshop
@@ -138,3 +139,12 @@ class MemWorldFamily:
     def workshop(self, budget: int, cost: Callable[[str], int]) -> MemWorldWorkshop:
         """Where tasks are written and walk through the gates under ``budget`` tokens."""
         return MemWorldWorkshop(self.theta, Limits(budget=budget), cost)
+
+    def blame(self, task: Task, question_id: str, held: frozenset[str]) -> frozenset[str]:
+        """What the backward search finds the answer to rest on, less what is held."""
+        supports = backward.supports(program_of(task).events).get(step_of(question_id), frozenset())
+        return frozenset(map(observation_id, supports)) - held
+
+    def sibling(self, task: Task, seed: int) -> Task | None:
+        """The same theta with another seed; None for a task that somebody wrote."""
+        return None if isinstance(task.theta, Written) else replace(task, seed=seed)

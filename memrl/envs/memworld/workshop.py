@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from memrl.envs.memworld.edits import LEVELS, edit_program, edit_theta
 from memrl.envs.memworld.gates import Judgement, judge
 from memrl.envs.memworld.program import Written, program_of
 from memrl.envs.memworld.signature import signature_of
+from memrl.envs.memworld.space import MemWorldSpace
+from memrl.envs.memworld.task_json import task_from_json, task_to_json
 from memrl.envs.memworld.theta import Theta
 from memrl.errors import ConfigError
 from memrl.protocols import Judged
@@ -56,6 +58,15 @@ class MemWorldWorkshop:
             theta = edit_theta(theta, rng)
         return self._task(theta, rng)
 
+    def shortened(self, candidate: Candidate, most: int) -> Candidate:
+        """The same theta over fewer steps, as many questions a step; a theta whose facts need more stays as it is."""
+        if not isinstance(candidate, Task) or not isinstance(candidate.theta, Theta) or candidate.theta.horizon <= most:
+            return candidate
+        theta = candidate.theta
+        questions = max(1, round(theta.questions * most / theta.horizon))
+        short = _legal({**asdict(theta), "horizon": most, "questions": questions})
+        return candidate if short is None else replace(candidate, theta=short)
+
     def judge(self, candidate: Candidate) -> Judgement:
         return judge(candidate, self._bank, self._limits, self._cost)
 
@@ -67,6 +78,15 @@ class MemWorldWorkshop:
 
     def signature(self, task: Task) -> str:
         return signature_of(program_of(task), self._limits.budget, self._cost).key
+
+    def to_json(self, candidate: Candidate) -> dict[str, Any]:
+        return task_to_json(candidate) if isinstance(candidate, Task) else dict(candidate)
+
+    def from_json(self, data: Mapping[str, Any]) -> Task:
+        return task_from_json(data)
+
+    def space(self) -> MemWorldSpace:
+        return MemWorldSpace(self._theta)
 
     def state_dict(self) -> dict[str, Any]:
         return self._bank.state_dict()

@@ -64,7 +64,10 @@ def test_the_ladder_climbs_to_its_base(base):
     assert 8 <= len(cells) <= 12
     assert list(cells)[-1] == "base"
     assert cells["base"] == base
-    assert all(theta.horizon <= base.horizon for theta in cells.values())
+    assert all(theta.horizon <= base.horizon for name, theta in cells.items() if name != "marathon")
+    marathon = cells["marathon"]
+    assert (marathon.horizon, marathon.questions) == (3 * base.horizon, 3 * base.questions)
+    assert marathon.objects == base.objects
     first = next(iter(cells.values()))
     for axis in ("objects", "carried", "people", "horizon", "questions", "distractor_level", "update_rate"):
         assert getattr(first, axis) <= getattr(base, axis)

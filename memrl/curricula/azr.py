@@ -1,0 +1,23 @@
+"""The bandit on the proposer reward of Absolute Zero."""
+
+from __future__ import annotations
+
+from memrl.config import CurriculumConfig
+from memrl.curricula._draws import Draws
+from memrl.curricula.bandit import Bandit
+
+
+class AbsoluteZero(Bandit):
+    """Softmax over each cell's Absolute Zero reward (arXiv:2505.03335, equation 4), as the paper has it.
+
+    The released code differs: it pays -0.5 where the paper pays 0.
+    """
+
+    def __init__(self, draws: Draws, config: CurriculumConfig) -> None:
+        super().__init__(draws, config, score=azr_reward, untried=1.0)
+
+
+def azr_reward(successes: float, tries: float) -> float:
+    """``1 - p``, but 0 where p is 0 or 1."""
+    p = successes / tries
+    return 1.0 - p if 0.0 < p < 1.0 else 0.0

@@ -1,0 +1,76 @@
+"""Negative controls: the tasks that another run drew, in its order or in none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from memrl.curricula._base import Quiet
+from memrl.curricula._kit import Kit
+from memrl.errors import ConfigError, DataError
+from memrl.protocols import Lesson
+from memrl.types import Group, Task
+
+
+class Recorded(Quiet):
+    """Plays back the tasks of ``config.tasks_file``, whatever the agent does: yoked to the run that wrote it.
+
+    What a run gains from such a file is the selection of tasks; what it lacks to that run is adaptation.
+
+    Args:
+        shuffled: the same tasks in random order: what is lost then was the order's merit.
+
+    Raises:
+        ConfigError: no file is named, or the environment has no workshop to read its tasks.
+        DataError: the file cannot be read.
+    """
+
+    def __init__(self, kit: Kit, shuffled: bool = False) -> None:
+        workshop = kit.need_workshop()
+        file = kit.config.tasks_file
+        if not file:
+            way_out = f"curriculum.name = {kit.config.name!r} needs the tasks.jsonl of another run"
+            raise ConfigError("curriculum.tasks_file", file, way_out)
+        self._file, self._next = Path(file), 0
+        self._tasks = [workshop.from_json(data) for data in played_tasks(self._file)]
+        if shuffled:
+            order = np.random.default_rng([kit.seed, 0x5F1E]).permutation(len(self._tasks))
+            self._tasks = [self._tasks[int(i)] for i in order]
+
+    def draw(self, count: int) -> list[Task]:
+        """The next ``count`` tasks. Raises ConfigError where the file has no more."""
+        end = self._next + count
+        if end > len(self._tasks):
+            way_out = (
+                f"it holds {len(self._tasks)} played tasks, too few for this run; record a longer run, or train less"
+            )
+            raise ConfigError("curriculum.tasks_file", str(self._file), way_out)
+        tasks, self._next = self._tasks[self._next : end], end
+        return tasks
+
+    def observe(self, groups: Sequence[Group], lessons: Sequence[Lesson] = ()) -> None:
+        """It looks away."""
+
+    def metrics(self) -> dict[str, float]:
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"next": self._next}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._next = int(state["next"])
+
+
+def played_tasks(path: Path) -> list[Mapping[str, Any]]:
+    """The JSON of every task that was played, in order. Raises DataError for a file that is no ``tasks.jsonl``."""
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()]
+        return [row["task"] for row in rows if row["accepted"]]
+    except OSError as error:
+        raise DataError(f"curriculum.tasks_file = {str(path)!r}: it cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"curriculum.tasks_file = {str(path)!r}: no log of tasks ({error})") from error

@@ -1,0 +1,1 @@
+"""Learned writers of tasks (contract: ``protocols.TaskProposer``); every task they write walks through the gates."""

@@ -1,0 +1,47 @@
+"""Reads failed episodes and proposes edits, with no language model: the exact end of what feedback can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from memrl.protocols import Agent, Lesson
+from memrl.reflectors.edits import Edit, Worthless, edits_for
+from memrl.reflectors.evidence import Evidence, Feedback
+from memrl.types import Episode, Group, Offers
+
+Describe = Callable[[Offers, int], str]
+"""An offer as the rule that it is an example of, in words."""
+
+
+class Tracker:
+    """Proposes up to ``edits`` edits an episode.
+
+    Args:
+        feedback: what it may know of a failure; see ``evidence``.
+        describe: how it words a rule.
+        worthless: what it would rather see replaced, of entries that nobody asks for again.
+    """
+
+    def __init__(self, feedback: Feedback, describe: Describe, worthless: Worthless, edits: int) -> None:
+        self._feedback: Feedback = feedback
+        self._describe, self._worthless, self._edits = describe, worthless, edits
+
+    def reflect(self, groups: Sequence[Group], agent: Agent) -> list[Lesson]:
+        """Lessons on every episode of these groups; ``gain`` is what one repaired question would bring."""
+        return [lesson for episode in episodes_of(groups) for lesson in self._study(episode, agent)]
+
+    def _study(self, episode: Episode, agent: Agent) -> Iterator[Lesson]:
+        evidence = Evidence(episode, agent.family, self._feedback)
+        for edit in edits_for(evidence, self._edits, self._worthless):
+            yield lesson_of(edit, episode, self._describe(edit.decision.offers, edit.better))
+
+
+def episodes_of(groups: Sequence[Group]) -> Iterator[Episode]:
+    """Those that can be compared, in order."""
+    return (episode for group in groups for episode in group.usable)
+
+
+def lesson_of(edit: Edit, episode: Episode, rule: str) -> Lesson:
+    """An edit as a lesson that nobody has proven yet."""
+    hoped = 1.0 / max(1, len(episode.verdicts))
+    return Lesson(task=episode.task, step=edit.step, decision=edit.decision, better=edit.better, rule=rule, gain=hoped)
