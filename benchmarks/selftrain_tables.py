@@ -46,7 +46,7 @@ def collapse(found: Mapping[str, Any]) -> str:
     """First and last stretch of every arm."""
     title = (
         f"**{found['steps']} steps with the guards on and off (`collapse.py`).** A tiny world, the controller alone "
-        "and the network that proposes tasks; variety is the share of different signatures among 24 written tasks in a row."
+        "and the network that proposes tasks. Variety: share of different signatures among 24 written tasks in a row."
     )
     names = ("variety", "proposer_entropy", "anchor_success")
     lines = [

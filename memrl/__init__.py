@@ -17,6 +17,7 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
     0  memory_stores/   items, edges, eight ops; token store, graph, archive behind one apply(). No torch, no memrl.
     1  types.py         Task, Observation, Decision, Step, Episode, Group: what flows. No torch.
        protocols.py     Env, Policy, Controller, Reflector, Curriculum: five contracts on one page. No torch.
+       proposing.py     what joins one who proposes tasks to the curriculum and to the learner
        config.py        every knob of a run, frozen; config_io.py reads and writes it. errors.py draws the tree.
     2  algos/           pure functions: advantages, losses, learnability.
     3  parts            one plural folder a contract, one file a part; no part imports another folder's part:
@@ -25,11 +26,13 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
        controllers/     scorer.py (learned), the rules it must beat, the oracle; proposals.py (which ops are on offer)
        reflectors/      tracker.py (reads failures by the trackers), lm.py (the policy's own words)
        curricula/       written.py (writes its own tasks), the hand-made and published ones it is measured against
+       proposers/       axes.py (a small network over theta), lm.py (the policy writes the task's JSON under its schema)
     4  verbs            rollout.py (play), credit.py (give credit, by an estimator of credits/), batch.py (decisions to
                         tensors), metrics.py, warmup.py, checkpoints.py (written whole or not at all), progress.py
                         reflect.py (failures to lessons: text_guard.py, proof.py by replay and siblings, rule_memory.py,
                         second_attempt.py, homework.py as shares of the loss)
-    5  learner.py       a batch to optimiser steps; run.py (the run folder); build.py (config to parts)
+    5  learner.py       a batch to optimiser steps; run.py (the run folder); build.py (config to parts);
+                        watch.py (alarms, and the way back from a step that did harm)
     6  train.py         THE PAGE: read it first; evaluate.py, agent.py (wrap), recipes.py, report.py, plots.py
     7  cli.py           what a user types; show.py, chat.py
 
@@ -47,11 +50,14 @@ The story of one step (rollout.play_episode reads like it)
     observation -> controller: which Retrieve, if any?    only where the environment asks; its hits go into view
                 -> policy answers                         it sees the token memory, the hits and the observation
                 -> environment: reward, next observation
-                -> controller: which writes?              until Keep or max_ops; no question's text reaches it
+                -> controller: which writes?              until Keep or max_ops (making room is not counted);
+                                                          no question's text reaches it
 
 One step of training plays groups in which the policy reads (both actors learn) and practice groups in which an exact
 reader stands in for it (the controller learns, no LM token is spent), gives every decision its credit, and makes one
-update whose loss is a sum of parts, one an actor, each normalised by its own count.
+update whose loss is a sum of parts, one an actor, each normalised by its own count. With reflection on, failed
+episodes are studied before the update, and what replay has proven is learned in it; with the curriculum ``written``,
+the tasks come from edits and proposals that passed eight gates, and whoever proposed them learns in it too.
 """
 
 from __future__ import annotations
