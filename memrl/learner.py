@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -46,12 +46,18 @@ class TrainableScorer(Protocol):
 
     def logprobs(self, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor) -> tuple[Tensor, Tensor]: ...
 
+    def bump(self) -> None: ...
+
+
+class ValuingScorer(TrainableScorer, Protocol):
+    """A controller that may have a value head as well."""
+
     @property
     def has_critic(self) -> bool: ...
 
-    def value_loss(self, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor, to_go_D: Tensor) -> Tensor: ...
-
-    def bump(self) -> None: ...
+    def value_loss(self, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor, to_go_D: Tensor) -> Tensor:
+        """[D], with gradients."""
+        ...
 
 
 class Trainable(Protocol):
@@ -139,8 +145,8 @@ class Learner:
         total = loss - config.entropy * spread
         clipped = (ops.weight * surrogate.clipped).sum()
         told = {"controller_loss": loss.item(), "entropy": spread.item(), "clip_fraction": clipped.item()}
-        if controller.has_critic:
-            value_loss = (ops.weight * controller.value_loss(ops.rows, ops.numbers, ops.counts, ops.to_go)).sum()
+        if critic := _critic_of(controller):
+            value_loss = (ops.weight * critic.value_loss(ops.rows, ops.numbers, ops.counts, ops.to_go)).sum()
             total = total + config.critic * value_loss
             told["value_loss"] = value_loss.item()
         total.backward()
@@ -205,6 +211,10 @@ class Learner:
             self._optimizer.load_state_dict(state["optimizer"])
         self._rng.bit_generator.state = state["rng"]
         self._updates = int(state["updates"])
+
+
+def _critic_of(controller: TrainableScorer) -> ValuingScorer | None:
+    return cast(ValuingScorer, controller) if getattr(controller, "has_critic", False) else None
 
 
 def falling(done: int, total: int, start: float) -> float:
