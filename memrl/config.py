@@ -161,6 +161,8 @@ class CreditConfig:
     """ReMemR1's alpha, of ``question_step``, in [0, 1]: share of the episode's outcome in the advantage."""
     rollouts: int = 4
     """Continuations with an op, and as many without it, of ``same_state`` and ``fresh_futures``."""
+    replay_share: float = 0.5
+    """Of ``blended``, in [0, 1]: weight of what replay says of an op against what was earned after it."""
     sibling_baseline: float = 0.0
     """In [0, 1]: share of the siblings' mean gain taken off an op's gain over Keep, in estimators that know such gains.
     0 ranks ops best (benchmarks/credit_truth.py); above 0, Keep is blamed where others gained by an op."""
@@ -169,7 +171,7 @@ class CreditConfig:
         _at_least(self, 1, "rollouts")
         if not 0 < self.discount <= 1:
             raise ConfigError("credit.discount", self.discount, "it must lie in (0, 1]")
-        for share in ("gae_lambda", "outcome_weight", "sibling_baseline"):
+        for share in ("gae_lambda", "outcome_weight", "replay_share", "sibling_baseline"):
             if not 0 <= getattr(self, share) <= 1:
                 raise ConfigError(f"credit.{share}", getattr(self, share), "it must lie in [0, 1]")
         if not self.step_weight >= 0:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from memrl.config import CreditConfig
 from memrl.credits.answer_likelihood_gain import answer_likelihood_gain
+from memrl.credits.blended import blended
 from memrl.credits.broadcast import broadcast
 from memrl.credits.contract import Advantages, Estimator, Scene
 from memrl.credits.dr_grpo import dr_grpo
@@ -41,6 +42,7 @@ ESTIMATORS: Mapping[str, Estimator] = {
     "same_state": same_state,
     "fresh_futures": fresh_futures,
     "leave_one_out": leave_one_out,
+    "blended": blended,
 }
 
 
