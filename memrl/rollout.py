@@ -176,10 +176,11 @@ def _write(
     seat: Seat, observation: Observation, decisions: list[OpDecision | TokenDecision]
 ) -> Generator[Need, OpChoice, None]:
     """Ops on what was told, one after the other, until Keep or ``max_ops``. An op that only makes room is not counted:
-    what it makes room for is decided next, so that a full memory costs a fact no more than an empty one."""
+    what it makes room for is decided next, as if it came only now, so that a full memory costs a fact no more than an
+    empty one and a scorer need not learn the second look apart."""
     count = counted = 0
     while counted < seat.agent.max_ops:
-        offers = seat.agent.proposer.writes(seat.memory, observation, count)
+        offers = seat.agent.proposer.writes(seat.memory, observation, counted)
         if len(offers.ops) == 1:
             return
         choice = yield _controller_request(seat, observation, offers, count)

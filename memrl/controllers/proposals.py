@@ -95,7 +95,7 @@ class Proposer:
         return [observation.text, *(_edge_text(edge) for edge in edges)]
 
     def writes(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> Offers:
-        """What may be done with an observation that tells."""
+        """What may be done with an observation that tells, after ``ops_so_far`` ops on it that count."""
         offers = [Offer(Keep(), "", None)]
         offers += self._token_offers(memory, observation)
         offers += self._archive_offers(memory, observation)
@@ -126,7 +126,8 @@ class Proposer:
             fits = size <= room + item.tokens
             if fits and not held:
                 yield Offer(Overwrite(item.id, text), text, item)
-            # Where an Overwrite lacks room, forgetting is its first half, and looks like it to a scorer.
+            # Where an Overwrite lacks room, forgetting is its first half; to a scorer it is the same op, or else one
+            # that learned to overwrite would have to learn this rarer case apart.
             yield Offer(Forget(item.id), "" if fits or held else text, item)
 
     def _archive_offers(self, memory: AgentMemory, observation: Observation) -> Iterator[Offer]:
@@ -225,9 +226,8 @@ def _edge_text(edge: ProposedEdge) -> str:
 def _fill_kinds(numbers: np.ndarray, offers: list[Offer]) -> None:
     for line, offer in zip(numbers, offers, strict=True):
         op = offer.op
-        line[_KIND[type(op)]] = 1.0
-        if isinstance(op, Forget) and offer.text:
-            line[_KIND[Overwrite]] = 1.0
+        makes_room = isinstance(op, Forget) and offer.text
+        line[_KIND[Overwrite if makes_room else type(op)]] = 1.0
         if isinstance(op, Retrieve):
             line[_AT["k"]], line[_AT["hops"]] = op.k / 4.0, op.hops
             line[_AT["from_archive"]] = op.store == "archive"

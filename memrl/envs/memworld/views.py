@@ -24,7 +24,8 @@ _LINKER = PatternLinker()
 
 
 def sample_views(task: Task, rng: np.random.Generator, count: int, budget_lines: int) -> list[ReadingLesson]:
-    """``count`` views on questions of one task: 1 to ``budget_lines`` lines each, the last edit last.
+    """``count`` views on questions of one task: 1 to ``budget_lines`` lines each, long ones more often, the last edit
+    last.
 
     The answer is the exact reader's on those very lines: an old value where only the old one is in view,
     "unknown" where nothing is. A question that needs more lines than there are is taken as unsupported.
@@ -43,7 +44,8 @@ def _view(
     needed = needs[query.step]
     supported = rng.random() < SUPPORTED and len(needed) <= budget_lines
     least = max(1, len(needed)) if supported else 1
-    size = int(rng.integers(least, budget_lines + 1))
+    # The larger of two draws: a memory in use is full more often than not, and full views are what misleads a reader.
+    size = int(rng.integers(least, budget_lines + 1, size=2).max())
     steps = set(needed) if supported else set[int]()
     others = _others(program, query, needed, rng)
     steps.update(others[: size - len(steps)])
