@@ -70,7 +70,7 @@ class Watch:
             return {}
         if "proposer/entropy" in metrics:
             found["alarm/proposer_entropy"] = metrics["proposer/entropy"] < config.proposer_entropy
-        if metrics.get("op_decisions"):
+        if "entropy" in metrics:
             found["alarm/op_entropy"] = metrics["entropy"] < config.op_entropy
         if VARIETY in metrics:
             self._widest = max(self._widest, metrics[VARIETY])

@@ -39,6 +39,15 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(run, tmp_path):
     assert metrics(folder) == metrics(run)
 
 
+@pytest.mark.parametrize("actor", ["controller", "policy"])
+def test_either_actor_may_be_left_untrained(actor, tmp_path):
+    alone = {actor: {"trained": False}, "rollout": {"practice_tasks": 0}}
+    out = train(recipe("smoke", steps=1, out=str(tmp_path / "run"), **alone))
+    [line] = [json.loads(text) for text in metrics(out).splitlines()]
+    assert line["op_decisions"] > 0 and ("entropy" in line) == (actor != "controller")
+    assert actor != "policy" or "policy_loss" not in line
+
+
 def test_a_warm_start_that_is_kept_gives_the_same_run(run, tmp_path, monkeypatch):
     monkeypatch.setenv("MEMRL_HOME", str(tmp_path / "home"))
     kept = {**FAST, "warm_start": {**FAST["warm_start"], "reuse": True}}

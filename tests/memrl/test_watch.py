@@ -99,6 +99,7 @@ def test_alarms_are_told_once_and_logged_at_every_step():
 def test_what_cannot_be_judged_rings_no_alarm():
     watch = scripted(every=0)
     assert watch.look(1, {"success": 0.5, "op_decisions": 0.0}, {}, print) == {}
+    assert watch.look(2, {"success": 0.5, "op_decisions": 9.0}, {}, print) == {}, "a controller that nobody trains"
     off = scripted(every=0, alarms=False)
     assert off.look(1, {"proposer/entropy": 0.0}, {}, print) == {}
 
