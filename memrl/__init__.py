@@ -30,7 +30,8 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
     4  verbs            rollout.py (play), credit.py (give credit, by an estimator of credits/), batch.py (decisions to
                         tensors), metrics.py, warmup.py, checkpoints.py (written whole or not at all), progress.py
                         reflect.py (failures to lessons: text_guard.py, proof.py by replay and siblings, rule_memory.py,
-                        second_attempt.py, homework.py as shares of the loss)
+                        second_attempt.py, homework.py as shares of the loss); rereading.py (practised questions
+                        that the policy learns to answer)
     5  learner.py       a batch to optimiser steps; run.py (the run folder); build.py (config to parts);
                         watch.py (alarms, and the way back from a step that did harm)
     6  train.py         THE PAGE: read it first; evaluate.py, agent.py (wrap), recipes.py, report.py, plots.py
@@ -54,10 +55,11 @@ The story of one step (rollout.play_episode reads like it)
                                                           no question's text reaches it
 
 One step of training plays groups in which the policy reads (both actors learn) and practice groups in which an exact
-reader stands in for it (the controller learns, no LM token is spent), gives every decision its credit, and makes one
-update whose loss is a sum of parts, one an actor, each normalised by its own count. With reflection on, failed
-episodes are studied before the update, and what replay has proven is learned in it; with the curriculum ``written``,
-the tasks come from edits and proposals that passed eight gates, and whoever proposed them learns in it too.
+reader stands in for it (the controller learns; the policy rereads the questions it finds hardest), gives every
+decision its credit, and makes one update whose loss is a sum of parts, each normalised by its own count. With
+reflection on, failed episodes are studied before the update, and what replay has proven is learned in it; with the
+curriculum ``written``, the tasks come from edits and proposals that passed eight gates, and whoever proposed them
+learns in it too.
 """
 
 from __future__ import annotations

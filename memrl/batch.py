@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from memrl.algos.lengths import like_length
 from memrl.credit import Credit
 from memrl.protocols import LossPart
 from memrl.types import OpDecision, TokenDecision
@@ -188,10 +189,4 @@ def merge_equal(rows: Sequence[TokenRow]) -> tuple[TokenRow, ...]:
 
 def micro_batches(rows: Sequence[TokenRow], budget: int) -> list[list[TokenRow]]:
     """Rows of like length together, each micro-batch within ``budget`` tokens, padding included."""
-    batches: list[list[TokenRow]] = []
-    for row in sorted(rows, key=lambda row: row.length, reverse=True):
-        if batches and (len(batches[-1]) + 1) * batches[-1][0].length <= budget:
-            batches[-1].append(row)
-        else:
-            batches.append([row])
-    return batches
+    return [[rows[i] for i in batch] for batch in like_length([row.length for row in rows], budget)]

@@ -271,7 +271,7 @@ class Parts(NamedTuple):
 
     agent: Agent
     practice: Agent
-    """The same agent with an exact reader in the policy's seat: such episodes cost no LM token."""
+    """The same agent with an exact reader in the policy's seat: such episodes cost no LM token in play."""
     curriculum: Curriculum
     learner: Learner
     reflection: Reflection

@@ -122,7 +122,7 @@ class RolloutConfig:
     tasks: int = 4
     """Tasks a step whose questions the policy answers."""
     practice_tasks: int = 12
-    """Tasks a step whose questions an exact reader answers: they train the controller alone, and cost no LM token."""
+    """Tasks a step whose questions an exact reader answers: they train the controller and cost no LM token in play."""
     group_size: int = 8
     """Tries at one task; advantages are relative to the group."""
     concurrency: int = 256
@@ -198,6 +198,9 @@ class LearnerConfig:
     """Passes over the controller's decisions a step; the policy's tokens are read once, in the first."""
     minibatches: int = 2
     """Parts that each pass is cut into; each is one optimiser step. The policy's tokens go with the first."""
+    rereads: int = 0
+    """Practised questions a step that the policy reads again and learns the right answer to: of four times as many
+    that are drawn, the ones it finds hardest."""
     max_grad_norm: float = 1.0
     batch_tokens: int = 4096
     """Tokens, padding included, of one micro-batch of the policy."""
@@ -210,8 +213,9 @@ class LearnerConfig:
             raise ConfigError("learner.decay_from", self.decay_from, "it must lie in [0, 1]")
         _at_least(self, 1, "epochs", "minibatches", "batch_tokens")
         _at_least(
-            self, 0, "entropy", "kl", "critic", "importance_cap", "policy_learning_rate", "controller_learning_rate"
-        )
+            self, 0,
+            "entropy", "kl", "critic", "importance_cap", "policy_learning_rate", "controller_learning_rate", "rereads",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

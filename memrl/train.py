@@ -9,6 +9,7 @@ from memrl.build import build
 from memrl.config import TrainConfig
 from memrl.credit import give_credit
 from memrl.metrics import summarise
+from memrl.rereading import reread
 from memrl.rollout import play_groups
 from memrl.run import Run
 from memrl.warmup import warm_up
@@ -18,7 +19,7 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
     """Train to the last step; returns the run folder, which holds all that ``evaluate`` needs.
 
     Each step plays two kinds of episode. Where the policy answers, both actors learn. Practice episodes are read
-    by an exact reader instead: they cost no LM token and train the controller alone.
+    by an exact reader instead and train the controller; the policy rereads the hardest of their questions.
 
     Raises:
         InputError: a knob, a model or a folder cannot be used; the message names it and the way out.
@@ -39,7 +40,9 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
             lessons = reflection.study(groups, agent) + reflection.study(practised, practice)
             curriculum.observe(groups + practised, lessons)
             credits = give_credit(groups, config.credit, agent) + give_credit(practised, config.credit, practice)
-            update = learner.update(make_batch(credits, [*reflection.homework(lessons), *curriculum.homework()]))
+            rereads = reread(practised, agent, config, [config.seed, step, 2])
+            homework = [*reflection.homework(lessons), *curriculum.homework(), *rereads]
+            update = learner.update(make_batch(credits, homework))
             told = {**summarise(groups + practised), **curriculum.metrics(), **reflection.metrics(), **update}
             run.log_tasks(curriculum.drain_log())
             run.log(step, told | watch.look(step, told, parts, run.say))

@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "memrl.metrics", "memrl.guards", "memrl.rollout", "memrl.replay",
         "memrl.credits", "memrl.credit",
         "memrl.rule_memory", "memrl.text_guard", "memrl.homework", "memrl.proof", "memrl.second_attempt",
-        "memrl.reflect",
+        "memrl.reflect", "memrl.rereading",
         "memrl.batch", "memrl.progress",
         "memrl.checkpoints", "memrl.warmup", "memrl.watch",
     ),

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from memrl.algos.lengths import like_length
 from memrl.config import PolicyConfig
 from memrl.errors import ConfigError, ModelError
 from memrl.policies.constrained import Rule, allowed_logprobs, write_under
@@ -140,16 +141,20 @@ class HFPolicy:
             logits = self.model(**inputs, logits_to_keep=keep, use_cache=False).logits
         return allowed_logprobs(logits[0], ids, allowed, self._config.temperature)
 
-    def answer_logprobs(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[float]:
-        """Log-probability of each given answer, its stop token included, after its request's prompt. No gradients."""
+    def answer_rows(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[tuple[Ids, Ids]]:
+        """Token ids of each request's prompt, and of a given answer to it with its stop token."""
         texts = [answer if self.chat else f" {answer}" for answer in answers]
         ends = [] if self.tokenizer.eos_token_id is None else [self.tokenizer.eos_token_id]
         said = self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
         prompts = self.encode([self._prompt(request) for request in requests])
-        rows = [(prompt, (*ids, *ends)) for prompt, ids in zip(prompts, said, strict=True)]
+        return [(prompt, (*ids, *ends)) for prompt, ids in zip(prompts, said, strict=True)]
+
+    def answer_logprobs(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[float]:
+        """Log-probability of each given answer, its stop token included, after its request's prompt. No gradients."""
+        rows = self.answer_rows(requests, answers)
         found: dict[int, float] = {}
         with torch.inference_mode():
-            for batch in _like_length(rows, self._config.batch_tokens):
+            for batch in like_length([len(prompt) + len(ids) for prompt, ids in rows], self._config.batch_tokens):
                 logprobs_RA, _ = self.token_logprobs([rows[i] for i in batch])
                 found.update(zip(batch, logprobs_RA.sum(1).tolist(), strict=True))
         return [found[i] for i in range(len(rows))]
@@ -241,18 +246,6 @@ class HFPolicy:
             action_ids=drawn.ids,
             logprobs=drawn.logprobs,
         )
-
-
-def _like_length(rows: Sequence[tuple[Ids, Ids]], budget: int) -> list[list[int]]:
-    """Indices of rows in batches of like length, each within ``budget`` tokens, padding included."""
-    length = [len(prompt) + len(action) for prompt, action in rows]
-    batches: list[list[int]] = []
-    for i in sorted(range(len(rows)), key=lambda i: -length[i]):
-        if batches and (len(batches[-1]) + 1) * length[batches[-1][0]] <= budget:
-            batches[-1].append(i)
-        else:
-            batches.append([i])
-    return batches
 
 
 def _checked(tokenizer: Any) -> Any:

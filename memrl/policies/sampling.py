@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from memrl.algos.lengths import like_length
 from memrl.config import PolicyConfig
 from memrl.policies.frozen_prefix import FrozenPrefix
 
@@ -54,18 +55,9 @@ def read_prompts(
     """
     for known in (True, False):
         own = [prompt for prompt in prompts if prefix.begins(prompt) is known]
-        for batch in _like_length(own, budget):
+        for indices in like_length([len(prompt) for prompt in own], budget):
+            batch = [own[i] for i in indices]
             yield _after(model, prefix, batch, device) if known else _whole(model, batch, device)
-
-
-def _like_length(prompts: Sequence[tuple[int, ...]], budget: int) -> list[list[tuple[int, ...]]]:
-    batches: list[list[tuple[int, ...]]] = []
-    for prompt in sorted(prompts, key=len, reverse=True):
-        if batches and (len(batches[-1]) + 1) * len(batches[-1][0]) <= budget:
-            batches[-1].append(prompt)
-        else:
-            batches.append([prompt])
-    return batches
 
 
 def _whole(model: Any, batch: Sequence[tuple[int, ...]], device: torch.device) -> Prefilled:

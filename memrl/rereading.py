@@ -1,0 +1,130 @@
+"""Rereading: what practice asks, the policy learns to answer.
+
+    practised episodes ─> questions that their view decides ─ draw ─> score the right answers ─> the least likely: loss
+
+Practice questions are answered by an exact reader, over views that the controller of today makes. The policy reads
+the ones it finds hardest again and learns the right answer by its likelihood, in the same update. Sampling has little
+to tell it here: a warm-started reader gives one answer in all tries of a group, right or wrong, and an advantage
+relative to the group is then zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, cast
+
+import numpy as np
+from torch import Tensor
+
+from memrl.algos.lengths import like_length
+from memrl.config import TrainConfig
+from memrl.errors import ConfigError
+from memrl.proof import without_rules
+from memrl.protocols import Agent, LossPart, PolicyRequest
+from memrl.types import Group
+
+# Shapes: R rows, A tokens of the longest answer.
+
+Row = tuple[Sequence[int], Sequence[int]]
+"""Token ids of a prompt and of the answer to learn, its end included."""
+DRAWN = 4
+"""Questions that are scored for each one that is learned."""
+
+
+class Rereads(Protocol):
+    """What rereading needs of a policy."""
+
+    def answer_rows(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[Row]: ...
+
+    def answer_logprobs(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[float]: ...
+
+    def token_logprobs(self, rows: Sequence[Row]) -> tuple[Tensor, Tensor]: ...
+
+
+class Asked(NamedTuple):
+    """A question over a view that decides it."""
+
+    request: PolicyRequest
+    answer: str
+
+
+@dataclass(slots=True, kw_only=True)
+class AnswerLikelihood:
+    """``-mean_R log p(right answer | question and view)``: the maximum likelihood of answers that are known."""
+
+    policy: Rereads
+    rows: Sequence[Row]
+    batch_tokens: int
+    tokens_scored: int
+    """Read without gradients, to choose the rows."""
+    name: str = "rereading"
+
+    def backward(self) -> Mapping[str, float]:
+        lengths = [len(prompt) + len(answer) for prompt, answer in self.rows]
+        loss = right = 0.0
+        for batch in like_length(lengths, self.batch_tokens):
+            logprobs_RA, mask_RA = self.policy.token_logprobs([self.rows[i] for i in batch])
+            answer_R = (logprobs_RA * mask_RA).sum(1)
+            share = -answer_R.sum() / len(self.rows)
+            share.backward()
+            loss += share.item()
+            right += answer_R.detach().exp().sum().item()
+        told = {"loss": loss, "p_right": right / len(self.rows), "rows": float(len(self.rows))}
+        return told | {"tokens": float(self.tokens_scored + sum(lengths))}
+
+
+def reread(practised: Sequence[Group], agent: Agent, config: TrainConfig, seed: Sequence[int]) -> list[LossPart]:
+    """The share of the loss that the hardest practised questions make; none where the policy is not trained.
+
+    Args:
+        seed: of the draw; the same practice and seed choose the same questions.
+
+    Raises:
+        ConfigError: ``learner.rereads`` is set and this policy cannot score a given answer.
+    """
+    count = config.learner.rereads
+    if not count or not config.policy.trained:
+        return []
+    reader = _reader(agent, count)
+    asked = list(questions(practised))
+    drawn = [asked[i] for i in np.random.default_rng(seed).permutation(len(asked))[: count * DRAWN]]
+    if not drawn:
+        return []
+    requests, answers = zip(*drawn, strict=True)
+    hardest = np.argsort(reader.answer_logprobs(requests, answers), kind="stable")[:count]
+    rows = reader.answer_rows(requests, answers)
+    part = AnswerLikelihood(
+        policy=reader,
+        rows=[rows[i] for i in hardest],
+        batch_tokens=config.learner.batch_tokens,
+        tokens_scored=sum(len(prompt) + len(answer) for prompt, answer in rows),
+    )
+    return [part]
+
+
+def questions(practised: Sequence[Group]) -> Iterator[Asked]:
+    """Every question that the exact reader got right, once for each view that it was asked over.
+
+    Where it was wrong, the view does not hold the answer, and a policy that learned it would learn to make things up.
+    """
+    seen: set[tuple[str, ...]] = set()
+    for group in practised:
+        for step in (step for episode in group.episodes for step in episode.steps):
+            if step.verdict is None or step.verdict.score < 1.0:
+                continue
+            key = (step.verdict.expected, step.observation.text, *(line.text for line in step.view))
+            if key not in seen:
+                seen.add(key)
+                request = PolicyRequest(
+                    task=group.task, observation=step.observation, view=step.view, memory_hash="", seed=0, greedy=True
+                )
+                yield Asked(request, step.verdict.expected)
+
+
+def _reader(agent: Agent, count: int) -> Rereads:
+    policy = without_rules(agent).policy
+    if not hasattr(policy, "answer_rows"):
+        way_out = f"{type(policy).__name__} cannot learn a given answer (no answer_rows()); set it to 0"
+        raise ConfigError("learner.rereads", count, way_out)
+    return cast("Rereads", policy)
