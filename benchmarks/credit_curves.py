@@ -7,6 +7,7 @@ Every run starts from the same weights of its seed and draws the same tasks in t
 Questions are read without error, so that what is compared is credit and not a reader; what reading would have cost is
 counted in tokens (view, question and a replay's extra questions). After every ``--every`` steps the controller plays
 the same held-out tasks greedily. The bar is 0.8 of the best keeper under the budget.
+The two estimators that re-roll futures play one pair an op (their default is four), which is what a CPU can pay for.
 Results go to benchmarks/results/credit_curves/NAME-SEED.json (a finished one is not run again).
 """
 
@@ -63,7 +64,7 @@ class CountingReader(ExactReader):
             self.tokens += HEADER_TOKENS + sum(map(self._count, lines)) + self._count(question)
 
 
-def config_for(name: str, seed: int, tasks: int) -> TrainConfig:
+def config_for(name: str, seed: int, tasks: int, rollouts: int) -> TrainConfig:
     """The main job's controller and task, with no LM in the loop."""
     return recipe(
         "quickstart",
@@ -72,7 +73,7 @@ def config_for(name: str, seed: int, tasks: int) -> TrainConfig:
         warm_start={"steps": 0},
         curriculum={"name": "target"},
         learner={"decay_from": 1.0},
-        credit={"name": name},
+        credit={"name": name, "rollouts": rollouts},
         rollout={"tasks": 0, "practice_tasks": tasks},
     )
 
@@ -100,13 +101,14 @@ def run(name: str, seed: int, options: argparse.Namespace) -> None:
     target = RESULTS / f"{name}-{seed}.json"
     if target.exists():
         return
-    config = config_for(name, seed, options.tasks)
+    config = config_for(name, seed, options.tasks, options.rollouts)
     parts = build(config)
     tasks = held_out_tasks(parts.agent, config, 0, 32)
     parts.agent.table.add([text for task in tasks for text in parts.agent.family.texts(task)])
     points = curve(name, seed, options.steps, options.every, options.tasks, parts, config)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps({"estimator": name, "seed": seed, "points": points}, indent=1) + "\n")
+    told = {"estimator": name, "seed": seed, "rollouts": options.rollouts, "points": points}
+    target.write_text(json.dumps(told, indent=1) + "\n")
 
 
 def first_at(points: Sequence[dict[str, float]], what: str, bar: float) -> float | None:
@@ -147,6 +149,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--every", type=int, default=2)
     parser.add_argument("--tasks", type=int, default=16)
+    parser.add_argument("--rollouts", type=int, default=1, help="pairs of futures an op, of those that re-roll")
     options = parser.parse_args()
     for seed in options.seeds:
         for name in options.only:

@@ -55,7 +55,7 @@ The story of one step (rollout.play_episode reads like it)
                                                           no question's text reaches it
 
 One step of training plays groups in which the policy reads (both actors learn) and practice groups in which an exact
-reader stands in for it (the controller learns; the policy rereads the questions it finds hardest), gives every
+reader stands in for it (the controller learns; the policy may reread the hardest questions), gives every
 decision its credit, and makes one update whose loss is a sum of parts, each normalised by its own count. With
 reflection on, failed episodes are studied before the update, and what replay has proven is learned in it; with the
 curriculum ``written``, the tasks come from edits and proposals that passed eight gates, and whoever proposed them

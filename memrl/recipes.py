@@ -34,7 +34,7 @@ def quickstart() -> TrainConfig:
         # Narrow on purpose: a wider projection learns the training phrasings by heart.
         controller=ControllerConfig(width=4, hidden=32, max_ops=1),
         rollout=RolloutConfig(tasks=2, practice_tasks=40),
-        learner=LearnerConfig(policy_learning_rate=3e-4, decay_from=0.33, rereads=16),
+        learner=LearnerConfig(policy_learning_rate=3e-4, decay_from=0.33),
     )
 
 
@@ -80,7 +80,7 @@ def long() -> TrainConfig:
         memory=MemoryConfig(token_budget=256, read_budget=256),
         policy=PolicyConfig(batch_tokens=65_536),
         rollout=RolloutConfig(tasks=8, practice_tasks=24, concurrency=1024),
-        learner=LearnerConfig(batch_tokens=32_768, rereads=64),
+        learner=LearnerConfig(batch_tokens=32_768),
         curriculum=CurriculumConfig(name="bandit"),
     )
 
@@ -92,9 +92,14 @@ def controller_only() -> TrainConfig:
 
 
 def policy_only() -> TrainConfig:
-    """``quickstart`` with the controller left as it was initialised."""
+    """``quickstart`` with the controller left as it was initialised; practice would train nobody."""
     base = quickstart()
-    return replace(base, recipe="policy_only", controller=replace(base.controller, trained=False))
+    return replace(
+        base,
+        recipe="policy_only",
+        controller=replace(base.controller, trained=False),
+        rollout=replace(base.rollout, practice_tasks=0),
+    )
 
 
 def selftrain() -> TrainConfig:

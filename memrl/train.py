@@ -19,7 +19,7 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
     """Train to the last step; returns the run folder, which holds all that ``evaluate`` needs.
 
     Each step plays two kinds of episode. Where the policy answers, both actors learn. Practice episodes are read
-    by an exact reader instead and train the controller; the policy rereads the hardest of their questions.
+    by an exact reader instead and train the controller; the policy may reread the hardest of their questions.
 
     Raises:
         InputError: a knob, a model or a folder cannot be used; the message names it and the way out.
