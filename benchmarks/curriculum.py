@@ -58,7 +58,7 @@ BUDGET = 96
 TASKS, GROUP = 16, 8
 TOKENS = 1_000_000
 """Default budget of a run: words shown over all tries, and words of candidates turned away."""
-EVALUATED, LOOK = 48, 5
+EVALUATED, LOOK = 48, 2
 """Held-out tasks of each set; steps between two looks at them."""
 
 
