@@ -1,20 +1,23 @@
 """How many episodes each credit estimator needs: the controller alone, from scratch, on the default task.
 
-python benchmarks/credit_curves.py                          # every estimator, 3 seeds
-python benchmarks/credit_curves.py --only leave_one_out broadcast --seeds 0
+python benchmarks/credit_curves.py                          # every estimator, 3 seeds, 3 sizes of a step
+python benchmarks/credit_curves.py --only leave_one_out broadcast --seeds 0 --batch 32
 
 Every run starts from the same weights of its seed and draws the same tasks in the same order; only the credit differs.
 Questions are read without error, so that what is compared is credit and not a reader; what reading would have cost is
-counted in tokens (view, question and a replay's extra questions). After every ``--every`` steps the controller plays
+counted in tokens (view, question and a replay's extra questions). After every ``--every`` episodes the controller plays
 the same held-out tasks greedily. The bar is 0.8 of the best keeper under the budget.
+Noisy credit needs many episodes a step and exact credit few, so every estimator is run at each size of ``--batch`` and
+judged by its own best.
 The two estimators that re-roll futures play one pair an op (their default is four), which is what a CPU can pay for.
-Results go to benchmarks/results/credit_curves/NAME-SEED.json (a finished one is not run again).
+Results go to benchmarks/results/credit_curves/NAME-BATCH-SEED.json (a finished one is not run again).
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +40,8 @@ from memrl.types import TokenDecision
 
 RESULTS = Path(__file__).parent / "results" / "credit_curves"
 BAR = 0.8
+GROUP = 8
+"""Episodes of one task."""
 HEADER_TOKENS = 24
 """Of the prompt around a view: header, labels, the answer's cue."""
 
@@ -74,40 +79,40 @@ def config_for(name: str, seed: int, tasks: int, rollouts: int) -> TrainConfig:
         curriculum={"name": "target"},
         learner={"decay_from": 1.0},
         credit={"name": name, "rollouts": rollouts},
-        rollout={"tasks": 0, "practice_tasks": tasks},
+        rollout={"tasks": 0, "practice_tasks": tasks, "group_size": GROUP},
     )
 
 
-def curve(name: str, seed: int, steps: int, every: int, tasks: int, parts: Parts, config: TrainConfig) -> list[Any]:
+def curve(name: str, options: argparse.Namespace, batch: int, parts: Parts, config: TrainConfig) -> list[Any]:
     """(episodes, tokens read, held-out success) along training."""
+    seed, tasks = config.seed, config.rollout.practice_tasks
     reader = CountingReader(parts.agent)
     player = dataclasses.replace(parts.practice, policy=reader)
     points: list[dict[str, float]] = []
-    for step in range(1, steps + 1):
+    for step in range(1, options.episodes // batch + 1):
         drawn = parts.curriculum.draw(tasks)
         groups = play_groups(player, drawn, config.rollout, [seed, step, 1], practice=True)
         parts.learner.update(make_batch(give_credit(groups, config.credit, player)))
-        if step % every == 0:
+        if (episodes := step * batch) % options.every == 0:
             spent = reader.tokens
             report = evaluate_agent(player, config, episodes=32, rows=["scorer"])
             reader.tokens = spent
-            episodes = step * tasks * config.rollout.group_size
             points.append({"episodes": episodes, "tokens": spent, "success": report.rows[0].success})
-            print(f"{name} seed {seed} step {step}: {report.rows[0].success:.3f}", flush=True)
+            print(f"{name} seed {seed}, {batch} a step, {episodes}: {report.rows[0].success:.3f}", flush=True)
     return points
 
 
-def run(name: str, seed: int, options: argparse.Namespace) -> None:
-    target = RESULTS / f"{name}-{seed}.json"
+def run(name: str, seed: int, batch: int, options: argparse.Namespace) -> None:
+    target = RESULTS / f"{name}-{batch}-{seed}.json"
     if target.exists():
         return
-    config = config_for(name, seed, options.tasks, options.rollouts)
+    config = config_for(name, seed, batch // GROUP, options.rollouts)
     parts = build(config)
     tasks = held_out_tasks(parts.agent, config, 0, 32)
     parts.agent.table.add([text for task in tasks for text in parts.agent.family.texts(task)])
-    points = curve(name, seed, options.steps, options.every, options.tasks, parts, config)
+    points = curve(name, options, batch, parts, config)
     target.parent.mkdir(parents=True, exist_ok=True)
-    told = {"estimator": name, "seed": seed, "rollouts": options.rollouts, "points": points}
+    told = {"estimator": name, "seed": seed, "batch": batch, "rollouts": options.rollouts, "points": points}
     target.write_text(json.dumps(told, indent=1) + "\n")
 
 
@@ -120,11 +125,12 @@ def first_at(points: Sequence[dict[str, float]], what: str, bar: float) -> float
 
 
 def show(bar: float = BAR) -> None:
-    table = Table("estimator", "seeds", "episodes to 0.8", "tokens to 0.8 (k)", "final success", "by seed")
+    table = Table("estimator", "a step", "seeds", "episodes to 0.8", "tokens to 0.8 (k)", "final success", "by seed")
     for name in ESTIMATORS:
-        found = [json.loads(path.read_text())["points"] for path in sorted(RESULTS.glob(f"{name}-[0-9]*.json"))]
-        if found:
-            table.add_row(name, str(len(found)), *cells(found, bar))
+        found = [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{name}-[0-9]*-[0-9]*.json"))]
+        for batch in sorted({one["batch"] for one in found}):
+            curves = [one["points"] for one in found if one["batch"] == batch]
+            table.add_row(name, str(batch), str(len(curves)), *cells(curves, bar))
     Console(width=140).print(table)
 
 
@@ -146,14 +152,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", default=list(ESTIMATORS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--every", type=int, default=2)
-    parser.add_argument("--tasks", type=int, default=16)
+    parser.add_argument("--batch", type=int, nargs="+", default=[32, 64, 128], help="episodes a step")
+    parser.add_argument("--episodes", type=int, default=5120, help="of a run")
+    parser.add_argument("--every", type=int, default=256, help="episodes between two looks")
     parser.add_argument("--rollouts", type=int, default=1, help="pairs of futures an op, of those that re-roll")
     options = parser.parse_args()
-    for seed in options.seeds:
-        for name in options.only:
-            run(name, seed, options)
+    if odd := [batch for batch in options.batch if batch % GROUP or options.every % batch]:
+        parser.error(f"--batch {odd[0]}: a step is whole groups of {GROUP} and --every is whole steps")
+    for seed, name, batch in itertools.product(options.seeds, options.only, options.batch):
+        run(name, seed, batch, options)
     show()
 
 

@@ -5,6 +5,7 @@ python benchmarks/experiments.py horizon --seeds 0 1 2    # the joint runs at te
 python benchmarks/experiments.py graph --seeds 0 1 2      # two-hop questions: token+graph against token only
 python benchmarks/experiments.py graph_exact              # the same, read without error
 python benchmarks/experiments.py locomo --seeds 0         # a joint run on LoCoMo, unlearned rows beside it
+python benchmarks/experiments.py selftrain                # the self-training loop on the same held-out tasks
 
 Runs go to --runs (kept: a finished one is not trained again), evaluations to benchmarks/results/NAME/SEED.json.
 """
@@ -93,8 +94,14 @@ def locomo(seeds: Sequence[int], runs: Path) -> None:
         keep("locomo", seed, trained("quickstart", seed, runs), env="locomo")
 
 
+def selftrain(seeds: Sequence[int], runs: Path) -> None:
+    for seed in seeds:
+        keep("selftrain", seed, trained("selftrain", seed, runs), rows=["scorer", "oracle"])
+
+
 EXPERIMENTS: dict[str, Callable[[Sequence[int], Path], None]] = {
-    "joint": joint, "graph_exact": graph_exact, "horizon": horizon, "graph": graph, "locomo": locomo
+    "joint": joint, "graph_exact": graph_exact, "horizon": horizon, "graph": graph, "locomo": locomo,
+    "selftrain": selftrain,
 }  # fmt: skip
 
 

@@ -55,19 +55,35 @@ def credit_truth(found: Found) -> str:
 
 
 def credit_curves(runs: Sequence[Found]) -> str:
-    """Estimators by the episodes that they need, soonest first."""
-    by_name: dict[str, list[Any]] = {}
-    for run in runs:
-        by_name.setdefault(run["estimator"], []).append(run["points"])
+    """Estimators by the episodes that they need, soonest first; each at the size of a step that suits it best."""
     title = (
         "**Episodes to 0.8 of the oracle, by credit estimator (`credit_curves.py`).** The controller alone, from "
         "scratch, on the default task, read without error; medians over seeds; held-out success is looked at every "
-        "second step. Tokens are what a language model would have read, replays included."
+        "256 episodes. Each estimator stands at the size of a step, of those tried, with which it needed the fewest "
+        "episodes. Tokens are what a language model would have read, replays included."
     )
-    lines = [(curves, [f"`{name}`", str(len(curves)), *_reached(curves)]) for name, curves in by_name.items()]
-    lines.sort(key=lambda line: _middle([first_at(points, "episodes") for points in line[0]]))
+    sizes = sorted({run["batch"] for run in runs})
+    names = list(dict.fromkeys(run["estimator"] for run in runs))
+    lines = [_estimator({n: _curves(runs, name, n) for n in sizes}, name) for name in names]
+    lines.sort(key=lambda line: line[0])
     head = ["estimator", "seeds", "episodes to 0.8", "by seed", "thousand tokens to 0.8", "success at the last look"]
+    head += ["episodes a step", *(f"episodes to 0.8 with {size} a step" for size in sizes)]
     return f"{title}\n\n{table(head, [cells for _, cells in lines])}"
+
+
+def _curves(runs: Sequence[Found], name: str, size: int) -> list[Any]:
+    return [run["points"] for run in runs if run["estimator"] == name and run["batch"] == size]
+
+
+def _estimator(by_size: Mapping[int, list[Any]], name: str) -> tuple[tuple[float, float], list[str]]:
+    """(what to sort by, cells): its best size first, then the median at every size."""
+    reached = {n: [first_at(points, "episodes") for points in curves] for n, curves in by_size.items() if curves}
+    medians = {n: _middle(episodes) for n, episodes in reached.items()}
+    best = min(medians, key=lambda n: (medians[n], -n))
+    curves = by_size[best]
+    last = statistics.fmean(points[-1]["success"] for points in curves)
+    told = [_count(medians[n]) if n in medians else "-" for n in by_size]
+    return (medians[best], -last), [f"`{name}`", str(len(curves)), *_reached(curves), str(best), *told]
 
 
 def first_at(points: Sequence[Mapping[str, float]], what: str, bar: float = 0.8) -> float:

@@ -161,8 +161,9 @@ class CreditConfig:
     """ReMemR1's alpha, of ``question_step``, in [0, 1]: share of the episode's outcome in the advantage."""
     rollouts: int = 4
     """Continuations with an op, and as many without it, of ``same_state`` and ``fresh_futures``."""
-    replay_share: float = 0.5
-    """Of ``blended``, in [0, 1]: weight of what replay says of an op against what was earned after it."""
+    replay_share: float = 0.15
+    """Of ``blended``, in [0, 1]: weight of what replay says of an op against what was earned after it. More of it is
+    as quick at first and ends lower."""
     sibling_baseline: float = 0.0
     """In [0, 1]: share of the siblings' mean gain taken off an op's gain over Keep, in estimators that know such gains.
     0 ranks ops best (benchmarks/credit_truth.py); above 0, Keep is blamed where others gained by an op."""

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from memrl.credits.contract import Advantages, Scene, decisions
+from memrl.credits.gae import gae
 from memrl.credits.leave_one_out import leave_one_out
-from memrl.credits.return_to_go import return_to_go
 from memrl.types import Episode, OpDecision
 
 
 def blended(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
-    """``credit.replay_share`` of ``leave_one_out``, the rest of ``return_to_go``, for ops; answers as in both.
+    """``credit.replay_share`` of ``leave_one_out``, the rest of ``gae``, for ops; answers as in both.
 
     Taking back a single op shows at once which write won an answer, but finds no fault in filling a memory with chatter
     that some later op can replace: that shows only in what whole episodes earn. Each is first scaled to unit root mean
@@ -22,7 +22,7 @@ def blended(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     share = scene.config.replay_share
     of_op = [np.array([isinstance(d, OpDecision) for d in decisions(episode)], dtype=bool) for episode in episodes]
     replayed = _scaled(leave_one_out(episodes, scene), of_op)
-    earned = _scaled(return_to_go(episodes, scene), of_op)
+    earned = _scaled(gae(episodes, scene), of_op)
     return [
         np.where(ops, share * one + (1 - share) * other, other)
         for ops, one, other in zip(of_op, replayed, earned, strict=True)

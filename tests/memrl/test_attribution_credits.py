@@ -165,14 +165,14 @@ def test_blended_adds_replay_and_outcome_at_equal_size():
     first, second = agents()
     both = siblings(first, second)
     (won, kept), (won_back, kept_back) = credit("blended", both, first), credit("leave_one_out", both, first)
-    earned, lost = credit("return_to_go", both, first)
+    earned, lost = credit("gae", both, first)
 
     def unit(one: list[float], other: list[float], ops: int) -> float:
         return math.sqrt(sum(a * a for a in [*one[:ops], *other[:ops]]) / (2 * ops))
 
     ops = 2  # a write (or Keep), a write; then the answer
     replay, outcome = unit(won_back, kept_back, ops), unit(earned, lost, ops)
-    expected = [0.5 * a / replay + 0.5 * b / outcome for a, b in zip(won_back[:ops], earned[:ops], strict=True)]
+    expected = [0.15 * a / replay + 0.85 * b / outcome for a, b in zip(won_back[:ops], earned[:ops], strict=True)]
     assert won[:ops] == pytest.approx(expected) and won[ops:] == earned[ops:]
     assert credit("blended", both, first, replay_share=0.0)[0][0] == pytest.approx(earned[0] / outcome)
     assert credit("blended", both, first, replay_share=1.0)[0][0] == pytest.approx(won_back[0] / replay)
