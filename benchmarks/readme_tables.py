@@ -23,6 +23,7 @@ TITLES = {
     "joint": "Main job: SmolLM2-135M and its controller, trained jointly (`experiments.py joint`)",
     "controller_only": "Controller trained alone, the reader frozen after its warm start",
     "policy_only": "Policy trained alone, the controller untrained",
+    "selftrain": "The self-training loop, SmolLM2-135M (`experiments.py selftrain`)",
     "horizon_480": "The same checkpoints at ten times the horizon (`experiments.py horizon`)",
     "graph": "Two-hop questions, token memory and graph (`experiments.py graph`)",
     "graph_token_only": "Two-hop questions, the same total budget in token memory alone",
