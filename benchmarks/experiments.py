@@ -1,7 +1,7 @@
 """Regenerate every learning claim of the README: trains the runs, evaluates them, keeps each evaluation as JSON.
 
 python benchmarks/experiments.py joint --seeds 0 1 2      # four rows: untrained, controller, policy, both
-python benchmarks/experiments.py horizon --seeds 0 1 2    # the joint runs at ten times the horizon
+python benchmarks/experiments.py horizon --seeds 0 1 2    # joint and controller alone at ten times the horizon
 python benchmarks/experiments.py graph --seeds 0 1 2      # two-hop questions: token+graph against token only
 python benchmarks/experiments.py graph_exact              # the same, read without error
 python benchmarks/experiments.py locomo --seeds 0         # a joint run on LoCoMo, unlearned rows beside it
@@ -62,8 +62,9 @@ def joint(seeds: Sequence[int], runs: Path) -> None:
 def horizon(seeds: Sequence[int], runs: Path) -> None:
     """Ten times the steps, with questions in proportion, so that both horizons ask as densely."""
     for seed in seeds:
-        run = trained("quickstart", seed, runs)
-        keep("horizon_480", seed, run, horizon=48 * LONG, episodes=16, rows=["scorer", "oracle"])
+        for name, made in (("quickstart", "horizon_480"), ("controller_only", "horizon_480_controller_only")):
+            run = trained(name, seed, runs)
+            keep(made, seed, run, horizon=48 * LONG, episodes=16, rows=["scorer", "oracle"])
 
 
 def graph(seeds: Sequence[int], runs: Path) -> None:

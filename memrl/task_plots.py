@@ -72,8 +72,8 @@ def skill_grid(rows: Rows, last: int) -> tuple[list[str], Any, Any]:
 
 
 def bin_edges(last: int) -> Any:
-    """Edges of at most ``BINS`` columns that cover the steps 1 to ``last``."""
-    return np.linspace(0.5, last + 0.5, min(BINS, last) + 1)
+    """Edges of at most ``BINS`` columns that cover the steps 1 to ``last``, each some whole steps wide."""
+    return np.round(np.linspace(0, last, min(BINS, last) + 1)) + 0.5
 
 
 def _draw_written(axes: Any, rows: Rows, last: int) -> None:

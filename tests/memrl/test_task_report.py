@@ -77,6 +77,12 @@ def test_the_grid_puts_the_weakest_first_and_leaves_gaps_where_nothing_was_playe
     assert written.tolist() == [[1, 0, 1], [1, 0, 0]]
 
 
+def test_every_column_is_some_whole_steps():
+    edges = bin_edges(30)
+    assert len(edges) == 21 and edges[0] == 0.5 and edges[-1] == 30.5
+    assert set(np.diff(edges)) == {1.0, 2.0}
+
+
 def command(*options: str) -> subprocess.CompletedProcess[str]:
     root = Path(__file__).parents[2]
     return subprocess.run(
