@@ -1,7 +1,7 @@
 """Regenerate every learning claim of the README: trains the runs, evaluates them, keeps each evaluation as JSON.
 
 python benchmarks/experiments.py joint --seeds 0 1 2      # four rows: untrained, controller, policy, both
-python benchmarks/experiments.py horizon --seeds 0 1 2    # joint and controller alone at ten times the horizon
+python benchmarks/experiments.py horizon --seeds 0 1 2    # the four rows at ten times the horizon
 python benchmarks/experiments.py graph --seeds 0 1 2      # two-hop questions: token+graph against token only
 python benchmarks/experiments.py graph_exact              # the same, read without error
 python benchmarks/experiments.py locomo --seeds 0         # a joint run on LoCoMo, unlearned rows beside it
@@ -62,9 +62,14 @@ def joint(seeds: Sequence[int], runs: Path) -> None:
 def horizon(seeds: Sequence[int], runs: Path) -> None:
     """Ten times the steps, with questions in proportion, so that both horizons ask as densely."""
     for seed in seeds:
-        for name, made in (("quickstart", "horizon_480"), ("controller_only", "horizon_480_controller_only")):
+        for name, made in (
+            ("quickstart", ""),
+            ("controller_only", "_controller_only"),
+            ("policy_only", "_policy_only"),
+        ):
+            rows = ["scorer", "oracle"] if made else ["scorer", "untrained", "oracle"]
             run = trained(name, seed, runs)
-            keep(made, seed, run, horizon=48 * LONG, episodes=16, rows=["scorer", "oracle"])
+            keep(f"horizon_480{made}", seed, run, horizon=48 * LONG, episodes=16, rows=rows)
 
 
 def graph(seeds: Sequence[int], runs: Path) -> None:

@@ -25,6 +25,8 @@ TITLES = {
     "policy_only": "Policy trained alone, the controller untrained",
     "selftrain": "The self-training loop, SmolLM2-135M (`experiments.py selftrain`)",
     "horizon_480": "The same checkpoints at ten times the horizon (`experiments.py horizon`)",
+    "horizon_480_controller_only": "Controller trained alone, at ten times the horizon",
+    "horizon_480_policy_only": "Policy trained alone, at ten times the horizon",
     "graph": "Two-hop questions, token memory and graph (`experiments.py graph`)",
     "graph_token_only": "Two-hop questions, the same total budget in token memory alone",
     "graph_exact": "Two-hop questions read without error, token memory and graph (`experiments.py graph_exact`)",
