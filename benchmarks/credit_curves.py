@@ -1,6 +1,7 @@
 """How many episodes each credit estimator needs: the controller alone, from scratch, on the default task.
 
-python benchmarks/credit_curves.py                          # every estimator, 3 seeds, 3 sizes of a step
+python benchmarks/credit_curves.py                                                     # steps of 32, 64 and 128
+python benchmarks/credit_curves.py --batch 8 16 --every 128 --episodes 1536            # steps that suit exact credit
 python benchmarks/credit_curves.py --only leave_one_out broadcast --seeds 0 --batch 32
 
 Every run starts from the same weights of its seed and draws the same tasks in the same order; only the credit differs.
@@ -23,9 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from rich.console import Console
-from rich.table import Table
+from other_tables import credit_curves
 
 from memrl.batch import make_batch
 from memrl.build import Parts, build
@@ -39,7 +38,6 @@ from memrl.rollout import play_groups
 from memrl.types import TokenDecision
 
 RESULTS = Path(__file__).parent / "results" / "credit_curves"
-BAR = 0.8
 GROUP = 8
 """Episodes of one task."""
 HEADER_TOKENS = 24
@@ -116,36 +114,9 @@ def run(name: str, seed: int, batch: int, options: argparse.Namespace) -> None:
     target.write_text(json.dumps(told, indent=1) + "\n")
 
 
-def first_at(points: Sequence[dict[str, float]], what: str, bar: float) -> float | None:
-    """Where the bar is reached and held at the next look as well; None if never."""
-    for now, following in zip(points, [*points[1:], points[-1]], strict=True):
-        if now["success"] >= bar and following["success"] >= bar:
-            return now[what]
-    return None
-
-
-def show(bar: float = BAR) -> None:
-    table = Table("estimator", "a step", "seeds", "episodes to 0.8", "tokens to 0.8 (k)", "final success", "by seed")
-    for name in ESTIMATORS:
-        found = [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{name}-[0-9]*-[0-9]*.json"))]
-        for batch in sorted({one["batch"] for one in found}):
-            curves = [one["points"] for one in found if one["batch"] == batch]
-            table.add_row(name, str(batch), str(len(curves)), *cells(curves, bar))
-    Console(width=140).print(table)
-
-
-def cells(curves: Sequence[Sequence[dict[str, float]]], bar: float) -> list[str]:
-    reached = [first_at(points, "episodes", bar) for points in curves]
-    tokens = [first_at(points, "tokens", bar) for points in curves]
-    finals = [points[-1]["success"] for points in curves]
-    by_seed = ", ".join("never" if one is None else f"{one:,.0f}" for one in reached)
-    return [_middle(reached, 1), _middle(tokens, 1000), f"{np.mean(finals):.3f}", by_seed]
-
-
-def _middle(values: Sequence[float | None], unit: float) -> str:
-    """The median over seeds, counting a run that never got there as later than any that did."""
-    middle = float(np.median([np.inf if value is None else value for value in values]))
-    return f"{middle / unit:,.0f}" if np.isfinite(middle) else "never"
+def show() -> None:
+    runs = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+    print(credit_curves(runs) if runs else f"no results in {RESULTS}")
 
 
 def main() -> None:
