@@ -60,8 +60,8 @@ def credit_curves(runs: Sequence[Found]) -> str:
         "**Episodes to 0.8 of the oracle, by credit estimator (`credit_curves.py`).** The controller alone, from "
         "scratch, on the default task, read without error; medians over seeds; held-out success is looked at every "
         "128 episodes with up to 16 a step, else every 256 (`broadcast`, `blended`, `gae` and `leave_one_out` every "
-        "128 with 32 a step as well). Each estimator stands at the size of a step, of those tried, with which it needed the fewest "
-        "episodes. Tokens are what a language model would have read, replays included."
+        "128 with 32 a step as well). Each estimator stands at the size of a step, of those tried, with which it "
+        "needed the fewest episodes. Tokens are what a language model would have read, replays included."
     )
     sizes = sorted({run["batch"] for run in runs})
     names = list(dict.fromkeys(run["estimator"] for run in runs))
