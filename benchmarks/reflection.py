@@ -218,8 +218,8 @@ def table() -> str:
             swayed = [row["rules"] for row in rows if "rules" in row]
             kept = _kept(mean.get(arm), mean.get("off"), in_context) if arm not in ("off", "in_context") else ""
             steps = f"{np.mean([row['steps'] for row in rows]):.1f}"
-            cells = [arm, len(rows), steps, interval([row["first"] for row in rows])]
-            cells += [interval([row["first_sampled"] for row in rows]), interval(swayed) if swayed else "", kept]
+            cells = [arm, len(rows), steps, _interval([row["first"] for row in rows])]
+            cells += [_interval([row["first_sampled"] for row in rows]), _interval(swayed) if swayed else "", kept]
             lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join([*lines, "", *wrong_table()])
 
@@ -231,7 +231,7 @@ def _kept(first: float | None, off: float | None, in_context: Sequence[float]) -
     return f"{(first - off) / (float(np.mean(in_context)) - off):.0%}"
 
 
-def interval(values: Sequence[float]) -> str:
+def _interval(values: Sequence[float]) -> str:
     """Mean and its 95 % interval over seeds, by Student's t."""
     middle = float(np.mean(values))
     if len(values) < 2:
