@@ -15,8 +15,8 @@ Found = Mapping[str, Any]
 def sections(folder: Path) -> list[str]:
     """One section a result file that is there."""
     made: list[tuple[str, Callable[[Found], str]]] = [
-        ("horizon_time", horizon_time), ("credit_truth", credit_truth), ("vs_trl", vs_trl), ("controller", controller),
-        ("learner", learner), ("kill_resume", kill_resume),
+        ("lost_facts", lost_facts), ("horizon_time", horizon_time), ("credit_truth", credit_truth), ("vs_trl", vs_trl),
+        ("controller", controller), ("learner", learner), ("kill_resume", kill_resume),
     ]  # fmt: skip
     found = [(folder / f"{name}.json", section) for name, section in made]
     sections = [section(json.loads(path.read_text(encoding="utf-8"))) for path, section in found if path.exists()]
@@ -28,6 +28,26 @@ def sections(folder: Path) -> list[str]:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def lost_facts(found: Found) -> str:
+    """One row a run: how many facts it lost, and the ways."""
+    title = (
+        f"**What trained controllers lose (`lost_facts.py`).** {found['episodes']} held-out tasks of 48 steps for each "
+        "run, other ones than above, read without error. A fact counts once for each way it was lost. Spare: memory "
+        "held something that no later question rests on when the fact was let go."
+    )
+    rows = [
+        [
+            f"`{row['run']}`",
+            f"{row['success']:.3f}",
+            str(row["lost"]),
+            ", ".join(f"{way} ({count})" for way, count in row["how"].items()),
+            str(row["spare"]),
+        ]
+        for row in found["rows"]
+    ]
+    return f"{title}\n\n{table(['run', 'success', 'facts lost', 'how', 'spare'], rows)}"
 
 
 def credit_truth(found: Found) -> str:
