@@ -4,6 +4,7 @@ python benchmarks/experiments.py joint --seeds 0 1 2      # four rows: untrained
 python benchmarks/experiments.py horizon --seeds 0 1 2    # the four rows at ten times the horizon
 python benchmarks/experiments.py graph --seeds 0 1 2      # two-hop questions: token+graph against token only
 python benchmarks/experiments.py graph_exact              # the same, read without error
+python benchmarks/experiments.py subjects                 # the controller with and without subjects, read without error
 python benchmarks/experiments.py locomo --seeds 0         # a joint run on LoCoMo, unlearned rows beside it
 python benchmarks/experiments.py selftrain                # the self-training loop on the same held-out tasks
 
@@ -19,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from memrl.build import build_agent
+from memrl.build import build_agent, build_family
 from memrl.evaluate import EvalReport, evaluate, evaluate_agent
 from memrl.policies.exact import ExactReader
 from memrl.recipes import recipe
@@ -81,18 +82,40 @@ def graph(seeds: Sequence[int], runs: Path) -> None:
 
 def graph_exact(seeds: Sequence[int], runs: Path) -> None:
     """The graph comparison with the reader's errors taken out: an exact reader in training and in evaluation."""
-    no_lm = {"rollout": {"tasks": 0, "practice_tasks": 48}, "policy": {"trained": False}, "warm_start": {"steps": 0}}
+    rows = ["scorer", "untrained", "fifo", "similarity", "oracle"]
     for seed in seeds:
         for name, made in (("graph", "graph_exact"), ("graph_token_only", "graph_exact_token_only")):
-            folder = runs / f"{made}-{seed}"
-            if not is_finished(folder):
-                train(recipe(name, seed=seed, steps=30, out=str(folder), **no_lm))
-            config, checkpoint = load_run(folder)
-            agent = build_agent(config)
-            agent = dataclasses.replace(agent, policy=ExactReader({agent.family.name: agent.family}))
-            rows = ["scorer", "untrained", "fifo", "similarity", "oracle"]
-            report = evaluate_agent(agent, config, trained=checkpoint["controller"], rows=rows)
-            write(made, seed, report)
+            write(made, seed, read_exactly(trained_exactly(name, made, seed, runs), rows))
+
+
+def subjects(seeds: Sequence[int], runs: Path) -> None:
+    """What it is worth to a controller to see what a text speaks of; both horizons, read without error."""
+    for seed in seeds:
+        for made, seen in (("subjects", True), ("no_subjects", False)):
+            run = trained_exactly("quickstart", made, seed, runs, controller={"subjects": seen})
+            write(made, seed, read_exactly(run, ["scorer"]))
+            write(f"{made}_480", seed, read_exactly(run, ["scorer"], horizon=48 * LONG, episodes=16))
+
+
+def trained_exactly(name: str, made: str, seed: int, runs: Path, **changes: Any) -> Path:
+    """The finished run of a recipe whose questions an exact reader answers: only the controller learns."""
+    folder = runs / f"{made}-{seed}"
+    no_lm = {"rollout": {"tasks": 0, "practice_tasks": 48}, "policy": {"trained": False}, "warm_start": {"steps": 0}}
+    if not is_finished(folder):
+        train(recipe(name, seed=seed, steps=30, out=str(folder), **no_lm, **changes))
+    return folder
+
+
+def read_exactly(run: Path, rows: Sequence[str], horizon: int | None = None, episodes: int | None = None) -> EvalReport:
+    config, checkpoint = load_run(run)
+    if horizon is not None:
+        stretched = build_family(config.env).at_horizon(horizon)
+        config = dataclasses.replace(
+            config, env=dataclasses.replace(config.env, theta={**config.env.theta, **stretched})
+        )
+    agent = build_agent(config)
+    agent = dataclasses.replace(agent, policy=ExactReader({agent.family.name: agent.family}))
+    return evaluate_agent(agent, config, trained=checkpoint["controller"], rows=rows, episodes=episodes)
 
 
 def locomo(seeds: Sequence[int], runs: Path) -> None:
@@ -107,7 +130,7 @@ def selftrain(seeds: Sequence[int], runs: Path) -> None:
 
 EXPERIMENTS: dict[str, Callable[[Sequence[int], Path], None]] = {
     "joint": joint, "graph_exact": graph_exact, "horizon": horizon, "graph": graph, "locomo": locomo,
-    "selftrain": selftrain,
+    "selftrain": selftrain, "subjects": subjects,
 }  # fmt: skip
 
 

@@ -255,7 +255,9 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
     return Agent(
         policy=reader,
         controller=build_controller(config.controller.name, config, table, family, count),
-        proposer=Proposer(table, count, PatternLinker(), edges=config.memory.graph_budget > 0),
+        proposer=Proposer(
+            table, count, PatternLinker(), edges=config.memory.graph_budget > 0, subjects=config.controller.subjects
+        ),
         family=family,
         table=table,
         embedder=embedder,

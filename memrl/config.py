@@ -110,6 +110,8 @@ class ControllerConfig:
     """False leaves the controller as it was initialised."""
     max_ops: int = 2
     """Ops a step; the closing Keep and what only makes room are not counted."""
+    subjects: bool = False
+    """True shows the scorer also what a text speaks of (the entity linker's subject), embedded by itself."""
     critic: bool = False
     """True gives the scorer a value head, which the estimator ``gae`` then asks in place of the siblings."""
 

@@ -168,7 +168,8 @@ class Offers:
     ops: tuple[MemoryOp, ...]
     """[C] the first is always ``Keep``."""
     rows: NDArray[np.int64]
-    """[C, 3] rows into the text table: the observation, what the op would write, what it would touch; -1 for none."""
+    """[C, 3] rows into the text table: the observation, what the op would write, what it would touch; -1 for none.
+    [C, 5] where the proposer describes subjects: then what the observation and what the touched entry speak of."""
     numbers: NDArray[np.float32]
     """[C, F] plain numbers, named by ``controllers.proposals.NUMBER_NAMES``."""
 

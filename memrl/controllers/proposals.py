@@ -77,6 +77,8 @@ class Proposer:
         linker: says which relations a text states: the edges on offer, and the numbers about conflicts.
             None for neither.
         edges: whether edge texts will need embeddings, because memories have a graph.
+        subjects: describe an offer also by what its texts speak of, in two more columns of rows. A sentence's embedding
+            says more of how it is put than of what it is about; the bare name of that says nothing else.
     """
 
     def __init__(
@@ -85,14 +87,18 @@ class Proposer:
         count_tokens: Callable[[str], int],
         linker: EntityLinker | None = None,
         edges: bool = False,
+        subjects: bool = False,
     ) -> None:
         self._table, self._count, self._linker, self._edges = table, count_tokens, linker, edges
+        self._subjects = subjects and linker is not None
         self._keys_of: dict[str, Keys] = {}
+        self._subject_of: dict[str, str] = {}
 
     def texts(self, observation: Observation) -> list[str]:
         """The texts whose embeddings the offers for this observation may need beyond what memory holds."""
         edges = self._links(observation.text) if self._edges else ()
-        return [observation.text, *(_edge_text(edge) for edge in edges)]
+        subjects = [edge.subject for edge in self._links(observation.text)] if self._subjects else ()
+        return [observation.text, *(_edge_text(edge) for edge in edges), *subjects]
 
     def writes(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> Offers:
         """What may be done with an observation that tells, after ``ops_so_far`` ops on it that count."""
@@ -164,13 +170,15 @@ class Proposer:
     def _describe(self, offers: list[Offer], memory: AgentMemory, observation: Observation, so_far: int) -> Offers:
         row = self._table.row
         here = row(observation.text)
-        rows = np.full((len(offers), 3), -1, dtype=np.int64)
+        rows = np.full((len(offers), 5 if self._subjects else 3), -1, dtype=np.int64)
         rows[:, 0] = here
         for i, offer in enumerate(offers):
             if offer.text:
                 rows[i, 1] = row(offer.text)
             if offer.touched is not None:
                 rows[i, 2] = row(offer.touched.text)
+        if self._subjects:
+            self._fill_subjects(rows, offers, observation)
         numbers = np.zeros((len(offers), NUM_NUMBERS), dtype=np.float32)
         _fill_kinds(numbers, offers)
         _fill_touched(numbers, offers, observation)
@@ -179,6 +187,22 @@ class Proposer:
         if self._linker is not None:
             self._fill_conflicts(numbers, offers, memory, observation)
         return Offers(ops=tuple(offer.op for offer in offers), rows=rows, numbers=numbers)
+
+    def _fill_subjects(self, rows: np.ndarray, offers: list[Offer], observation: Observation) -> None:
+        """Columns 3 and 4: what the observation and the touched entry speak of first."""
+        rows[:, 3] = self._subject_row(observation.text)
+        for line, offer in zip(rows, offers, strict=True):
+            if isinstance(offer.touched, Item):
+                line[4] = self._subject_row(offer.touched.text)
+            elif offer.touched is not None:
+                line[4] = self._table.row(offer.touched.subject)
+
+    def _subject_row(self, text: str) -> int:
+        subject = self._subject_of.get(text)
+        if subject is None:
+            edges = self._links(text)
+            subject = self._subject_of[text] = edges[0].subject if edges else ""
+        return self._table.row(subject) if subject else -1
 
     def _fill_shared(self, numbers: np.ndarray, memory: AgentMemory, observation: Observation, so_far: int) -> None:
         numbers[:, _AT["fill"]] = memory.tokens_used / max(memory.budget, 1)

@@ -35,11 +35,13 @@ class ScorerNet(nn.Module):
     return_scale: Tensor
     """Running root mean square of the returns that the critic saw; 0 before the first."""
 
-    def __init__(self, dim: int, width: int, hidden: int, critic: bool = False) -> None:
+    def __init__(self, dim: int, width: int, hidden: int, critic: bool = False, subjects: bool = False) -> None:
         super().__init__()
         self.project = nn.Linear(dim, width, bias=False)
+        self.subject = nn.Linear(dim, width, bias=False) if subjects else None
+        seen = (7 if subjects else 5) * width + NUM_NUMBERS
         self.head = nn.Sequential(
-            nn.Linear(5 * width + NUM_NUMBERS, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(),
+            nn.Linear(seen, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(),
             nn.Linear(hidden, 1),
         )  # fmt: skip
         self.critic = nn.Linear(hidden, 1) if critic else None
@@ -47,9 +49,11 @@ class ScorerNet(nn.Module):
             self.register_buffer("return_scale", torch.zeros(()))
 
     def texts(self, matrix_UE: Tensor) -> Tensor:
-        """[U + 1, W]; the last row stands for "no text"."""
+        """[U + 1, W], or [U + 1, 2W] with subjects: as a text, then as a subject. The last row: "no text"."""
         # Unit vectors on purpose, so that numbers speak first: scaled up, they learn the training phrasings by heart.
         projected = self.project(matrix_UE)
+        if self.subject is not None:
+            projected = torch.cat([projected, self.subject(matrix_UE)], dim=1)
         return torch.cat([projected, projected.new_zeros(1, projected.shape[1])])
 
     def forward(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor) -> Tensor:
@@ -58,8 +62,10 @@ class ScorerNet(nn.Module):
 
     def features(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor) -> Tensor:
         """[N, hidden], what both heads read."""
-        o, w, t = (texts_UW[rows_N3[:, i]] for i in range(3))
-        return self.head[:-1](torch.cat([o, w, t, o * t, w * t, numbers_NF], dim=1))
+        width = self.project.out_features
+        o, w, t = (texts_UW[rows_N3[:, i], :width] for i in range(3))
+        subjects = () if self.subject is None else (texts_UW[rows_N3[:, i], width:] for i in (3, 4))
+        return self.head[:-1](torch.cat([o, w, t, o * t, w * t, *subjects, numbers_NF], dim=1))
 
 
 def pad_candidates(values_N: Tensor, counts_D: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,7 +88,7 @@ class Scorer:
     def __init__(self, table: TextTable, config: ControllerConfig, seed: int = 0) -> None:
         generator_state = torch.get_rng_state()
         torch.manual_seed(seed)
-        self.net = ScorerNet(table.dim, config.width, config.hidden, config.critic)
+        self.net = ScorerNet(table.dim, config.width, config.hidden, config.critic, config.subjects)
         torch.set_rng_state(generator_state)
         self.version = 0
         self._table = table

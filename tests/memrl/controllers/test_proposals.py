@@ -112,3 +112,28 @@ def test_every_offer_has_its_row_of_finite_numbers():
     assert offers.numbers.shape == (len(offers.ops), NUM_NUMBERS) and offers.rows.shape == (len(offers.ops), 3)
     assert np.isfinite(offers.numbers).all()
     assert offers.numbers[:, :8].sum(axis=1).tolist() == [1.0] * len(offers.ops), "one kind each"
+
+
+def test_subjects_are_two_more_columns_of_rows():
+    table = TextTable(HashEmbedder(16))
+    makes = Proposer(table, count_words, PatternLinker(), subjects=True)
+    store = memory(budget=32)
+    store.apply(Write("Ana put the lantern in the attic."), Stamp(step=1, observation_id="o1"))
+    store.apply(Write("What a lovely day it was."), Stamp(step=2, observation_id="o2"))
+    observation = told("Ben put the kettle in the cellar.")
+    assert makes.texts(observation)[-1] == "kettle"
+    offers = makes.writes(store, observation)
+    assert offers.rows.shape == (len(offers.ops), 5)
+    assert set(offers.rows[:, 3]) == {table.row("kettle")}
+    about = {getattr(op, "id", ""): row for op, row in zip(offers.ops, offers.rows[:, 4], strict=True)}
+    assert about == {"": -1, "t1": table.row("lantern"), "t2": -1}, "chatter speaks of nothing that is known"
+
+
+def test_an_edge_speaks_of_its_own_subject():
+    table = TextTable(HashEmbedder(16))
+    makes = Proposer(table, count_words, PatternLinker(), edges=True, subjects=True)
+    store = memory(budget=32, graph=32)
+    store.apply(Link("lantern", "in", "attic"), Stamp(step=1, observation_id="o1"))
+    offers = makes.writes(store, told("Ben moved the lantern to the garden."))
+    [relink] = [i for i, op in enumerate(offers.ops) if isinstance(op, Relink)]
+    assert offers.rows[relink, 3:].tolist() == [table.row("lantern")] * 2
