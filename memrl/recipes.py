@@ -48,7 +48,7 @@ def smoke() -> TrainConfig:
         memory=MemoryConfig(token_budget=160, read_budget=160, embedder="hash"),
         policy=PolicyConfig(model="tiny", lora_rank=4),
         warm_start=WarmStartConfig(steps=2, batch_size=4),
-        controller=ControllerConfig(width=8, hidden=16),
+        controller=ControllerConfig(width=8, hidden=16, subjects=True),
         rollout=RolloutConfig(tasks=2, practice_tasks=2, group_size=4),
         learner=LearnerConfig(epochs=1, rereads=2),
         evaluation=EvalConfig(episodes=4),
