@@ -20,8 +20,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from memrl.build import build_agent, build_family
-from memrl.evaluate import EvalReport, evaluate, evaluate_agent
+from memrl.build import build_agent
+from memrl.evaluate import EvalReport, evaluate, evaluate_agent, for_evaluation
 from memrl.policies.exact import ExactReader
 from memrl.recipes import recipe
 from memrl.run import is_finished, is_run, load_run
@@ -107,12 +107,9 @@ def trained_exactly(name: str, made: str, seed: int, runs: Path, **changes: Any)
 
 
 def read_exactly(run: Path, rows: Sequence[str], horizon: int | None = None, episodes: int | None = None) -> EvalReport:
+    """The run's controller on held-out tasks, with an exact reader in the policy's seat."""
     config, checkpoint = load_run(run)
-    if horizon is not None:
-        stretched = build_family(config.env).at_horizon(horizon)
-        config = dataclasses.replace(
-            config, env=dataclasses.replace(config.env, theta={**config.env.theta, **stretched})
-        )
+    config = for_evaluation(config, horizon=horizon)
     agent = build_agent(config)
     agent = dataclasses.replace(agent, policy=ExactReader({agent.family.name: agent.family}))
     return evaluate_agent(agent, config, trained=checkpoint["controller"], rows=rows, episodes=episodes)

@@ -97,7 +97,7 @@ def evaluate(
         InputError: a name, a number or a folder cannot be used.
     """
     config, checkpoint = load_run(Path(run))
-    config = _for_evaluation(config, env, horizon, memory_tokens, data)
+    config = for_evaluation(config, env, horizon, memory_tokens, data)
     agent = build_agent(config)
     agent.policy.load_state_dict(checkpoint["policy"])
     return evaluate_agent(
@@ -105,9 +105,14 @@ def evaluate(
     )
 
 
-def _for_evaluation(
-    config: TrainConfig, env: str | None, horizon: int | None, memory_tokens: int | None, data: str | None
+def for_evaluation(
+    config: TrainConfig,
+    env: str | None = None,
+    horizon: int | None = None,
+    memory_tokens: int | None = None,
+    data: str | None = None,
 ) -> TrainConfig:
+    """A run's config with what an evaluation plays otherwise; None leaves a knob. Raises ConfigError."""
     env_config = config.env if env in (None, config.env.name) else EnvConfig(name=str(env))
     if horizon is not None and horizon < 1:
         raise ConfigError("horizon", horizon, "it must be at least 1 step")

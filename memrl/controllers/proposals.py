@@ -90,7 +90,7 @@ class Proposer:
         subjects: bool = False,
     ) -> None:
         self._table, self._count, self._linker, self._edges = table, count_tokens, linker, edges
-        self._subjects = subjects and linker is not None
+        self._subjects = subjects
         self._keys_of: dict[str, Keys] = {}
         self._subject_of: dict[str, str] = {}
 
