@@ -68,12 +68,13 @@ class CountingReader(ExactReader):
 
 
 def config_for(name: str, seed: int, tasks: int, rollouts: int) -> TrainConfig:
-    """The main job's controller and task, with no LM in the loop."""
+    """The main job's task and its controller, which sees no subjects here, with no LM in the loop."""
     return recipe(
         "quickstart",
         seed=seed,
         policy={"trained": False},
         warm_start={"steps": 0},
+        controller={"subjects": False},
         curriculum={"name": "target"},
         learner={"decay_from": 1.0},
         credit={"name": name, "rollouts": rollouts},

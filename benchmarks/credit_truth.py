@@ -96,6 +96,7 @@ def setting(seed: int, steps: int) -> TrainConfig:
         env={"theta": WORLD},
         memory=dataclasses.asdict(MemoryConfig(token_budget=TWO_FACTS, read_budget=TWO_FACTS, embedder="hash")),
         rollout=dataclasses.asdict(RolloutConfig(tasks=0, practice_tasks=16, group_size=SIBLINGS)),
+        controller={"subjects": False},
         warm_start={"steps": 0},
     )
 

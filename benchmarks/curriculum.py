@@ -74,7 +74,7 @@ def config_of(arm: str, seed: int, coins: bool, steps: int) -> TrainConfig:
         memory={"token_budget": BUDGET, "read_budget": BUDGET, "embedder": "hash"},
         policy={"trained": False},
         warm_start={"steps": 0},
-        controller={"width": 4, "hidden": 32, "max_ops": 1},
+        controller={"width": 4, "hidden": 32, "max_ops": 1, "subjects": False},
         rollout={"tasks": 0, "practice_tasks": TASKS, "group_size": GROUP},
         learner={"decay_from": 1.0},
         curriculum={"name": arm, "tasks_file": file},

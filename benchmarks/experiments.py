@@ -2,6 +2,7 @@
 
 python benchmarks/experiments.py joint --seeds 0 1 2      # four rows: untrained, controller, policy, both
 python benchmarks/experiments.py horizon --seeds 0 1 2    # the four rows at ten times the horizon
+python benchmarks/experiments.py paired --seeds 0 1 2     # joint against controller alone, on the same further tasks
 python benchmarks/experiments.py graph --seeds 0 1 2      # two-hop questions: token+graph against token only
 python benchmarks/experiments.py graph_exact              # the same, read without error
 python benchmarks/experiments.py subjects                 # the controller with and without subjects, read without error
@@ -73,6 +74,13 @@ def horizon(seeds: Sequence[int], runs: Path) -> None:
             keep(f"horizon_480{made}", seed, run, horizon=48 * LONG, episodes=16, rows=rows)
 
 
+def paired(seeds: Sequence[int], runs: Path) -> None:
+    """Four times as many held-out tasks, other ones: runs differ from task to task by less than tasks do."""
+    for seed in seeds:
+        for name, made in (("quickstart", "paired_joint"), ("controller_only", "paired_controller_only")):
+            keep(made, seed, trained(name, seed, runs), seed=1, episodes=256, rows=["scorer"])
+
+
 def graph(seeds: Sequence[int], runs: Path) -> None:
     for seed in seeds:
         keep("graph", seed, trained("graph", seed, runs), rows=["scorer", "untrained", "fifo", "oracle"])
@@ -127,7 +135,7 @@ def selftrain(seeds: Sequence[int], runs: Path) -> None:
 
 EXPERIMENTS: dict[str, Callable[[Sequence[int], Path], None]] = {
     "joint": joint, "graph_exact": graph_exact, "horizon": horizon, "graph": graph, "locomo": locomo,
-    "selftrain": selftrain, "subjects": subjects,
+    "selftrain": selftrain, "subjects": subjects, "paired": paired,
 }  # fmt: skip
 
 

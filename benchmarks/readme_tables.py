@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import other_tables
+import paired_table
 import selftrain_tables
 
 ROOT = Path(__file__).parents[1]
@@ -43,7 +44,7 @@ Evaluation = Mapping[str, Any]
 def results(folder: Path) -> str:
     """One section an experiment; a line that says so where there is none."""
     sections = [_section(name, list(_evaluations(folder / name))) for name in TITLES if (folder / name).is_dir()]
-    sections += other_tables.sections(folder) + selftrain_tables.sections(folder)
+    sections += paired_table.section(folder) + other_tables.sections(folder) + selftrain_tables.sections(folder)
     return "\n\n".join(sections) or "No results are checked in yet."
 
 

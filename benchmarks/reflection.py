@@ -50,12 +50,13 @@ BUDGET = 1_700_000
 
 
 def config_for(arm: str, seed: int, tasks: int, **reflection: Any) -> TrainConfig:
-    """The main job's controller and task, with no LM in the loop."""
+    """The main job's task and its controller, which sees no subjects here, with no LM in the loop."""
     return recipe(
         "quickstart",
         seed=seed,
         policy={"trained": False},
         warm_start={"steps": 0},
+        controller={"subjects": False},
         # A constant rate: an arm stops when its budget is spent, which no schedule knows beforehand.
         learner={"decay_from": 1.0},
         curriculum={"name": "target"},

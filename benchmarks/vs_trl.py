@@ -82,6 +82,7 @@ class Job:
             env={"theta": theta},
             memory=memory,
             policy={"model": self.model},
+            controller={"subjects": False},
             warm_start={"steps": 0},
             rollout={"tasks": self.tasks, "practice_tasks": 0, "group_size": self.group},
         )

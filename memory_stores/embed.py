@@ -95,12 +95,20 @@ def _load_minilm(path: str | None) -> Any:
 
 
 def cpu_computes_bf16() -> bool:
-    """Whether this processor multiplies bf16 in hardware; False where the system does not say."""
+    """Whether this processor multiplies bf16 faster than fp32; False where the system does not say."""
     try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        return gains_by_bf16(Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     except OSError:
         return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def gains_by_bf16(cpuinfo: str) -> bool:
+    """Whether the processor that ``/proc/cpuinfo`` tells of does.
+
+    AMD's cores gain by AVX512-BF16. Intel's gain by AMX alone: without it, as some virtual machines offer them, a
+    product of 1024 x 576 x 1536 takes 22 ms in bf16 and 12 ms in fp32.
+    """
+    return "amx_bf16" in cpuinfo or ("avx512_bf16" in cpuinfo and "AuthenticAMD" in cpuinfo)
 
 
 def _packaged_minilm() -> str:

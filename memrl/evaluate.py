@@ -49,6 +49,8 @@ class Row:
     env_errors: int = 0
     categories: dict[str, float] = field(default_factory=dict)
     """Mean score of each kind of question."""
+    by_episode: tuple[float | None, ...] = ()
+    """Success on each task in turn, to compare rows in pairs; None where the environment failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +245,7 @@ def summarise_row(name: str, episodes: Sequence[Episode], seconds: float, bounds
         refused_ops=count_refused(scored),
         env_errors=len(episodes) - len(scored),
         categories={name: float(np.mean(scores)) for name, scores in sorted(by_category.items())},
+        by_episode=tuple(None if e.end is End.ENV_ERROR else float(e.success) for e in episodes),
     )
 
 

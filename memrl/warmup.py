@@ -19,6 +19,7 @@ import numpy as np
 from memrl.checkpoints import read_state, seed_everything, write_state
 from memrl.config import TrainConfig
 from memrl.errors import ConfigError
+from memrl.policies.loading import pick_device, pick_dtype
 from memrl.policies.models import cache_folder
 from memrl.policies.warm_start import warm_start
 from memrl.protocols import Agent, ReadingLesson
@@ -60,7 +61,9 @@ def warm_up(agent: Agent, config: TrainConfig, reports: Reports) -> None:
 def _kept_at(config: TrainConfig, lessons: Sequence[ReadingLesson]) -> Path:
     """A file named by everything that the warmed weights depend on."""
     libraries = [version(name) for name in ("torch", "transformers", "peft", "trl")]
-    told = [asdict(config.policy) | {"trained": True}, asdict(config.warm_start), config.seed, libraries, lessons]
+    dtype = str(pick_dtype(config.policy.dtype, pick_device(config.policy.device)))
+    policy = asdict(config.policy) | {"trained": True, "dtype": dtype}
+    told = [policy, asdict(config.warm_start), config.seed, libraries, lessons]
     key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:24]
     return cache_folder() / "warm-starts" / f"{key}.pt"
 

@@ -58,7 +58,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """``auto`` is bf16 where the hardware multiplies it, else fp32."""
+    """``auto`` is bf16 where the hardware gains by it, else fp32."""
     if name != "auto":
         return getattr(torch, name)
     fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else cpu_computes_bf16()

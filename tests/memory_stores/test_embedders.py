@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from memory_stores import HashEmbedder, MiniLM
+from memory_stores.embed import gains_by_bf16
 
 
 def test_rows_have_unit_length_and_do_not_depend_on_their_neighbours():
@@ -48,3 +49,16 @@ def test_minilm_puts_like_meanings_near():
     assert cat.shape == (model.dim,)
     assert float(cat @ kitten) > float(cat @ tax) + 0.2
     assert model.embed([]).shape == (0, 384)
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "gains"),
+    [
+        ("vendor_id : GenuineIntel\nflags : fma avx512f avx512_bf16 amx_tile amx_bf16", True),
+        ("vendor_id : AuthenticAMD\nflags : fma avx512f avx512_bf16", True),
+        ("vendor_id : GenuineIntel\nflags : fma avx512f avx512_bf16", False),
+        ("vendor_id : AuthenticAMD\nflags : fma avx2", False),
+    ],
+)
+def test_bf16_is_taken_only_where_it_is_the_faster_one(cpuinfo: str, gains: bool):
+    assert gains_by_bf16(cpuinfo) is gains

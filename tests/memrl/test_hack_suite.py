@@ -223,3 +223,14 @@ def test_a_verifier_that_runs_out_of_time_pays_nobody():
     assert give_credit([group], CreditConfig(), agent) == []
     with pytest.raises(RuntimeError, match="every episode ended in an environment error"):
         summarise_row("scorer", episodes, 1.0, None)
+
+
+def test_an_evaluation_keeps_each_task_in_its_place():
+    agent = toy_agent(ToyFamily(["The lantern is here.", "Is it?"]), Taker(Write), ScriptedPolicy(lambda _: "yes"))
+    task = Task(env="toy", theta=None, seed=0)
+    seat = Seat(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(0))
+    [right] = play_all([play_episode(seat)], agent, 1)
+    [failed, _] = slow_episodes(lambda request: "yes")
+    row = summarise_row("scorer", [right, failed, right], 1.0, None)
+    assert row.by_episode == (1.0, None, 1.0)
+    assert (row.success, row.env_errors) == (1.0, 1)
