@@ -1,4 +1,4 @@
-"""Tables of the README that are not evaluations: credit against its ground truth, and speed. Each from its own file."""
+"""Tables that are not evaluations: credit against its ground truth, and speed. Each from its own file."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ import json
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 Found = Mapping[str, Any]
 
 
-def sections(folder: Path) -> list[str]:
-    """One section a result file that is there."""
-    made: list[tuple[str, Callable[[Found], str]]] = [
-        ("lost_facts", lost_facts), ("horizon_time", horizon_time), ("credit_truth", credit_truth), ("vs_trl", vs_trl),
-        ("controller", controller), ("learner", learner), ("kill_resume", kill_resume),
-    ]  # fmt: skip
-    found = [(folder / f"{name}.json", section) for name, section in made]
-    sections = [section(json.loads(path.read_text(encoding="utf-8"))) for path, section in found if path.exists()]
-    curves = sorted((folder / "credit_curves").glob("*.json"))
-    return sections + (
-        [credit_curves([json.loads(path.read_text(encoding="utf-8")) for path in curves])] if curves else []
-    )
+def sections() -> dict[str, Callable[[Path], str | None]]:
+    """What makes each section from the folder of results; None where there are none."""
+    one_file = (lost_facts, horizon_time, credit_truth, vs_trl, controller, learner, kill_resume)
+    return {make.__name__: partial(_of_file, make) for make in one_file} | {"credit_curves": _of_curves}
+
+
+def _of_file(make: Callable[[Found], str], folder: Path) -> str | None:
+    path = folder / f"{make.__name__}.json"
+    return make(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def _of_curves(folder: Path) -> str | None:
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((folder / "credit_curves").glob("*.json"))]
+    return credit_curves(runs) if runs else None
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""The table of the README that compares two trained rows on the same held-out tasks, task by task."""
+"""The table that compares two trained rows on the same held-out tasks, task by task."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ COMPARED = {
 """What is played, to the result folders of joint training and of the controller alone."""
 
 
-def section(folder: Path) -> list[str]:
+def section(folder: Path) -> str | None:
     """One line a comparison that has results of both sides for the same seeds and tasks."""
     rows = [row for name, (a, b) in COMPARED.items() if (row := _row(name, outcomes(folder / a), outcomes(folder / b)))]
     if not rows:
-        return []
+        return None
     title = (
         "**Joint training against the controller alone, task by task (`experiments.py joint`, `paired`, `horizon`).** "
         "Both play the same held-out tasks; a task counts as the mean over seeds of the difference, and intervals are "
         "over tasks."
     )
     head = ["tasks", "seeds × tasks", "joint", "controller alone", "difference", "95 % interval", "by seed"]
-    return [f"{title}\n\n{table(head, rows)}"]
+    return f"{title}\n\n{table(head, rows)}"
 
 
 def outcomes(folder: Path) -> Mapping[str, NDArray[np.float64]]:

@@ -1,19 +1,25 @@
-"""Tables of the README about self-training: curricula, reflection, collapse. Each from its own result files."""
+"""Tables about self-training: curricula, reflection, collapse. Each from its own result files."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 
-def sections(folder: Path) -> list[str]:
-    """One section an experiment that has results."""
-    made = [(("curriculum", curriculum), "*.json"), (("reflection", reflection), "*.json")]
-    found = [section() for (name, section), pattern in made if any((folder / name).glob(pattern))]
-    collapsed = folder / "collapse.json"
-    return found + ([collapse(json.loads(collapsed.read_text(encoding="utf-8")))] if collapsed.exists() else [])
+def sections() -> dict[str, Callable[[Path], str | None]]:
+    """What makes each section from the folder of results; None where there are none."""
+    return {
+        "curriculum": lambda folder: curriculum() if any((folder / "curriculum").glob("*.json")) else None,
+        "reflection": lambda folder: reflection() if any((folder / "reflection").glob("*.json")) else None,
+        "collapse": _of_collapse,
+    }
+
+
+def _of_collapse(folder: Path) -> str | None:
+    path = folder / "collapse.json"
+    return collapse(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
 def curriculum() -> str:

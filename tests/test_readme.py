@@ -1,4 +1,4 @@
-"""What README.md shows runs, and its tables say what the result files say."""
+"""What README.md shows runs, and the tables of all pages say what the result files say."""
 
 import os
 import re
@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
 def test_the_python_example_runs(tmp_path):
@@ -43,6 +44,27 @@ def test_a_paired_difference_is_taken_task_by_task(monkeypatch):
     assert difference(a_ST, b_ST) == pytest.approx((1 / 6, 1.96 * (7 / 48 / 3) ** 0.5))
 
 
-def test_every_file_that_readme_links_to_exists():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+def test_every_table_has_a_place_on_some_page_and_at_most_one_on_each(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    from readme_tables import places, sections
+
+    by_page = [places(page.read_text(encoding="utf-8")) for page in PAGES]
+    assert {name for page in by_page for name in page} == set(sections())
+    assert all(len(page) == len(set(page)) for page in by_page)
+
+
+def test_a_table_that_nothing_makes_is_an_error_and_one_without_results_says_so(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    from readme_tables import filled
+
+    page = "Before.\n<!-- results: speed -->\nold\n<!-- end -->\nAfter.\n"
+    assert filled(page, {"speed": lambda folder: "new"}, ROOT) == page.replace("old", "new")
+    assert "No results are checked in yet." in filled(page, {"speed": lambda folder: None}, ROOT)
+    with pytest.raises(KeyError, match="speed"):
+        filled(page, {}, ROOT)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_links_to_exists(page: Path):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
