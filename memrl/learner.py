@@ -121,7 +121,7 @@ class Learner:
                 _add(totals, told, 1.0 if i == 0 else 0.0)
             _add(totals, self._step(), 1.0 / len(parts))
             # A further part may have trained the policy, so its merged weights are stale as well.
-            self._bump(tokens_read=i == 0 and bool(tokens or batch.parts))
+            self._bump(tokens_read=bool(_due(batch.parts, first=i == 0) or (tokens and i == 0)))
         self._updates += 1
         totals["token_rows"] = float(len(batch.tokens))
         totals["op_decisions"] = float(len(batch.ops) if batch.ops is not None else 0)
@@ -129,9 +129,10 @@ class Learner:
 
     def _op_parts(self, batch: Batch) -> list[OpBatch | None]:
         """What each optimiser step of this update reads of the controller's decisions."""
-        if self._controller is None or batch.ops is None:
-            return [None]
         epochs = range(self._config.epochs)
+        if self._controller is None or batch.ops is None:
+            further = _due(batch.parts, first=False)
+            return [None for _ in epochs for _ in range(self._config.minibatches)] if further else [None]
         return [part for _ in epochs for part in batch.ops.shuffled(self._config.minibatches, self._rng)]
 
     def _learn_ops(self, controller: TrainableScorer, ops: OpBatch) -> dict[str, float]:
@@ -225,7 +226,7 @@ def falling(done: int, total: int, start: float) -> float:
 
 
 def _due(parts: Sequence[LossPart], first: bool) -> Sequence[LossPart]:
-    """All in the first pass, then those that are cheap enough for every pass and say so."""
+    """All with the first optimiser step, then those that want to be asked at every one and say so."""
     return parts if first else [part for part in parts if getattr(part, "every_pass", False)]
 
 

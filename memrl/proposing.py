@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Protocol
 class LossPart(Protocol):
     """A further share of an update, beside the policy's and the controller's own: lessons, a proposer's tasks.
 
-    It is read once an update; one with an attribute ``every_pass`` that is true, in every pass over the controller's
-    decisions.
+    It is read with the first optimiser step of an update; one with an attribute ``every_pass`` that is true, with every
+    one, since it is cheap or deals out what it has over them.
     """
 
     name: str

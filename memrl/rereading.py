@@ -5,13 +5,14 @@
 Practice questions are answered by an exact reader, over views that the controller of today makes. The policy reads
 the ones it finds hardest again and learns the right answer by its likelihood, in the same update. Sampling has little
 to tell it here: a warm-started reader gives one answer in all tries of a group, right or wrong, and an advantage
-relative to the group is then zero.
+relative to the group is then zero. The questions are dealt out over the update's optimiser steps: at the same cost,
+many small steps teach more than one large one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, cast
 
 import numpy as np
@@ -51,27 +52,36 @@ class Asked(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class AnswerLikelihood:
-    """``-mean_R log p(right answer | question and view)``: the maximum likelihood of answers that are known."""
+    """``-mean_R log p(right answer | question and view)``: the maximum likelihood of answers that are known.
+
+    Each optimiser step of the update reads its own share of the rows, every ``turns``-th one.
+    """
 
     policy: Rereads
     rows: Sequence[Row]
     batch_tokens: int
     tokens_scored: int
     """Read without gradients, to choose the rows."""
+    turns: int = 1
+    """Optimiser steps that share the rows; should an update have fewer, the last shares stay unread."""
     name: str = "rereading"
+    every_pass: bool = True
+    _taken: int = field(default=0, init=False)
 
     def backward(self) -> Mapping[str, float]:
-        lengths = [len(prompt) + len(answer) for prompt, answer in self.rows]
+        """Loss and ``p_right`` are those of this turn's rows, ``rows`` and ``tokens`` those of all turns together."""
+        rows = self.rows[self._taken % self.turns :: self.turns]
+        self._taken += 1
         loss = right = 0.0
-        for batch in like_length(lengths, self.batch_tokens):
-            logprobs_RA, mask_RA = self.policy.token_logprobs([self.rows[i] for i in batch])
+        for batch in like_length([_length(row) for row in rows], self.batch_tokens):
+            logprobs_RA, mask_RA = self.policy.token_logprobs([rows[i] for i in batch])
             answer_R = (logprobs_RA * mask_RA).sum(1)
-            share = -answer_R.sum() / len(self.rows)
+            share = -answer_R.sum() / len(rows)
             share.backward()
             loss += share.item()
             right += answer_R.detach().exp().sum().item()
-        told = {"loss": loss, "p_right": right / len(self.rows), "rows": float(len(self.rows))}
-        return told | {"tokens": float(self.tokens_scored + sum(lengths))}
+        told = {"loss": loss, "p_right": right / max(1, len(rows)), "rows": float(len(self.rows))}
+        return told | {"tokens": float(self.tokens_scored + sum(map(_length, self.rows)))}
 
 
 def reread(practised: Sequence[Group], agent: Agent, config: TrainConfig, seed: Sequence[int]) -> list[LossPart]:
@@ -98,7 +108,8 @@ def reread(practised: Sequence[Group], agent: Agent, config: TrainConfig, seed: 
         policy=reader,
         rows=[rows[i] for i in hardest],
         batch_tokens=config.learner.batch_tokens,
-        tokens_scored=sum(len(prompt) + len(answer) for prompt, answer in rows),
+        tokens_scored=sum(map(_length, rows)),
+        turns=config.learner.epochs * config.learner.minibatches,
     )
     return [part]
 
@@ -120,6 +131,11 @@ def questions(practised: Sequence[Group]) -> Iterator[Asked]:
                     task=group.task, observation=step.observation, view=step.view, memory_hash="", seed=0, greedy=True
                 )
                 yield Asked(request, step.verdict.expected)
+
+
+def _length(row: Row) -> int:
+    prompt, answer = row
+    return len(prompt) + len(answer)
 
 
 def _reader(agent: Agent, count: int) -> Rereads:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import log
 from typing import Any
@@ -14,8 +14,10 @@ import torch
 from toy import Echo, Taker, ToyFamily, toy_agent
 
 from memory_stores.types import Write
+from memrl.batch import make_batch
 from memrl.config import LearnerConfig, TrainConfig
 from memrl.errors import ConfigError
+from memrl.learner import Learner
 from memrl.protocols import PolicyRequest
 from memrl.recipes import recipe
 from memrl.rereading import DRAWN, AnswerLikelihood, questions, reread
@@ -50,6 +52,18 @@ class Reader:
         self.batches.append(len(rows))
         chosen = self.logprobs_K[torch.tensor([answer[-1] for _, answer in rows])]
         return chosen[:, None], torch.ones(len(rows), 1, dtype=torch.bool)
+
+
+class Trained:
+    """A reader as the learner sees any other network."""
+
+    learning_rate = 1e-3
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def parameters(self) -> Iterator[Any]:
+        yield self._reader.logprobs_K
 
 
 def practised(story: Sequence[str] = STORY, tries: int = 2, seed: int = 0, wanted: type = Write) -> Group:
@@ -89,6 +103,21 @@ def test_the_loss_is_the_mean_of_minus_the_logprobs_in_batches_within_the_budget
     assert told["rows"] == 3 and told["tokens"] == 100 + 12
     assert reader.logprobs_K.grad is not None
     assert reader.logprobs_K.grad.tolist() == pytest.approx([-1 / 3] * 3)
+
+
+def test_the_rows_are_dealt_out_over_the_optimiser_steps_of_an_update():
+    reader = Reader(*map(log, (0.5, 0.25, 0.125, 0.5, 0.25)))
+    rows = [((0,) * 3, (k,)) for k in range(5)]
+    part = AnswerLikelihood(policy=reader, rows=rows, batch_tokens=99, tokens_scored=0, turns=2)
+    learner = Learner(None, None, LearnerConfig(epochs=1, minibatches=2), others=[Trained(reader)])
+    told = learner.update(make_batch([], [part]))
+    assert reader.batches == [3, 2]
+    # What is told is the first turn's: rows 0, 2 and 4. Counts are of all turns.
+    assert told["rereading/p_right"] == pytest.approx((0.5 + 0.125 + 0.25) / 3)
+    assert told["rereading/rows"] == 5 and told["rereading/tokens"] == 20
+    # Only the second turn's rows have a gradient left.
+    assert reader.logprobs_K.grad is not None
+    assert reader.logprobs_K.grad.tolist() == pytest.approx([0, -1 / 2, 0, -1 / 2, 0])
 
 
 def test_the_least_likely_of_those_drawn_are_learned():
