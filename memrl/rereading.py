@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import exp
 from typing import NamedTuple, Protocol, cast
 
 import numpy as np
@@ -59,6 +60,8 @@ class AnswerLikelihood:
 
     policy: Rereads
     rows: Sequence[Row]
+    logprobs: Sequence[float]
+    """Of each row's answer when it was chosen, before this update."""
     batch_tokens: int
     tokens_scored: int
     """Read without gradients, to choose the rows."""
@@ -69,19 +72,19 @@ class AnswerLikelihood:
     _taken: int = field(default=0, init=False)
 
     def backward(self) -> Mapping[str, float]:
-        """Loss and ``p_right`` are those of this turn's rows, ``rows`` and ``tokens`` those of all turns together."""
+        """Add the gradients of this turn's rows. What is told is of all turns' rows, as they were chosen."""
         rows = self.rows[self._taken % self.turns :: self.turns]
         self._taken += 1
-        loss = right = 0.0
         for batch in like_length([_length(row) for row in rows], self.batch_tokens):
             logprobs_RA, mask_RA = self.policy.token_logprobs([rows[i] for i in batch])
-            answer_R = (logprobs_RA * mask_RA).sum(1)
-            share = -answer_R.sum() / len(rows)
-            share.backward()
-            loss += share.item()
-            right += answer_R.detach().exp().sum().item()
-        told = {"loss": loss, "p_right": right / max(1, len(rows)), "rows": float(len(self.rows))}
-        return told | {"tokens": float(self.tokens_scored + sum(map(_length, self.rows)))}
+            (-(logprobs_RA * mask_RA).sum() / len(rows)).backward()
+        count = len(self.rows)
+        return {
+            "loss": -sum(self.logprobs) / count,
+            "p_right": sum(map(exp, self.logprobs)) / count,
+            "rows": float(count),
+            "tokens": float(self.tokens_scored + sum(map(_length, self.rows))),
+        }
 
 
 def reread(practised: Sequence[Group], agent: Agent, config: TrainConfig, seed: Sequence[int]) -> list[LossPart]:
@@ -102,11 +105,13 @@ def reread(practised: Sequence[Group], agent: Agent, config: TrainConfig, seed: 
     if not drawn:
         return []
     requests, answers = zip(*drawn, strict=True)
-    hardest = np.argsort(reader.answer_logprobs(requests, answers), kind="stable")[:count]
+    logprobs = reader.answer_logprobs(requests, answers)
+    hardest = np.argsort(logprobs, kind="stable")[:count]
     rows = reader.answer_rows(requests, answers)
     part = AnswerLikelihood(
         policy=reader,
         rows=[rows[i] for i in hardest],
+        logprobs=[logprobs[i] for i in hardest],
         batch_tokens=config.learner.batch_tokens,
         tokens_scored=sum(map(_length, rows)),
         turns=config.learner.epochs * config.learner.minibatches,

@@ -93,9 +93,10 @@ def test_a_question_is_asked_once_a_view_and_only_where_the_view_decided_it():
 
 
 def test_the_loss_is_the_mean_of_minus_the_logprobs_in_batches_within_the_budget():
-    reader = Reader(log(0.5), log(0.25), log(0.125))
+    logprobs = [log(0.5), log(0.25), log(0.125)]
+    reader = Reader(*logprobs)
     rows = [((0,) * 3, (k,)) for k in range(3)]
-    part = AnswerLikelihood(policy=reader, rows=rows, batch_tokens=8, tokens_scored=100)
+    part = AnswerLikelihood(policy=reader, rows=rows, logprobs=logprobs, batch_tokens=8, tokens_scored=100)
     told = part.backward()
     assert reader.batches == [2, 1]
     assert told["loss"] == pytest.approx((log(2) + log(4) + log(8)) / 3)
@@ -106,14 +107,15 @@ def test_the_loss_is_the_mean_of_minus_the_logprobs_in_batches_within_the_budget
 
 
 def test_the_rows_are_dealt_out_over_the_optimiser_steps_of_an_update():
-    reader = Reader(*map(log, (0.5, 0.25, 0.125, 0.5, 0.25)))
+    logprobs = [log(p) for p in (0.5, 0.25, 0.125, 0.5, 0.25)]
+    reader = Reader(*logprobs)
     rows = [((0,) * 3, (k,)) for k in range(5)]
-    part = AnswerLikelihood(policy=reader, rows=rows, batch_tokens=99, tokens_scored=0, turns=2)
+    part = AnswerLikelihood(policy=reader, rows=rows, logprobs=logprobs, batch_tokens=99, tokens_scored=0, turns=2)
     learner = Learner(None, None, LearnerConfig(epochs=1, minibatches=2), others=[Trained(reader)])
     told = learner.update(make_batch([], [part]))
     assert reader.batches == [3, 2]
-    # What is told is the first turn's: rows 0, 2 and 4. Counts are of all turns.
-    assert told["rereading/p_right"] == pytest.approx((0.5 + 0.125 + 0.25) / 3)
+    # What is told is of all turns' rows.
+    assert told["rereading/p_right"] == pytest.approx((0.5 + 0.25 + 0.125 + 0.5 + 0.25) / 5)
     assert told["rereading/rows"] == 5 and told["rereading/tokens"] == 20
     # Only the second turn's rows have a gradient left.
     assert reader.logprobs_K.grad is not None
