@@ -32,9 +32,9 @@ def quickstart() -> TrainConfig:
         steps=30,
         env=EnvConfig(train_seeds=64),
         # Narrow on purpose: a wider projection learns the training phrasings by heart.
-        controller=ControllerConfig(width=4, hidden=32, max_ops=1),
+        controller=ControllerConfig(width=4, hidden=32, max_ops=1, subjects=True),
         rollout=RolloutConfig(tasks=2, practice_tasks=40),
-        learner=LearnerConfig(policy_learning_rate=3e-4, decay_from=0.33),
+        learner=LearnerConfig(policy_learning_rate=3e-4, rereads=16, decay_from=0.33),
     )
 
 
@@ -92,14 +92,9 @@ def controller_only() -> TrainConfig:
 
 
 def policy_only() -> TrainConfig:
-    """``quickstart`` with the controller left as it was initialised; practice would train nobody."""
+    """``quickstart`` with the controller left as it was initialised; the policy still rereads what practice asks."""
     base = quickstart()
-    return replace(
-        base,
-        recipe="policy_only",
-        controller=replace(base.controller, trained=False),
-        rollout=replace(base.rollout, practice_tasks=0),
-    )
+    return replace(base, recipe="policy_only", controller=replace(base.controller, trained=False))
 
 
 def selftrain() -> TrainConfig:
