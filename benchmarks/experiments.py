@@ -1,4 +1,4 @@
-"""Regenerate every learning claim of the README: trains the runs, evaluates them, keeps each evaluation as JSON.
+"""Regenerate the evaluations behind README.md and docs/: trains the runs, plays held-out tasks, keeps the JSON.
 
 python benchmarks/experiments.py joint --seeds 0 1 2      # four rows: untrained, controller, policy, both
 python benchmarks/experiments.py horizon --seeds 0 1 2    # the four rows at ten times the horizon

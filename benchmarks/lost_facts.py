@@ -5,7 +5,7 @@ python benchmarks/lost_facts.py RUN [RUN ...]            # 64 held-out tasks eac
 The exact tracker names the facts; the episode's own ops say what became of each. A fact is counted once for each way it
 was lost, however many questions wanted it. `spare`: something that no later question rests on stood in memory when the
 fact was let go, so that it could have been had for nothing. Result: benchmarks/results/lost_facts.json;
-the README shows the runs of `experiments.py subjects`.
+docs/main_job.md shows the runs of `experiments.py subjects`.
 """
 
 from __future__ import annotations

@@ -31,18 +31,27 @@ def sections() -> Sections:
 
 
 def filled(page: str, made: Sections, folder: Path) -> str:
-    """The page with today's table at every marked place. Raises KeyError for a section that nothing makes."""
+    """The page with today's table at every marked place.
+
+    Raises:
+        KeyError: a place names a section that nothing makes.
+        ValueError: a marker has lost its partner.
+    """
 
     def fill(place: re.Match[str]) -> str:
-        text = made[place[2]](folder) or "No results are checked in yet."
+        text = made[place[2]](folder) or f"No results of `{place[2]}` are checked in yet."
         return f"{place[1]}{text}\n{place[3]}"
 
+    places(page)
     return PLACE.sub(fill, page)
 
 
 def places(page: str) -> list[str]:
-    """Names of the sections that a page has a place for, in its order."""
-    return [place[2] for place in PLACE.finditer(page)]
+    """Names of the sections that a page has a place for, in its order. Raises ValueError for a marker left alone."""
+    found = [place[2] for place in PLACE.finditer(page)]
+    if not len(found) == page.count("<!-- results:") == page.count("<!-- end -->"):
+        raise ValueError(f"of {', '.join(found)}: a marker <!-- results: NAME --> or <!-- end --> has lost its partner")
+    return found
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def sections() -> dict[str, Callable[[Path], str | None]]:
-    """What makes each section from the folder of results; None where there are none."""
+    """What makes each section from the folder of results, which is the benchmarks' own; None where there are none."""
     return {
         "curriculum": lambda folder: curriculum() if any((folder / "curriculum").glob("*.json")) else None,
         "reflection": lambda folder: reflection() if any((folder / "reflection").glob("*.json")) else None,

@@ -198,12 +198,12 @@ class LearnerConfig:
     entropy: float = 0.01
     """Weight of the controller's entropy."""
     epochs: int = 3
-    """Passes over the controller's decisions a step; the policy's tokens are read once, in the first."""
+    """Passes over the controller's decisions a step; what the policy sampled is read once, in the first."""
     minibatches: int = 2
-    """Parts that each pass is cut into; each is one optimiser step. The policy's tokens go with the first."""
+    """Parts that each pass is cut into; each is one optimiser step. What the policy sampled goes with the first."""
     rereads: int = 0
     """Practised questions a step that the policy reads again and learns the right answer to: of four times as many
-    that are drawn, the ones it finds hardest."""
+    that are drawn, the ones it finds hardest. They are dealt out over the epochs × minibatches optimiser steps."""
     max_grad_norm: float = 1.0
     batch_tokens: int = 4096
     """Tokens, padding included, of one micro-batch of the policy."""

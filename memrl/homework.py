@@ -53,7 +53,7 @@ class OpDistil:
     lessons: Sequence[Lesson]
     weight: float
     name: str = "lesson_ops"
-    every_pass: bool = True
+    every_step: bool = True
     """The controller's lessons are cheap and are read as often as its own decisions."""
 
     def backward(self) -> Mapping[str, float]:
@@ -81,7 +81,7 @@ class OpPreference:
     """
 
     name = "lesson_ops"
-    every_pass = True
+    every_step = True
 
     def __init__(self, scorer: Scores, lessons: Sequence[Lesson], weight: float, beta: float) -> None:
         self._scorer, self._lessons, self._weight, self._beta = scorer, lessons, weight, beta

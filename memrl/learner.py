@@ -1,7 +1,8 @@
 """Batch to optimiser steps: policy (LoRA) and controller learn from the same episodes, in one optimiser.
 
-The loss is a sum of parts, one per actor, each normalised by its own count (``batch.py``). The policy's tokens are
-read once, on-policy; the controller's decisions are cheap and are read ``epochs`` times under the clip.
+The loss is a sum of parts, one per actor, each normalised by its own count (``batch.py``). What the policy sampled is
+read once, on-policy, with the first optimiser step; the controller's decisions are cheap and are read ``epochs`` times
+under the clip.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class Learner:
         """Learn from a batch; returns means over its optimiser steps.
 
         Raises:
-            FloatingPointError: a gradient is not finite; the weights are as they were.
+            FloatingPointError: a gradient is not finite; the optimiser step that met it changed no weight.
         """
         if self._optimizer is None:
             return {}
@@ -117,11 +118,11 @@ class Learner:
             if self._policy is not None and tokens and i == 0:
                 _add(totals, self._learn_tokens(self._policy, tokens), 1.0)
             for part in _due(batch.parts, first=i == 0):
-                told = {f"{part.name}/{name}": value for name, value in part.backward().items()}
-                _add(totals, told, 1.0 if i == 0 else 0.0)
+                told = part.backward()
+                if i == 0:
+                    _add(totals, {f"{part.name}/{name}": value for name, value in told.items()}, 1.0)
             _add(totals, self._step(), 1.0 / len(parts))
-            # A further part may have trained the policy, so its merged weights are stale as well.
-            self._bump(tokens_read=bool(_due(batch.parts, first=i == 0) or (tokens and i == 0)))
+            self._bump()
         self._updates += 1
         totals["token_rows"] = float(len(batch.tokens))
         totals["op_decisions"] = float(len(batch.ops) if batch.ops is not None else 0)
@@ -197,10 +198,11 @@ class Learner:
         self._optimizer.step()
         return {"grad_norm": max(norm.item() for norm in norms)}
 
-    def _bump(self, tokens_read: bool) -> None:
+    def _bump(self) -> None:
+        """Tell the actors that their weights changed: the policy's did if anything gave them a gradient."""
         if self._controller is not None:
             self._controller.bump()
-        if self._policy is not None and tokens_read:
+        if self._policy is not None and any(p.grad is not None for p in self._policy.parameters()):
             self._policy.bump()
 
     def state_dict(self) -> dict[str, Any]:
@@ -227,7 +229,7 @@ def falling(done: int, total: int, start: float) -> float:
 
 def _due(parts: Sequence[LossPart], first: bool) -> Sequence[LossPart]:
     """All with the first optimiser step, then those that want to be asked at every one and say so."""
-    return parts if first else [part for part in parts if getattr(part, "every_pass", False)]
+    return parts if first else [part for part in parts if getattr(part, "every_step", False)]
 
 
 def _padded(values: Sequence[Sequence[float]], like_RA: Tensor) -> Tensor:

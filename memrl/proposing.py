@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Protocol
 class LossPart(Protocol):
     """A further share of an update, beside the policy's and the controller's own: lessons, a proposer's tasks.
 
-    It is read with the first optimiser step of an update; one with an attribute ``every_pass`` that is true, with every
-    one, since it is cheap or deals out what it has over them.
+    It is asked once an update, with the first optimiser step. A part whose attribute ``every_step`` is true is asked at
+    every one: it is cheap, or it deals out what it has over them.
     """
 
     name: str

@@ -55,7 +55,7 @@ class Asked(NamedTuple):
 class AnswerLikelihood:
     """``-mean_R log p(right answer | question and view)``: the maximum likelihood of answers that are known.
 
-    Each optimiser step of the update reads its own share of the rows, every ``turns``-th one.
+    Each optimiser step of the update reads its own share of the rows, every ``turns``-th one; R are those of a share.
     """
 
     policy: Rereads
@@ -65,10 +65,10 @@ class AnswerLikelihood:
     batch_tokens: int
     tokens_scored: int
     """Read without gradients, to choose the rows."""
-    turns: int = 1
+    turns: int
     """Optimiser steps that share the rows; should an update have fewer, the last shares stay unread."""
     name: str = "rereading"
-    every_pass: bool = True
+    every_step: bool = True
     _taken: int = field(default=0, init=False)
 
     def backward(self) -> Mapping[str, float]:

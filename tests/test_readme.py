@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -37,11 +36,16 @@ def test_the_tables_are_those_of_the_result_files():
 
 def test_a_paired_difference_is_taken_task_by_task(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    from paired_table import difference
+    from paired_table import differences
+    from task_statistics import interval, task_means
 
-    a_ST, b_ST = np.array([[1.0, 0.5, 1.0], [1.0, 1.0, 0.0]]), np.array([[0.5, 0.5, 1.0], [0.5, 0.5, 0.5]])
-    # By task 0.5, 0.25, -0.25: their mean is 1/6, their variance (1/9 + 1/144 + 25/144) / 2 = 7/48.
-    assert difference(a_ST, b_ST) == pytest.approx((1 / 6, 1.96 * (7 / 48 / 3) ** 0.5))
+    a_ST, b_ST = [[1.0, 0.5, 1.0, 1.0], [1.0, 1.0, 0.0, 1.0]], [[0.5, 0.5, 1.0, 1.0], [0.5, 0.5, 0.5, None]]
+    gaps_ST = differences(a_ST, b_ST)
+    # The last task failed for somebody, so it counts for nobody.
+    assert gaps_ST.tolist() == [[0.5, 0.0, 0.0], [0.5, 0.5, -0.5]]
+    # By task 0.5, 0.25, -0.25: their variance is (1/9 + 1/144 + 25/144) / 2 = 7/48; t of two degrees is 4.3027.
+    assert interval(gaps_ST.mean(axis=0)) == pytest.approx(4.3027 * (7 / 48 / 3) ** 0.5, rel=1e-4)
+    assert task_means(b_ST).tolist() == [0.5, 0.5, 0.75]
 
 
 def test_every_table_has_a_place_on_some_page_and_at_most_one_on_each(monkeypatch):
@@ -59,9 +63,11 @@ def test_a_table_that_nothing_makes_is_an_error_and_one_without_results_says_so(
 
     page = "Before.\n<!-- results: speed -->\nold\n<!-- end -->\nAfter.\n"
     assert filled(page, {"speed": lambda folder: "new"}, ROOT) == page.replace("old", "new")
-    assert "No results are checked in yet." in filled(page, {"speed": lambda folder: None}, ROOT)
+    assert "No results of `speed` are checked in yet." in filled(page, {"speed": lambda folder: None}, ROOT)
     with pytest.raises(KeyError, match="speed"):
         filled(page, {}, ROOT)
+    with pytest.raises(ValueError, match=r"of lost: a marker .* has lost its partner"):
+        filled("<!-- results: lost -->\n" + page, {"speed": lambda folder: "new"}, ROOT)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -125,7 +125,7 @@ def test_a_reflection_of_negative_advantage_becomes_less_likely():
     assert weights.grad.tolist() == pytest.approx([0.125, 0.125])  # pyright: ignore[reportOptionalMemberAccess]
 
 
-def test_only_the_controllers_lessons_are_read_in_every_pass():
+def test_only_the_controllers_lessons_are_read_in_every_step():
     ops, answers = OpDistil(Logits(0.0, 0.0, 0.0), [lesson(1)], 1.0), AnswerDistil(Bytes(), [], 1.0)
     preference = OpPreference(Logits(0.0, 0.0, 0.0), [lesson(1)], 1.0, 1.0)
     assert list(_due([ops, answers, preference], first=True)) == [ops, answers, preference]

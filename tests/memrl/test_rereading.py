@@ -96,7 +96,7 @@ def test_the_loss_is_the_mean_of_minus_the_logprobs_in_batches_within_the_budget
     logprobs = [log(0.5), log(0.25), log(0.125)]
     reader = Reader(*logprobs)
     rows = [((0,) * 3, (k,)) for k in range(3)]
-    part = AnswerLikelihood(policy=reader, rows=rows, logprobs=logprobs, batch_tokens=8, tokens_scored=100)
+    part = AnswerLikelihood(policy=reader, rows=rows, logprobs=logprobs, batch_tokens=8, tokens_scored=100, turns=1)
     told = part.backward()
     assert reader.batches == [2, 1]
     assert told["loss"] == pytest.approx((log(2) + log(4) + log(8)) / 3)
@@ -120,6 +120,18 @@ def test_the_rows_are_dealt_out_over_the_optimiser_steps_of_an_update():
     # Only the second turn's rows have a gradient left.
     assert reader.logprobs_K.grad is not None
     assert reader.logprobs_K.grad.tolist() == pytest.approx([0, -1 / 2, 0, -1 / 2, 0])
+
+
+def test_with_fewer_rows_than_optimiser_steps_the_last_ones_read_nothing():
+    reader = Reader(log(0.5))
+    part = AnswerLikelihood(
+        policy=reader, rows=[((0,), (0,))], logprobs=[log(0.5)], batch_tokens=8, tokens_scored=0, turns=2
+    )
+    told = Learner(None, None, LearnerConfig(epochs=2, minibatches=1), others=[Trained(reader)]).update(
+        make_batch([], [part])
+    )
+    assert reader.batches == [1]
+    assert told["rereading/loss"] == pytest.approx(log(2))
 
 
 def test_the_least_likely_of_those_drawn_are_learned():
