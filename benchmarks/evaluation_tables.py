@@ -91,10 +91,7 @@ def _section(name: str, folder: Path) -> str | None:
     shown = categories if len(categories) > 1 else []
     head = ["controller", "success", "95 % interval", "by seed", "tokens/step", "ms/step", *shown]
     names = list(dict.fromkeys(row["controller"] for e in evaluations for row in e["rows"]))
-    lines = [
-        _line(name, [row for e in evaluations for row in e["rows"] if row["controller"] == name], shown)
-        for name in names
-    ]
+    lines = [_line(controller, _rows(folder / name, controller), shown) for controller in names]
     return f"**{TITLES[name]}.** {setting}.\n\n{table(head, lines)}"
 
 

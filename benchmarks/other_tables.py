@@ -16,10 +16,11 @@ Found = Mapping[str, Any]
 def sections() -> dict[str, Callable[[Path], str | None]]:
     """What makes each section from the folder of results; None where there are none."""
     one_file = (lost_facts, horizon_time, credit_truth, vs_trl, controller, learner, kill_resume)
-    return {make.__name__: partial(_of_file, make) for make in one_file} | {"credit_curves": _of_curves}
+    return {make.__name__: partial(of_file, make) for make in one_file} | {"credit_curves": _of_curves}
 
 
-def _of_file(make: Callable[[Found], str], folder: Path) -> str | None:
+def of_file(make: Callable[[Found], str], folder: Path) -> str | None:
+    """The section of the one result file that is named as what makes it."""
     path = folder / f"{make.__name__}.json"
     return make(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 

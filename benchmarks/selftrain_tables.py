@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from other_tables import of_file
 
 
 def sections() -> dict[str, Callable[[Path], str | None]]:
@@ -13,13 +15,8 @@ def sections() -> dict[str, Callable[[Path], str | None]]:
     return {
         "curriculum": lambda folder: curriculum() if any((folder / "curriculum").glob("*.json")) else None,
         "reflection": lambda folder: reflection() if any((folder / "reflection").glob("*.json")) else None,
-        "collapse": _of_collapse,
+        "collapse": partial(of_file, collapse),
     }
-
-
-def _of_collapse(folder: Path) -> str | None:
-    path = folder / "collapse.json"
-    return collapse(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
 def curriculum() -> str:

@@ -130,11 +130,10 @@ class Learner:
 
     def _op_parts(self, batch: Batch) -> list[OpBatch | None]:
         """What each optimiser step of this update reads of the controller's decisions."""
-        epochs = range(self._config.epochs)
+        epochs, minibatches = self._config.epochs, self._config.minibatches
         if self._controller is None or batch.ops is None:
-            further = _due(batch.parts, first=False)
-            return [None for _ in epochs for _ in range(self._config.minibatches)] if further else [None]
-        return [part for _ in epochs for part in batch.ops.shuffled(self._config.minibatches, self._rng)]
+            return [None] * (epochs * minibatches if _due(batch.parts, first=False) else 1)
+        return [part for _ in range(epochs) for part in batch.ops.shuffled(minibatches, self._rng)]
 
     def _learn_ops(self, controller: TrainableScorer, ops: OpBatch) -> dict[str, float]:
         config = self._config

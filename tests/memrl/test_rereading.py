@@ -55,12 +55,16 @@ class Reader:
 
 
 class Trained:
-    """A reader as the learner sees any other network."""
+    """A reader as the learner sees any network that further parts train; counts how often its weights changed."""
 
     learning_rate = 1e-3
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
+        self.bumps = 0
+
+    def bump(self) -> None:
+        self.bumps += 1
 
     def parameters(self) -> Iterator[Any]:
         yield self._reader.logprobs_K
@@ -127,10 +131,10 @@ def test_with_fewer_rows_than_optimiser_steps_the_last_ones_read_nothing():
     part = AnswerLikelihood(
         policy=reader, rows=[((0,), (0,))], logprobs=[log(0.5)], batch_tokens=8, tokens_scored=0, turns=2
     )
-    told = Learner(None, None, LearnerConfig(epochs=2, minibatches=1), others=[Trained(reader)]).update(
-        make_batch([], [part])
-    )
+    policy: Any = Trained(reader)
+    told = Learner(policy, None, LearnerConfig(epochs=2, minibatches=1)).update(make_batch([], [part]))
     assert reader.batches == [1]
+    assert policy.bumps == 1, "the second optimiser step changed no weight of the policy"
     assert told["rereading/loss"] == pytest.approx(log(2))
 
 
