@@ -24,20 +24,20 @@ from rich.console import Console
 from rich.table import Table
 
 from memory_stores.files import write_json
-from memrl import build
 from memrl.algos.task_reward import INVALID
-from memrl.config import TrainConfig
+from memrl.contracts.config import TrainConfig
+from memrl.contracts.protocols import Proposal, TaskProposer
 from memrl.curricula._visits import SOURCES, Drawn
 from memrl.curricula.written import TRIES, Written
 from memrl.envs.memworld.bank import Bank
 from memrl.envs.memworld.env import MemWorldFamily
 from memrl.envs.memworld.gates import Judgement, judge
 from memrl.envs.memworld.workshop import MemWorldWorkshop
-from memrl.protocols import Proposal, TaskProposer
 from memrl.recipes import recipe
-from memrl.run import read_metrics
-from memrl.task_report import is_new, read_task_log
+from memrl.reporting.task_report import is_new, read_task_log
 from memrl.train import train
+from memrl.training import build
+from memrl.training.run_folder import read_metrics
 
 THETA = {"horizon": 12, "objects": 2, "places": 4, "questions": 3, "delay": 2}
 NEVER = 1e9

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from machine import machine
 
-from memrl.build import build
+from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice
+from memrl.contracts.types import Episode, OpDecision, Task
 from memrl.evaluate import held_out_tasks
-from memrl.protocols import Agent, ControllerRequest, OpChoice
 from memrl.recipes import recipe
-from memrl.rollout import Seat, play_all, play_episode
-from memrl.types import Episode, OpDecision, Task
+from memrl.rollouts.play import Seat, play_all, play_episode
+from memrl.training.build import build
 
 RESULT = Path(__file__).parent / "results" / "controller.json"
 EPISODES = 64

@@ -26,16 +26,16 @@ from typing import Any
 
 from other_tables import credit_curves
 
-from memrl.batch import make_batch
-from memrl.build import Parts, build
-from memrl.config import TrainConfig
-from memrl.credit import ESTIMATORS, give_credit
+from memrl.advantages.credit import ESTIMATORS, give_credit
+from memrl.contracts.config import TrainConfig
+from memrl.contracts.protocols import Agent, PolicyRequest
+from memrl.contracts.types import TokenDecision
 from memrl.evaluate import evaluate_agent, held_out_tasks
 from memrl.policies.exact import ExactReader
-from memrl.protocols import Agent, PolicyRequest
 from memrl.recipes import recipe
-from memrl.rollout import play_groups
-from memrl.types import TokenDecision
+from memrl.rollouts.play import play_groups
+from memrl.training.batch import make_batch
+from memrl.training.build import Parts, build
 
 RESULTS = Path(__file__).parent / "results" / "credit_curves"
 GROUP = 8

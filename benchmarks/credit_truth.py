@@ -6,8 +6,8 @@ python benchmarks/credit_truth.py --worlds 12 --continuations 16        # a look
 The value of an op, in small MemWorlds with a partly trained controller and a reader without error: the mean return
 over continuations from the same state with the op, minus the same with Keep in its place, the controller sampling.
 Two truths are kept: against Keep (``value``), and against what the controller would have done, itself included
-(``advantage``, what a policy gradient wants). Every estimator of ``memrl.credit.ESTIMATORS`` is scored by Spearman's
-rank correlation over the ops that were not Keep, with a 95 % bootstrap interval over worlds.
+(``advantage``, what a policy gradient wants). Every estimator of ``advantages.credit.ESTIMATORS`` is scored by
+Spearman's rank correlation over the ops that were not Keep, with a 95 % bootstrap interval over worlds.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from memrl.batch import make_batch
-from memrl.build import build_agent, build_curriculum, build_family
-from memrl.config import CreditConfig, MemoryConfig, RolloutConfig, TrainConfig
-from memrl.credit import ESTIMATORS, give_credit
-from memrl.credits.contract import Scene
-from memrl.credits.gains import OpAt, ops
-from memrl.credits.same_state import KEEP, Branch, mean_returns
-from memrl.learner import Learner
+from memrl.advantages.contract import Scene
+from memrl.advantages.credit import ESTIMATORS, give_credit
+from memrl.advantages.gains import OpAt, ops
+from memrl.advantages.same_state import KEEP, Branch, mean_returns
+from memrl.contracts.config import CreditConfig, MemoryConfig, RolloutConfig, TrainConfig
+from memrl.contracts.protocols import Agent, PolicyRequest
+from memrl.contracts.types import Episode, TokenDecision
 from memrl.policies.exact import ExactReader
-from memrl.protocols import Agent, PolicyRequest
 from memrl.recipes import recipe
-from memrl.rollout import play_groups
-from memrl.types import Episode, TokenDecision
+from memrl.rollouts.play import play_groups
+from memrl.training.batch import make_batch
+from memrl.training.build import build_agent, build_curriculum, build_family
+from memrl.training.learner import Learner
 
 RESULTS = Path(__file__).parent / "results" / "credit_truth.json"
 WORLD = {"horizon": 16, "objects": 3, "places": 6, "questions": 5, "delay": 3}

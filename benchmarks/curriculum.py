@@ -25,20 +25,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from memrl.batch import make_batch
-from memrl.build import build_agent, build_curriculum, build_family, build_memory, keep_cost
-from memrl.config import TrainConfig
-from memrl.credit import give_credit
+from memrl.advantages.credit import give_credit
+from memrl.contracts.config import TrainConfig
+from memrl.contracts.protocols import Agent
+from memrl.contracts.types import Group, Task
 from memrl.curricula.recorded import played_tasks
-from memrl.envs.coins import is_coin
+from memrl.envs.memworld.coins import is_coin
 from memrl.envs.memworld.program import program_of
 from memrl.evaluate import EVAL_SEED
-from memrl.learner import Learner
 from memrl.policies.exact import ExactReader
-from memrl.protocols import Agent
 from memrl.recipes import recipe
-from memrl.rollout import Seat, play_all, play_episode, play_groups
-from memrl.types import Group, Task
+from memrl.rollouts.play import Seat, play_all, play_episode, play_groups
+from memrl.training.batch import make_batch
+from memrl.training.build import build_agent, build_curriculum, build_family, build_memory, keep_cost
+from memrl.training.learner import Learner
 
 RESULTS = Path(__file__).parent / "results" / "curriculum"
 LOGS = Path("runs") / "curriculum"

@@ -21,12 +21,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from memrl.build import build_agent
 from memrl.evaluate import EvalReport, evaluate, evaluate_agent, for_evaluation
 from memrl.policies.exact import ExactReader
 from memrl.recipes import recipe
-from memrl.run import is_finished, is_run, load_run
 from memrl.train import train
+from memrl.training.build import build_agent
+from memrl.training.run_folder import is_finished, is_run, load_run
 
 RESULTS = Path(__file__).parent / "results"
 LONG = 10

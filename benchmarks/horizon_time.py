@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from machine import machine
 
-from memrl.build import build_agent, build_family
-from memrl.protocols import Agent
-from memrl.rollout import Seat, play_all, play_episode
-from memrl.run import load_run
+from memrl.contracts.protocols import Agent
+from memrl.rollouts.play import Seat, play_all, play_episode
+from memrl.training.build import build_agent, build_family
+from memrl.training.run_folder import load_run
 
 RESULT = Path(__file__).parent / "results" / "horizon_time.json"
 

@@ -25,15 +25,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from memrl.build import ENVS, build
-from memrl.checkpoints import checkpoint_files, read_state
-from memrl.config import TrainConfig
+from memrl.contracts.config import TrainConfig
+from memrl.contracts.protocols import Env, Outcome
+from memrl.contracts.types import Action, Observation, Say, Task
 from memrl.envs.memworld.env import MemWorldFamily
-from memrl.protocols import Env, Outcome
 from memrl.recipes import recipe
-from memrl.run import is_finished, is_run
 from memrl.train import train
-from memrl.types import Action, Observation, Say, Task
+from memrl.training.build import ENVS, build
+from memrl.training.checkpoints import checkpoint_files, read_state
+from memrl.training.run_folder import is_finished, is_run
 
 STEPS = 6
 

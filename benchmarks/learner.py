@@ -25,13 +25,13 @@ from rich.console import Console
 from rich.table import Table
 
 from memrl.algos.losses import clipped_surrogate
-from memrl.batch import Batch, TokenRow, merge_equal, micro_batches
-from memrl.config import LearnerConfig, PolicyConfig
-from memrl.learner import Learner
+from memrl.contracts.config import LearnerConfig, PolicyConfig
 from memrl.policies import loading
 from memrl.policies.hf import HFPolicy
 from memrl.policies.prompts import render
 from memrl.policies.sampling import pad_left
+from memrl.training.batch import Batch, TokenRow, merge_equal, micro_batches
+from memrl.training.learner import Learner
 
 RESULT = Path(__file__).parent / "results" / "learner.json"
 SIBLINGS = 8
@@ -136,7 +136,7 @@ def void(_: object) -> None:
 
 
 def variants(policy: HFPolicy, everything: Sequence[TokenRow], budget: int) -> dict[str, Callable[[], None]]:
-    import memrl.learner
+    import memrl.training.learner
 
     rows = merge_equal(everything)
     kept = [row for row in everything if row.advantage]
@@ -145,7 +145,7 @@ def variants(policy: HFPolicy, everything: Sequence[TokenRow], budget: int) -> d
         "bare pass (floor)": bare_pass(policy, rows, budget),
         "learner": step,
         "fused attention backwards": patched(step, loading, "SHORT", 0),
-        "no length buckets": patched(step, memrl.learner, "micro_batches", in_given_order),
+        "no length buckets": patched(step, memrl.training.learner, "micro_batches", in_given_order),
         "LM head on all positions": whole_logits(policy, rows, budget),
         "with an old-logprob pass": with_old_pass(policy, rows, budget),
         "equal rows not merged": learner_step(policy, kept, budget),

@@ -20,15 +20,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from memrl.build import build_agent
+from memrl.contracts.protocols import Agent
+from memrl.contracts.types import Episode, OpDecision
 from memrl.envs.memworld.env import MemWorldFamily
 from memrl.evaluate import held_out_tasks
 from memrl.policies.exact import ExactReader
-from memrl.protocols import Agent
 from memrl.reflectors.evidence import Evidence, Missing
-from memrl.rollout import Seat, play_all, play_episode
-from memrl.run import load_run
-from memrl.types import Episode, OpDecision
+from memrl.rollouts.play import Seat, play_all, play_episode
+from memrl.training.build import build_agent
+from memrl.training.run_folder import load_run
 
 RESULT = Path(__file__).parent / "results" / "lost_facts.json"
 SEED = 7

@@ -26,18 +26,18 @@ import numpy as np
 import torch
 from credit_curves import CountingReader
 
-from memrl.batch import make_batch
-from memrl.build import Parts, build
-from memrl.config import TrainConfig
+from memrl.advantages.credit import give_credit
+from memrl.contracts.config import TrainConfig
+from memrl.contracts.protocols import Agent, Lesson
+from memrl.contracts.types import Group, Task
 from memrl.controllers.advice import advice_of
-from memrl.credit import give_credit
 from memrl.evaluate import held_out_tasks
-from memrl.proof import places, replayed, siblings_of, try_rules, without_rules
-from memrl.protocols import Agent, Lesson
 from memrl.recipes import recipe
-from memrl.reflect import Reflecting
-from memrl.rollout import Seat, play_all, play_episode, play_groups
-from memrl.types import Group, Task
+from memrl.reflection.proof import places, replayed, siblings_of, try_rules, without_rules
+from memrl.reflection.study import Reflecting
+from memrl.rollouts.play import Seat, play_all, play_episode, play_groups
+from memrl.training.batch import make_batch
+from memrl.training.build import Parts, build
 
 RESULTS = Path(__file__).parent / "results" / "reflection"
 ARMS = ("off", "in_context", "distil", "dpo", "distil_memory")
@@ -195,7 +195,7 @@ def wrong(seed: int, options: argparse.Namespace) -> None:
 
 def build_study(config: TrainConfig, parts: Parts) -> Any:
     """Reflection as ``config`` says over an agent in hand."""
-    from memrl.build import build_reflection
+    from memrl.training.build import build_reflection
 
     return build_reflection(config, parts.agent, parts.practice)[0]
 

@@ -26,14 +26,14 @@ from torch import Tensor
 from transformers import DynamicCache, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportPrivateImportUsage]
 
-from memrl.config import TrainConfig
+from memrl.contracts.config import TrainConfig
+from memrl.contracts.protocols import EnvFamily
+from memrl.contracts.types import Kind, Observation, Task
 from memrl.policies.hf import HFPolicy
 from memrl.policies.loading import SHORT, stop_tokens
 from memrl.policies.merging import MergedWeights
 from memrl.policies.prompts import ANSWER, HEADER, parse_answer
 from memrl.policies.sampling import draw, pad_left
-from memrl.protocols import EnvFamily
-from memrl.types import Kind, Observation, Task
 
 # Shapes: R rows, S new tokens of the longest row, K tokens in the cache.
 

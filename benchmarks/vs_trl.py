@@ -36,9 +36,9 @@ from rich.console import Console
 from rich.table import Table
 
 from memory_stores.files import write_json
-from memrl.config import TrainConfig
+from memrl.contracts.config import TrainConfig
+from memrl.contracts.types import Task
 from memrl.recipes import recipe
-from memrl.types import Task
 
 RESULT = Path(__file__).parent / "results" / "vs_trl.json"
 SIDES = ("trl", "memrl", "memrl, every row")
@@ -124,7 +124,7 @@ def child(job: Job, out: Path) -> None:
     """Play one job; the parent reads ``out``."""
     import torch
 
-    from memrl.checkpoints import seed_everything
+    from memrl.training.checkpoints import seed_everything
 
     torch.set_num_threads(job.threads)
     config = job.config()
@@ -143,7 +143,7 @@ def steps_of_tasks(job: Job, theta: Any) -> list[list[Task]]:
 
 def _saved(job: Job) -> dict[str, Any]:
     """States of the run that the actors start from; empty where they start fresh."""
-    from memrl.run import load_run
+    from memrl.training.run_folder import load_run
 
     return dict(load_run(job.start)[1]) if job.start else {}
 
@@ -151,8 +151,8 @@ def _saved(job: Job) -> dict[str, Any]:
 def _trl(config: TrainConfig, job: Job, out: Path) -> None:
     import trl_side
 
-    from memrl.build import build_family
     from memrl.policies.hf import HFPolicy
+    from memrl.training.build import build_family
 
     family, policy = build_family(config.env), HFPolicy(config.policy, seed=config.seed)
     if saved := _saved(job):
@@ -163,11 +163,11 @@ def _trl(config: TrainConfig, job: Job, out: Path) -> None:
 
 
 def _memrl(config: TrainConfig, job: Job, out: Path) -> None:
-    from memrl.batch import make_batch
-    from memrl.build import build
-    from memrl.credit import give_credit
-    from memrl.rollout import play_groups
-    from memrl.types import TokenDecision
+    from memrl.advantages.credit import give_credit
+    from memrl.contracts.types import TokenDecision
+    from memrl.rollouts.play import play_groups
+    from memrl.training.batch import make_batch
+    from memrl.training.build import build
 
     parts = build(config)
     agent, learner = parts.agent, parts.learner

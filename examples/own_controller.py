@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from memory_stores.types import Overwrite, Write
-from memrl.build import build_agent, build_controller
+from memrl.contracts.protocols import ControllerRequest, OpChoice
 from memrl.evaluate import held_out_tasks, play_row
 from memrl.policies.exact import ExactReader
-from memrl.protocols import ControllerRequest, OpChoice
 from memrl.recipes import recipe
+from memrl.training.build import build_agent, build_controller
 
 
 class FirstCome:

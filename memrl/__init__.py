@@ -15,27 +15,24 @@ in one loop that fits on one page, on tasks that a curriculum draws and whose an
 Floors (a module imports floors below it, or its own floor as listed in tests/test_architecture.py)
 
     0  memory_stores/   items, edges, eight ops; token store, graph, archive behind one apply(). No torch, no memrl.
-    1  types.py         Task, Observation, Decision, Step, Episode, Group: what flows. No torch.
-       protocols.py     Env, Policy, Controller, Reflector, Curriculum: five contracts on one page. No torch.
-       proposing.py     what joins one who proposes tasks to the curriculum and to the learner
-       config.py        every knob of a run, frozen; config_io.py reads and writes it. errors.py draws the tree.
+    1  contracts/       types (what flows), protocols (what a part must do), config, errors. No torch.
     2  algos/           pure functions: advantages, losses, learnability.
     3  parts            one plural folder a contract, one file a part; no part imports another folder's part:
-       envs/            memworld/ (the built-in world) and environments over real text
+       envs/            worlds, and environments over real text
        policies/        hf.py (any transformers causal LM with LoRA), exact.py (reads without error), scripted.py
-       controllers/     scorer.py (learned), the rules it must beat, the oracle; proposals.py (which ops are on offer)
+       controllers/     scorer.py (learned), the rules it must beat, the oracle; offers.py (which ops are on offer)
        reflectors/      tracker.py (reads failures by the trackers), lm.py (the policy's own words)
        curricula/       written.py (writes its own tasks), the hand-made and published ones it is measured against
        proposers/       axes.py (a small network over theta), lm.py (the policy writes the task's JSON under its schema)
-    4  verbs            rollout.py (play), credit.py (give credit, by an estimator of credits/), batch.py (decisions to
-                        tensors), metrics.py, warmup.py, checkpoints.py (written whole or not at all), progress.py
-                        reflect.py (failures to lessons: text_guard.py, proof.py by replay and siblings, rule_memory.py,
-                        second_attempt.py, homework.py as shares of the loss); rereading.py (practised questions
-                        that the policy learns to answer)
-    5  learner.py       a batch to optimiser steps; run.py (the run folder); build.py (config to parts);
-                        watch.py (alarms, and the way back from a step that did harm)
-    6  train.py         THE PAGE: read it first; evaluate.py, agent.py (wrap), recipes.py, report.py, plots.py
-    7  cli.py           what a user types; show.py, chat.py
+    4  rollouts/        play.py (the story of a step), replay.py, continuation.py, guards.py
+       advantages/      credit.py (credit for every decision), by one estimator a file
+       reflection/      study.py (failures to lessons): text guard, proof by replay and siblings, rules,
+                        second attempts, auxiliary losses
+    5  training/        batch.py (decisions to tensors), learner.py, run_folder.py, build.py (config to parts),
+                        rereading.py, warm_up.py, collapse_monitor.py
+       reporting/       metrics, tables, plots
+    6  train.py         THE PAGE: read it first; evaluate.py, agent.py (wrap), recipes.py
+    7  cli/             what a user types
 
 Nouns
 
@@ -46,7 +43,7 @@ Nouns
     Episode        the unit of accounting: how many rows it became does not change its weight in the loss
     Group          tries at one task, each starting from a fork of the same memory; advantages are relative to it
 
-The story of one step (rollout.play_episode reads like it)
+The story of one step (rollouts/play.py reads like it)
 
     observation -> controller: which Retrieve, if any?    only where the environment asks; its hits go into view
                 -> policy answers                         it sees the token memory, the hits and the observation
@@ -71,8 +68,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from memrl.agent import Answer, MemoryAgent, wrap
-    from memrl.config import TrainConfig
-    from memrl.errors import InputError, MemrlError
+    from memrl.contracts.config import TrainConfig
+    from memrl.contracts.errors import InputError, MemrlError
     from memrl.evaluate import EvalReport, evaluate
     from memrl.recipes import RECIPES, recipe
     from memrl.train import train
@@ -81,10 +78,10 @@ _HOME = {
     "RECIPES": "recipes",
     "Answer": "agent",
     "EvalReport": "evaluate",
-    "InputError": "errors",
+    "InputError": "contracts.errors",
     "MemoryAgent": "agent",
-    "MemrlError": "errors",
-    "TrainConfig": "config",
+    "MemrlError": "contracts.errors",
+    "TrainConfig": "contracts.config",
     "evaluate": "evaluate",
     "recipe": "recipes",
     "train": "train",

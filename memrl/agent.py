@@ -15,14 +15,14 @@ import numpy as np
 
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Keep, MemoryOp
-from memrl.build import build_agent
-from memrl.config import ControllerConfig, MemoryConfig, PolicyConfig, TrainConfig
-from memrl.errors import DataError
+from memrl.contracts.config import ControllerConfig, MemoryConfig, PolicyConfig, TrainConfig
+from memrl.contracts.errors import DataError
+from memrl.contracts.protocols import Agent
+from memrl.contracts.types import Kind, Observation, OpDecision, Say, Task, ViewLine
 from memrl.policies.hf import HFPolicy
-from memrl.protocols import Agent
-from memrl.rollout import Seat, answer_question, take_in
-from memrl.run import is_run, load_run
-from memrl.types import Kind, Observation, OpDecision, Say, Task, ViewLine
+from memrl.rollouts.play import Seat, answer_question, take_in
+from memrl.training.build import build_agent
+from memrl.training.run_folder import is_run, load_run
 
 WRAPPED = Task(env="conversation", theta=None, seed=0, split="eval")
 

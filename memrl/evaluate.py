@@ -14,14 +14,14 @@ import numpy as np
 
 from memory_stores.bm25_store import Bm25Store
 from memory_stores.memory import AgentMemory
-from memrl.build import CONTROLLERS, build_agent, build_controller, build_family, keep_cost, pick
-from memrl.config import EnvConfig, TrainConfig
-from memrl.errors import ConfigError
-from memrl.metrics import count_refused
-from memrl.protocols import Agent, Bounds
-from memrl.rollout import Seat, play_all, play_episode
-from memrl.run import load_run
-from memrl.types import End, Episode, Task
+from memrl.contracts.config import EnvConfig, TrainConfig
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.protocols import Agent, Bounds
+from memrl.contracts.types import End, Episode, Task
+from memrl.reporting.metrics import count_refused
+from memrl.rollouts.play import Seat, play_all, play_episode
+from memrl.training.build import CONTROLLERS, build_agent, build_controller, build_family, keep_cost, pick
+from memrl.training.run_folder import load_run
 
 UNLIMITED = 10**9
 EVAL_SEED = 1_000_003

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from memrl.config import (
+from memrl.contracts.config import (
     ControllerConfig,
     CurriculumConfig,
     EnvConfig,
@@ -20,9 +20,9 @@ from memrl.config import (
     WarmStartConfig,
     WatchConfig,
 )
-from memrl.config_io import changed
+from memrl.contracts.config_io import changed
+from memrl.contracts.errors import ConfigError
 from memrl.envs.memworld.presets import path_world
-from memrl.errors import ConfigError
 
 
 def quickstart() -> TrainConfig:

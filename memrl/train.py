@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from memrl.batch import make_batch
-from memrl.build import build
-from memrl.config import TrainConfig
-from memrl.credit import give_credit
-from memrl.metrics import summarise
-from memrl.rereading import reread
-from memrl.rollout import play_groups
-from memrl.run import Run
-from memrl.warmup import warm_up
+from memrl.advantages.credit import give_credit
+from memrl.contracts.config import TrainConfig
+from memrl.reporting.metrics import summarise
+from memrl.rollouts.play import play_groups
+from memrl.training.batch import make_batch
+from memrl.training.build import build
+from memrl.training.rereading import reread
+from memrl.training.run_folder import Run
+from memrl.training.warm_up import warm_up
 
 
 def train(config: TrainConfig, resume: Path | None = None) -> Path:

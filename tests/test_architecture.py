@@ -14,24 +14,14 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("memory_stores",),
-    ("memrl.errors", "memrl.types", "memrl.proposing", "memrl.protocols", "memrl.config", "memrl.config_io"),
+    ("memrl.contracts",),
     ("memrl.algos",),
     ("memrl.envs", "memrl.policies", "memrl.controllers", "memrl.reflectors", "memrl.curricula",
      "memrl.proposers"),
-    (
-        "memrl.metrics", "memrl.guards", "memrl.rollout", "memrl.replay",
-        "memrl.credits", "memrl.credit",
-        "memrl.rule_memory", "memrl.text_guard", "memrl.homework", "memrl.proof", "memrl.second_attempt",
-        "memrl.reflect", "memrl.rereading",
-        "memrl.batch", "memrl.progress",
-        "memrl.checkpoints", "memrl.warmup", "memrl.watch",
-    ),
-    ("memrl.learner", "memrl.run", "memrl.build"),
-    (
-        "memrl.recipes", "memrl.plots", "memrl.task_report", "memrl.task_plots", "memrl.report", "memrl.evaluate",
-        "memrl.agent", "memrl.train",
-    ),
-    ("memrl.show", "memrl.chat", "memrl.cli"),
+    ("memrl.rollouts", "memrl.advantages", "memrl.reflection"),
+    ("memrl.training", "memrl.reporting"),
+    ("memrl.recipes", "memrl.evaluate", "memrl.agent", "memrl.train"),
+    ("memrl.cli",),
     ("memrl",),
 )  # fmt: skip
 """A unit imports lower floors and, on its own floor, units that stand before it. A folder is one unit."""
@@ -106,10 +96,10 @@ def test_imports_only_point_down():
 @pytest.mark.parametrize(
     ("unit", "other"),
     [
-        ("memory_stores", "memrl.types"),
-        ("memrl.algos", "memrl.rollout"),
+        ("memory_stores", "memrl.contracts"),
+        ("memrl.algos", "memrl.rollouts"),
         ("memrl.controllers", "memrl.policies"),
-        ("memrl.credit", "memrl.batch"),
+        ("memrl.advantages", "memrl.training"),
     ],
 )
 def test_an_import_that_points_up_or_sideways_is_seen(unit: str, other: str):
@@ -130,8 +120,8 @@ def test_the_stores_never_import_torch():
     "names",
     [
         "memory_stores",
-        "memrl, memrl.errors, memrl.types, memrl.protocols, memrl.config, memrl.config_io",
-        "memrl.recipes, memrl.cli, memrl.run, memrl.report",
+        "memrl, memrl.contracts.errors, memrl.contracts.types, memrl.contracts.protocols, memrl.contracts.config_io",
+        "memrl.recipes, memrl.cli.main, memrl.training.run_folder, memrl.reporting.report",
     ],
 )
 def test_light_modules_load_no_torch(names: str):

@@ -95,7 +95,7 @@ class RoleBaseline:
     Role-conditioned Advantage Estimation (Liu et al. 2025, arXiv:2506.24119): the average starts at 0, moves by
     ``b <- decay * b + (1 - decay) * R`` once a return, and a return is judged by the value before its own update.
     No standard deviation. It needs no siblings, and so serves self-play, where every game is another one. It has
-    state that must outlive a group and go into checkpoints, so it is no estimator of ``memrl.credits``.
+    state that must outlive a group and go into checkpoints, so it is no estimator of ``memrl.advantages``.
     """
 
     def __init__(self, decay: float = 0.95) -> None:

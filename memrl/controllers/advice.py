@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory_stores.types import MEMORY_OPS
-from memrl.controllers.proposals import NUMBER_NAMES
-from memrl.types import Offers
+from memrl.contracts.types import Offers
+from memrl.controllers.offers import NUMBER_NAMES
 
 _AT = {name: i for i, name in enumerate(NUMBER_NAMES)}
 KINDS = tuple(op.__name__.lower() for op in MEMORY_OPS)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from memory_stores.types import Retrieve, Write
-from memrl.protocols import ControllerRequest, OpChoice
+from memrl.contracts.protocols import ControllerRequest, OpChoice
 
 
 class ArchiveAll:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from memrl.contracts.protocols import ControllerRequest
 from memrl.controllers.rules import Menu, Rule, oldest_first, remember
-from memrl.protocols import ControllerRequest
 
 
 class Fifo(Rule):

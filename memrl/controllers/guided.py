@@ -14,9 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from memrl.contracts.protocols import Controller, ControllerRequest, OpChoice
 from memrl.controllers.advice import Advice
 from memrl.controllers.scorer import pick
-from memrl.protocols import Controller, ControllerRequest, OpChoice
 
 
 class Scored(Controller, Protocol):

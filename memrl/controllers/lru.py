@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from memory_stores.types import Entry
+from memrl.contracts.protocols import ControllerRequest
 from memrl.controllers.rules import Menu, Rule, remember
-from memrl.protocols import ControllerRequest
 
 
 class Lru(Rule):

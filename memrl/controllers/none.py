@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from memrl.contracts.protocols import ControllerRequest, OpChoice
 from memrl.controllers.rules import KEEP
-from memrl.protocols import ControllerRequest, OpChoice
 
 
 class NoWrites:

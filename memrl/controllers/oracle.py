@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from memory_stores.types import Entry, Relink
+from memrl.contracts.protocols import ControllerRequest
+from memrl.contracts.types import Task
 from memrl.controllers.rules import KEEP, Menu, Rule, held, into_archive, link_fits
-from memrl.protocols import ControllerRequest
-from memrl.types import Task
 
 PLANS_KEPT = 512
 

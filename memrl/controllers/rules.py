@@ -13,8 +13,8 @@ from typing import Any
 
 from memory_stores.graph_store import GraphStore
 from memory_stores.types import Edge, Entry, Forget, Link, MemoryOp, Overwrite, Relink, Retrieve, Unlink, Write
-from memrl.protocols import ControllerRequest, OpChoice
-from memrl.types import Kind
+from memrl.contracts.protocols import ControllerRequest, OpChoice
+from memrl.contracts.types import Kind
 
 KEEP = 0
 """Index of ``Keep``, which is always offered first."""

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memrl.algos.losses import masked_log_softmax
-from memrl.config import ControllerConfig
-from memrl.controllers.proposals import NUM_NUMBERS
-from memrl.errors import ConfigError
-from memrl.protocols import ControllerRequest, OpChoice
-from memrl.types import Offers, TextTable
+from memrl.contracts.config import ControllerConfig
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.protocols import ControllerRequest, OpChoice
+from memrl.contracts.types import Offers, TextTable
+from memrl.controllers.offers import NUM_NUMBERS
 
 # Shapes: N candidates of all decisions in a row, D decisions, C candidates of the largest one, E embedding width,
 # W projected width, F numbers, U distinct texts.

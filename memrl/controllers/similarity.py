@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from memory_stores.types import Entry
+from memrl.contracts.protocols import ControllerRequest
 from memrl.controllers.rules import Menu, Rule, held, remember
-from memrl.protocols import ControllerRequest
 
 
 class Similarity(Rule):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from memrl.protocols import ControllerRequest, OpChoice
+from memrl.contracts.protocols import ControllerRequest, OpChoice
 
 
 class UniformRandom:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from memrl.contracts.protocols import Lesson, LossPart
+from memrl.contracts.types import Group
 from memrl.curricula._draws import Draws
-from memrl.protocols import Lesson, LossPart
-from memrl.types import Group
 
 
 class Quiet:

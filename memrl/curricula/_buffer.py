@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from memrl.algos.priorities import replay_weights
+from memrl.contracts.protocols import Bounds
+from memrl.contracts.types import Task
 from memrl.curricula._skills import Skills
-from memrl.protocols import Bounds
-from memrl.types import Task
 
 SIZE = 4000
 ALIKE = 0.02

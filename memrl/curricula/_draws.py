@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memrl.types import Task
+from memrl.contracts.types import Task
 
 
 class Draws:

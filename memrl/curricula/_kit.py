@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from memrl.config import CurriculumConfig
+from memrl.contracts.config import CurriculumConfig
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.protocols import EnvFamily, Workshop
 from memrl.curricula._draws import Draws
-from memrl.errors import ConfigError
-from memrl.protocols import EnvFamily, Workshop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

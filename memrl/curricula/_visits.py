@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from memrl.algos.task_reward import learnability, normalised
-from memrl.protocols import Bounds, Proposal
-from memrl.types import Group, Task
+from memrl.contracts.protocols import Bounds, Proposal
+from memrl.contracts.types import Group, Task
 
 SOURCES = ("replay", "edit", "fresh", "anchor", "proposed")
 """Where a task may come from."""

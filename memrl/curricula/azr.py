@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memrl.config import CurriculumConfig
+from memrl.contracts.config import CurriculumConfig
 from memrl.curricula._draws import Draws
 from memrl.curricula.bandit import Bandit
 

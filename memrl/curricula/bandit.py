@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from memrl.algos.learnability import softmax_with_floor, success_variance
-from memrl.config import CurriculumConfig
+from memrl.contracts.config import CurriculumConfig
+from memrl.contracts.protocols import Lesson
+from memrl.contracts.types import Group, Task
 from memrl.curricula._base import FromCells
 from memrl.curricula._draws import Draws
-from memrl.protocols import Lesson
-from memrl.types import Group, Task
 
 Score = Callable[[float, float], float]
 """(successes, tries) of a cell, both fractional because they fade -> how much it deserves to be drawn."""

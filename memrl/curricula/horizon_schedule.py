@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from memrl.contracts.types import Task
 from memrl.curricula._base import Scheduled
-from memrl.types import Task
 
 STAGES = (0.2, 0.4, 0.6)
 """Shares of the run after which the next stage begins."""

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from memrl.algos.priorities import rank_weights, staleness_weights
+from memrl.contracts.protocols import Lesson
+from memrl.contracts.types import Group, Task
 from memrl.curricula._base import FromCells
 from memrl.curricula._draws import Draws
-from memrl.protocols import Lesson
-from memrl.types import Group, Task
 
 REPLAY, TEMPERATURE, STALENESS, SIZE = 0.5, 0.1, 0.3, 4000
 """Of the maze settings of ``facebookresearch/dcd`` (PLR, arXiv:2010.03934; robust PLR, arXiv:2110.02439)."""

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from memrl.contracts.errors import ConfigError, DataError
+from memrl.contracts.protocols import Lesson
+from memrl.contracts.types import Group, Task
 from memrl.curricula._base import Quiet
 from memrl.curricula._kit import Kit
-from memrl.errors import ConfigError, DataError
-from memrl.protocols import Lesson
-from memrl.types import Group, Task
 
 
 class Recorded(Quiet):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from memrl.contracts.types import Task
 from memrl.curricula._base import FromCells
 from memrl.curricula._draws import Draws
-from memrl.types import Task
 
 
 class Uniform(FromCells):

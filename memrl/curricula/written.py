@@ -34,12 +34,12 @@ from typing import Any
 import numpy as np
 
 from memrl.algos.task_reward import INVALID, task_reward
+from memrl.contracts.protocols import Bounds, Judged, Lesson, LossPart, Proposal, TaskProposer
+from memrl.contracts.types import Group, Task
 from memrl.curricula._buffer import Buffer, Entry
 from memrl.curricula._kit import Kit
 from memrl.curricula._skills import Skills
 from memrl.curricula._visits import SOURCES, Drawn, Score, reject_row, score, visit_row
-from memrl.protocols import Bounds, Judged, Lesson, LossPart, Proposal, TaskProposer
-from memrl.types import Group, Task
 
 ANCHORS = 0.05
 """Share of hand-made tasks: human anchors keep a self-made curriculum from drifting (R-Few)."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from memrl.protocols import EnvFamily, Outcome
-from memrl.types import Kind, Observation, Say, Task
+from memrl.contracts.protocols import EnvFamily, Outcome
+from memrl.contracts.types import Kind, Observation, Say, Task
 
 
 def check_env(family: EnvFamily, task: Task, max_steps: int = 20_000) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from memrl.protocols import Policy, PolicyRequest
-from memrl.types import TokenDecision, ViewLine
+from memrl.contracts.protocols import Policy, PolicyRequest
+from memrl.contracts.types import TokenDecision, ViewLine
 
 
 def advised(request: PolicyRequest, texts: Sequence[str]) -> PolicyRequest:

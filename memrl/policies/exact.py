@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from math import log, log1p
 from typing import Any
 
-from memrl.errors import ConfigError
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.protocols import EnvFamily, PolicyRequest
+from memrl.contracts.types import TokenDecision
 from memrl.policies.scripted import silent_decision
-from memrl.protocols import EnvFamily, PolicyRequest
-from memrl.types import TokenDecision
 
 EPS = 1e-3
 """Probability that it leaves to all other answers together, so that every answer has a log-probability."""

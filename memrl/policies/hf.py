@@ -18,8 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from memrl.algos.lengths import like_length
-from memrl.config import PolicyConfig
-from memrl.errors import ConfigError, ModelError
+from memrl.contracts.config import PolicyConfig
+from memrl.contracts.errors import ConfigError, ModelError
+from memrl.contracts.protocols import PolicyRequest
+from memrl.contracts.types import TokenDecision
 from memrl.policies.constrained import Rule, allowed_logprobs, write_under
 from memrl.policies.frozen_prefix import FrozenPrefix, common_start, keeps_places
 from memrl.policies.loading import add_lora, load_model, stop_tokens, trainable_attention
@@ -27,8 +29,6 @@ from memrl.policies.merging import MergedWeights
 from memrl.policies.prompts import as_user, parse_answer, render, render_prompt
 from memrl.policies.sampling import Drawn, decode, pad_left, read_prompts
 from memrl.policies.selected import selected_logprobs
-from memrl.protocols import PolicyRequest
-from memrl.types import TokenDecision
 
 # Shapes: R rows, A sampled tokens of the longest, V vocabulary.
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from memory_stores.embed import cpu_computes_bf16
-from memrl.config import PolicyConfig
-from memrl.errors import ConfigError, ModelError
+from memrl.contracts.config import PolicyConfig
+from memrl.contracts.errors import ConfigError, ModelError
 from memrl.policies.models import resolve
 from memrl.policies.tiny import tiny_model
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from memrl.errors import ModelError
+from memrl.contracts.errors import ModelError
 
 Tell = Callable[[str, float], None]
 """What is going on, and which share of it is done."""

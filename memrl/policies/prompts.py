@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from memrl.protocols import PolicyRequest
-from memrl.types import Say, Unreadable
+from memrl.contracts.protocols import PolicyRequest
+from memrl.contracts.types import Say, Unreadable
 
 HEADER = "Answer from memory in one word, or say unknown."
 ANSWER = "Answer:"

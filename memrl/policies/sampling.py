@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from memrl.algos.lengths import like_length
-from memrl.config import PolicyConfig
+from memrl.contracts.config import PolicyConfig
 from memrl.policies.frozen_prefix import FrozenPrefix
 
 # Shapes: P distinct prompts of one batch, S their padded length, R requests, V vocabulary.

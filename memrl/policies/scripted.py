@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from memrl.protocols import PolicyRequest
-from memrl.types import Say, TokenDecision
+from memrl.contracts.protocols import PolicyRequest
+from memrl.contracts.types import Say, TokenDecision
 
 Script = Sequence[str] | Callable[[PolicyRequest], str]
 

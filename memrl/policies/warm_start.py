@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from memrl.config import WarmStartConfig
+from memrl.contracts.config import WarmStartConfig
+from memrl.contracts.protocols import ReadingLesson
 from memrl.policies.hf import HFPolicy
 from memrl.policies.prompts import as_user, render
-from memrl.protocols import ReadingLesson
 
 IGNORED = -100
 """The label of a token that is not to be learned."""

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from memrl.algos.losses import clipped_surrogate, masked_log_softmax
 from memrl.algos.role_baseline import role_advantages
+from memrl.contracts.protocols import LossPart, Proposal
 from memrl.proposers.space import TaskSpace
-from memrl.protocols import LossPart, Proposal
 
 # Shapes: P proposals, A axes, L levels of all axes in a row, C numbers of the context, H hidden.
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from memrl.algos.losses import clipped_surrogate
 from memrl.algos.role_baseline import role_advantages
+from memrl.contracts.protocols import LossPart, Proposal
+from memrl.contracts.types import Say, Task, TokenDecision
 from memrl.proposers.form import Form, to_json
 from memrl.proposers.space import TaskSpace
-from memrl.protocols import LossPart, Proposal
-from memrl.types import Say, Task, TokenDecision
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

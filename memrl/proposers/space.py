@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from memrl.types import Task
+from memrl.contracts.types import Task
 
 
 class TaskSpace(Protocol):

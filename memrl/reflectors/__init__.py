@@ -1,1 +1,1 @@
-"""Who studies failed episodes: one file a reflector. ``memrl.reflect`` proves what they say."""
+"""Who studies failed episodes: one file a reflector. ``memrl.reflection.study`` proves what they say."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from memory_stores.types import Forget, Keep, Link, Overwrite, Relink, Retrieve, Unlink, Write
+from memrl.contracts.types import Offers, OpDecision
 from memrl.reflectors.evidence import Evidence, Loss, Missing
-from memrl.types import Offers, OpDecision
 
 
 class Edit(NamedTuple):

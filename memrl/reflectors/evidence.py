@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from memory_stores.types import Forget, Overwrite, Relink, Unlink
-from memrl.protocols import EnvFamily
-from memrl.types import Episode, Kind, OpDecision, Step
+from memrl.contracts.protocols import EnvFamily
+from memrl.contracts.types import Episode, Kind, OpDecision, Step
 
 Feedback = Literal["none", "binary", "diff"]
 

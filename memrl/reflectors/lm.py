@@ -18,11 +18,11 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from memrl.protocols import Agent, Lesson
+from memrl.contracts.protocols import Agent, Lesson
+from memrl.contracts.types import Episode, Group, OpDecision, Say, Step, TokenDecision
 from memrl.reflectors.edits import Edit, Worthless, edits_for
 from memrl.reflectors.evidence import Evidence, Feedback
 from memrl.reflectors.tracker import episodes_of, lesson_of
-from memrl.types import Episode, Group, OpDecision, Say, Step, TokenDecision
 
 RULE_TOKENS = 24
 """Longest rule."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from memrl.protocols import Agent, Lesson
+from memrl.contracts.protocols import Agent, Lesson
+from memrl.contracts.types import Episode, Group, Offers
 from memrl.reflectors.edits import Edit, Worthless, edits_for
 from memrl.reflectors.evidence import Evidence, Feedback
-from memrl.types import Episode, Group, Offers
 
 Describe = Callable[[Offers, int], str]
 """An offer as the rule that it is an example of, in words."""

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from memory_stores.types import MemoryOp
-from memrl.build import Parts, build
-from memrl.config import TrainConfig
+from memrl.contracts.config import TrainConfig
+from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice
+from memrl.contracts.types import Episode, Group, Task
 from memrl.policies.exact import ExactReader
-from memrl.protocols import Agent, ControllerRequest, OpChoice
 from memrl.recipes import recipe
-from memrl.rollout import Seat, play_all, play_episode
-from memrl.types import Episode, Group, Task
+from memrl.rollouts.play import Seat, play_all, play_episode
+from memrl.training.build import Parts, build
 
 THETA = {"horizon": 12, "objects": 2, "places": 4, "questions": 3, "delay": 2, "contradict_rate": 0.0}
 

@@ -4,7 +4,7 @@ import pytest
 
 from memory_stores.types import Write
 from memrl.agent import wrap
-from memrl.errors import DataError, ModelError
+from memrl.contracts.errors import DataError, ModelError
 from memrl.policies.tiny import tiny_model
 
 

@@ -15,10 +15,10 @@ from toy import Taker, ToyFamily, toy_agent
 from memory_stores.memory import AgentMemory
 from memory_stores.token_store import TokenStore
 from memory_stores.types import Stamp, Write
-from memrl import cli
+from memrl.cli import main as cli
 from memrl.recipes import recipe
-from memrl.report import save_evaluation
-from memrl.run import Run
+from memrl.reporting.report import save_evaluation
+from memrl.training.run_folder import Run
 
 
 class Said(NamedTuple):
@@ -80,7 +80,7 @@ def test_a_run_of_another_version_ends_with_code_2(memrl, run_folder: Path):
 
 def test_our_own_fault_ends_with_code_1_and_a_traceback(tmp_path: Path):
     (tmp_path / "memrl_fault.py").write_text(
-        "from memrl import cli\n@cli.app.command()\ndef fail(): raise ZeroDivisionError('ours')\ncli.main()\n"
+        "from memrl.cli.main import app, main\n@app.command()\ndef fail(): raise ZeroDivisionError('ours')\nmain()\n"
     )
     done = subprocess.run([sys.executable, "memrl_fault.py", "fail"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1 and "Traceback" in done.stderr and "ZeroDivisionError: ours" in done.stderr
@@ -128,7 +128,7 @@ def test_a_chat_observes_lines_and_answers_questions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     from memrl.agent import MemoryAgent
-    from memrl.chat import lines_typed, talk
+    from memrl.cli.chat import lines_typed, talk
 
     toy = toy_agent(ToyFamily([]), Taker(Write))
     agent = MemoryAgent(toy, toy.new_memory())

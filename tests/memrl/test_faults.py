@@ -18,19 +18,19 @@ import torch
 from toy import TASK, Echo, Taker, ToyEnv, ToyFamily, toy_agent
 
 from memory_stores.types import Write
-from memrl.batch import OpBatch, make_batch
-from memrl.checkpoints import read_state, write_checkpoint
-from memrl.config import CreditConfig, LearnerConfig, RolloutConfig
-from memrl.credit import give_credit
-from memrl.errors import ConfigError, InputError, StorageError
-from memrl.guards import EnvFailed, EnvGuard
-from memrl.learner import Learner
-from memrl.metrics import summarise
-from memrl.protocols import Outcome
+from memrl.advantages.credit import give_credit
+from memrl.contracts.config import CreditConfig, LearnerConfig, RolloutConfig
+from memrl.contracts.errors import ConfigError, InputError, StorageError
+from memrl.contracts.protocols import Outcome
+from memrl.contracts.types import End, Group, Kind, Observation, Task, Verdict
 from memrl.recipes import recipe
-from memrl.rollout import play_groups
-from memrl.run import Run, is_finished
-from memrl.types import End, Group, Kind, Observation, Task, Verdict
+from memrl.reporting.metrics import summarise
+from memrl.rollouts.guards import EnvFailed, EnvGuard
+from memrl.rollouts.play import play_groups
+from memrl.training.batch import OpBatch, make_batch
+from memrl.training.checkpoints import read_state, write_checkpoint
+from memrl.training.learner import Learner
+from memrl.training.run_folder import Run, is_finished
 
 STORY = ("Ana put the lantern in the attic.", "It rained all day.", "Is the lantern in the attic?")
 

@@ -16,21 +16,21 @@ from toy import Taker, ToyFamily, toy_agent
 
 from memory_stores.embed import HashEmbedder
 from memory_stores.types import Overwrite, Write
+from memrl.advantages.credit import give_credit
 from memrl.algos.task_reward import INVALID, normalised, task_reward
-from memrl.build import build_memory
-from memrl.config import CreditConfig, MemoryConfig
-from memrl.controllers.proposals import Proposer
-from memrl.credit import give_credit
+from memrl.contracts.config import CreditConfig, MemoryConfig
+from memrl.contracts.errors import LeakError
+from memrl.contracts.protocols import Agent, PolicyRequest
+from memrl.contracts.types import End, Episode, Group, Task, TextTable
+from memrl.controllers.offers import Proposer
 from memrl.envs.memworld.env import MemWorldFamily
 from memrl.envs.memworld.gates import guess_floor
 from memrl.envs.memworld.names import NAMES
 from memrl.envs.memworld.program import program_of
-from memrl.errors import LeakError
 from memrl.evaluate import summarise_row
 from memrl.policies.scripted import ScriptedPolicy
-from memrl.protocols import Agent, PolicyRequest
-from memrl.rollout import Seat, play_all, play_episode
-from memrl.types import End, Episode, Group, Task, TextTable
+from memrl.rollouts.play import Seat, play_all, play_episode
+from memrl.training.build import build_memory
 
 FAMILY = MemWorldFamily({"horizon": 24, "objects": 3, "questions": 6})
 TASKS = [FAMILY.held_out(seed, FAMILY.theta) for seed in range(6)]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from memrl.build import build
-from memrl.errors import ConfigError
+from memrl.contracts.errors import ConfigError
 from memrl.recipes import recipe
-from memrl.task_report import read_task_log, summarise_tasks
+from memrl.reporting.task_report import read_task_log, summarise_tasks
 from memrl.train import train
+from memrl.training.build import build
 
 
 @pytest.fixture(scope="module")

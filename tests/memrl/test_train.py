@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from memrl.errors import ConfigError
+from memrl.contracts.errors import ConfigError
 from memrl.evaluate import evaluate
 from memrl.recipes import recipe
 from memrl.train import train

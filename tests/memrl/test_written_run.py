@@ -4,11 +4,11 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from memrl.build import build
-from memrl.config import TrainConfig
+from memrl.contracts.config import TrainConfig
 from memrl.recipes import recipe
-from memrl.run import read_metrics
 from memrl.train import train
+from memrl.training.build import build
+from memrl.training.run_folder import read_metrics
 
 
 def config(folder: Path, name: str = "written", **curriculum: object) -> TrainConfig:

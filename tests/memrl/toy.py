@@ -9,9 +9,9 @@ from typing import Any
 from memory_stores.embed import HashEmbedder
 from memory_stores.memory import AgentMemory
 from memory_stores.token_store import TokenStore
-from memrl.controllers.proposals import Proposer
-from memrl.protocols import Agent, ControllerRequest, OpChoice, Outcome, PolicyRequest
-from memrl.types import Action, Kind, Observation, Say, Task, TextTable, TokenDecision, Verdict
+from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice, Outcome, PolicyRequest
+from memrl.contracts.types import Action, Kind, Observation, Say, Task, TextTable, TokenDecision, Verdict
+from memrl.controllers.offers import Proposer
 
 TASK = Task(env="toy", theta=None, seed=0)
 

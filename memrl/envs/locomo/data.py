@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from memrl.contracts.errors import DataError
 from memrl.envs.locomo.scoring import CATEGORIES, NOT_MENTIONED
-from memrl.errors import DataError
 
 FILES = ("locomo10.json", "locomo6.json")
 AUDITS = ("gold_errors.json", "errors.json")

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.protocols import Outcome, ReadingLesson
+from memrl.contracts.types import Action, Kind, Observation, Say, Split, Task, Verdict
 from memrl.envs.locomo.data import Dialogue, Question, correct, find_file, load
 from memrl.envs.locomo.scoring import CATEGORIES, score
 from memrl.envs.locomo.theta import LocomoTheta
-from memrl.errors import ConfigError
-from memrl.protocols import Outcome, ReadingLesson
-from memrl.types import Action, Kind, Observation, Say, Split, Task, Verdict
 
 
 class LocomoEnv:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from memrl.errors import ConfigError
+from memrl.contracts.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

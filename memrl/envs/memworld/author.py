@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from memrl.contracts.types import Split
 from memrl.envs.memworld.events import (
     Alias,
     Assert,
@@ -21,7 +22,6 @@ from memrl.envs.memworld.events import (
 )
 from memrl.envs.memworld.names import NAMES, Names
 from memrl.envs.memworld.theta import FLAVOURS, Theta
-from memrl.types import Split
 
 _BYSTANDERS, _SPARE_THINGS = 3, 3
 _FLAVOUR_WEIGHTS = (1, 2, 1)

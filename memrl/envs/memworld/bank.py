@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from memrl.errors import DataError
+from memrl.contracts.errors import DataError
 
 
 class Bank:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.protocols import Bounds
+from memrl.contracts.types import Task
 from memrl.envs.memworld.bank import Bank
 from memrl.envs.memworld.program import Program, Written, as_theta, draft_program, written
 from memrl.envs.memworld.task_json import drafted, program_to_json, task_from_json, without_cell
-from memrl.errors import ConfigError
-from memrl.protocols import Bounds
-from memrl.types import Task
 
 Candidate = Task | Mapping[str, Any]
 """A task, or the JSON of one as an outsider wrote it."""

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from memrl.contracts.errors import ConfigError
 from memrl.envs.memworld.program import Program
 from memrl.envs.memworld.task_json import program_to_json
 from memrl.envs.memworld.theta import Theta
-from memrl.errors import ConfigError
 
 _RATES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
 _WEIGHTS = (0.0, 1.0, 2.0, 3.0)

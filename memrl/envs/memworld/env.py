@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from memrl.contracts.protocols import Bounds, Outcome, ReadingLesson
+from memrl.contracts.types import Action, Kind, Observation, Say, Split, Task, Verdict
 from memrl.envs.memworld import backward, forward, oracles
 from memrl.envs.memworld.case import Limits
 from memrl.envs.memworld.cells import ladder
@@ -17,8 +19,6 @@ from memrl.envs.memworld.program import Program, Written, as_theta, program_of
 from memrl.envs.memworld.theta import Theta
 from memrl.envs.memworld.views import sample_views
 from memrl.envs.memworld.workshop import MemWorldWorkshop
-from memrl.protocols import Bounds, Outcome, ReadingLesson
-from memrl.types import Action, Kind, Observation, Say, Split, Task, Verdict
 
 UNTRUSTED = 0.3
 """Trust of the channel that contradictions come through."""

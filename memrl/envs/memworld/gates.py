@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.protocols import Bounds
+from memrl.contracts.types import Task
 from memrl.envs.memworld import backward, forward, oracles
 from memrl.envs.memworld.bank import Bank
 from memrl.envs.memworld.case import Candidate, Case, Cost, Limits, read_candidate
@@ -21,9 +24,6 @@ from memrl.envs.memworld.names import NUMBERS
 from memrl.envs.memworld.program import Program, Written
 from memrl.envs.memworld.signature import fingerprint, signature_of
 from memrl.envs.memworld.task_json import drafted, program_to_json, task_to_json
-from memrl.errors import ConfigError
-from memrl.protocols import Bounds
-from memrl.types import Task
 
 __all__ = [
     "GATES", "Candidate", "Case", "Cost", "Gate", "Judgement", "Limits", "guess_floor", "judge", "leak_in",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memrl.types import Split
+from memrl.contracts.types import Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,8 @@ from dataclasses import astuple, dataclass, field
 from hashlib import sha256
 from random import Random
 
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.types import Split, Task
 from memrl.envs.memworld import backward, forward
 from memrl.envs.memworld.author import Author, Cast
 from memrl.envs.memworld.events import QUERIES, Event, Query
@@ -15,8 +17,6 @@ from memrl.envs.memworld.questions import Asker
 from memrl.envs.memworld.render import render
 from memrl.envs.memworld.schedule import Role, schedule
 from memrl.envs.memworld.theta import Theta
-from memrl.errors import ConfigError
-from memrl.types import Split, Task
 
 _CACHED_STEPS = 200_000
 """Steps of all programs kept for reuse: about 4,000 programs of the default horizon, some 100 MB."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from memrl.contracts.types import Split
 from memrl.envs.memworld import phrasings, phrasings_noise
 from memrl.envs.memworld.events import (
     QUERIES,
@@ -23,7 +24,6 @@ from memrl.envs.memworld.events import (
     Wait,
 )
 from memrl.envs.memworld.names import is_person
-from memrl.types import Split
 
 HELD_OUT_EVERY = 4
 _NOISE = {

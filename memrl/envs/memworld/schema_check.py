@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from memrl.errors import ConfigError
+from memrl.contracts.errors import ConfigError
 
 Schema = Mapping[str, Any]
 _LONGEST = 60

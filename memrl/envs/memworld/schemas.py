@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, get_args
 
+from memrl.contracts.types import Split
 from memrl.envs.memworld.events import (
     Alias,
     AskCount,
@@ -28,7 +29,6 @@ from memrl.envs.memworld.events import (
 )
 from memrl.envs.memworld.names import NAMES
 from memrl.envs.memworld.theta import FLAVOURS, Theta, axis_range
-from memrl.types import Split
 
 KINDS: dict[str, type[Event]] = {
     "assert": Assert, "update": Update, "retract": Retract, "link": Link, "unlink": Unlink, "alias": Alias,

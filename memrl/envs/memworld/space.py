@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.types import Task
 from memrl.envs.memworld.edits import LEVELS
 from memrl.envs.memworld.theta import Theta
-from memrl.errors import ConfigError
-from memrl.types import Task
 
 ORDER = (
     "objects", "carried", "people", "hops", "alias_rate", "questions", "horizon", "days", "ask_latest", "ask_day",

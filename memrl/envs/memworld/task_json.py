@@ -11,6 +11,7 @@ from dataclasses import asdict, fields
 from itertools import pairwise
 from typing import Any
 
+from memrl.contracts.types import Split, Task
 from memrl.envs.memworld import backward
 from memrl.envs.memworld.author import Cast
 from memrl.envs.memworld.described import cast_of, theta_of
@@ -20,7 +21,6 @@ from memrl.envs.memworld.program import Program, Written, agreed, as_theta, told
 from memrl.envs.memworld.schema_check import check, wrong
 from memrl.envs.memworld.schemas import KINDS, PROGRAM_SCHEMA, SCHEMAS, THETA_SCHEMA, program_schema
 from memrl.envs.memworld.theta import Theta
-from memrl.types import Split, Task
 
 __all__ = [
     "PROGRAM_SCHEMA", "THETA_SCHEMA", "drafted", "program_from_json", "program_schema", "program_to_json",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from memrl.errors import ConfigError
+from memrl.contracts.errors import ConfigError
 
 Flavour = Literal["chatter", "mention", "foreign"]
 FLAVOURS: tuple[Flavour, ...] = ("chatter", "mention", "foreign")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from memory_stores.pattern_linker import PatternLinker
+from memrl.contracts.protocols import ReadingLesson
+from memrl.contracts.types import Task
 from memrl.envs.memworld import backward, forward
 from memrl.envs.memworld.events import Assert, Contradict, Distract, Link, Query, Retract, Unlink
 from memrl.envs.memworld.program import Program, program_of
-from memrl.protocols import ReadingLesson
-from memrl.types import Task
 
 SUPPORTED = 0.95
 """Share of the views that hold what the question needs."""

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.protocols import Judged
+from memrl.contracts.types import Task
 from memrl.envs.memworld.bank import Bank
 from memrl.envs.memworld.case import Candidate, Cost, Limits
 from memrl.envs.memworld.edits import LEVELS, edit_program, edit_theta
@@ -17,9 +20,6 @@ from memrl.envs.memworld.signature import signature_of
 from memrl.envs.memworld.space import MemWorldSpace
 from memrl.envs.memworld.task_json import task_from_json, task_to_json
 from memrl.envs.memworld.theta import Theta
-from memrl.errors import ConfigError
-from memrl.protocols import Judged
-from memrl.types import Task
 
 EDITED_AXES = (1, 3)
 """Fewest and most axes of theta that one edit moves."""

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from memory_stores.types import Keep, Overwrite, Write
+from memrl.contracts.protocols import OpChoice
+from memrl.contracts.types import Offers
 from memrl.controllers.advice import Advice, advice_of, in_words, worthless
 from memrl.controllers.guided import Guided
-from memrl.controllers.proposals import NUM_NUMBERS, NUMBER_NAMES
-from memrl.protocols import OpChoice
-from memrl.types import Offers
+from memrl.controllers.offers import NUM_NUMBERS, NUMBER_NAMES
 
 
 def offers(*lines: dict[str, float]) -> Offers:

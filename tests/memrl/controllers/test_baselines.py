@@ -26,16 +26,16 @@ from memory_stores.types import (
     Unlink,
     Write,
 )
+from memrl.contracts.protocols import Controller, ControllerRequest
+from memrl.contracts.types import Kind, Observation, Offers, Task, TextTable
 from memrl.controllers.fifo import Fifo
 from memrl.controllers.lru import Lru
 from memrl.controllers.none import NoWrites
+from memrl.controllers.offers import Proposer
 from memrl.controllers.oracle import OracleKeeper
-from memrl.controllers.proposals import Proposer
 from memrl.controllers.similarity import Similarity
 from memrl.controllers.uniform_random import UniformRandom
 from memrl.controllers.window import Window
-from memrl.protocols import Controller, ControllerRequest
-from memrl.types import Kind, Observation, Offers, Task, TextTable
 
 TASK = Task(env="toy", theta=None, seed=0)
 TABLE = TextTable(HashEmbedder(64))

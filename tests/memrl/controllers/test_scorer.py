@@ -9,11 +9,11 @@ from memory_stores.embed import HashEmbedder
 from memory_stores.memory import AgentMemory
 from memory_stores.pattern_linker import PatternLinker
 from memory_stores.token_store import TokenStore
-from memrl.config import ControllerConfig
-from memrl.controllers.proposals import Proposer
+from memrl.contracts.config import ControllerConfig
+from memrl.contracts.protocols import ControllerRequest
+from memrl.contracts.types import Kind, Observation, Offers, Task, TextTable
+from memrl.controllers.offers import Proposer
 from memrl.controllers.scorer import Scorer
-from memrl.protocols import ControllerRequest
-from memrl.types import Kind, Observation, Offers, Task, TextTable
 
 
 def seen(table: TextTable, subjects: bool) -> tuple[AgentMemory, Observation, Offers]:

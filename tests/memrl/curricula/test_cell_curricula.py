@@ -5,14 +5,14 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from memrl.config import CurriculumConfig
+from memrl.contracts.config import CurriculumConfig
+from memrl.contracts.types import End, Episode, Group, Kind, Observation, Step, Verdict
 from memrl.curricula._draws import Draws
 from memrl.curricula.azr import AbsoluteZero, azr_reward
 from memrl.curricula.easy_to_hard import EasyToHard
 from memrl.curricula.horizon_schedule import HorizonSchedule
 from memrl.curricula.plr import SEEN_FIRST, Replay
 from memrl.curricula.raw_variance import RawVariance, raw_variance
-from memrl.types import End, Episode, Group, Kind, Observation, Step, Verdict
 
 CELLS = {"a": 1, "b": 2, "c": 3, "d": 4}
 

@@ -5,11 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from memrl.config import CurriculumConfig
+from memrl.contracts.config import CurriculumConfig
+from memrl.contracts.types import End, Episode, Group, Kind, Observation, Step, Verdict
 from memrl.curricula._draws import Draws
 from memrl.curricula.bandit import Bandit
 from memrl.curricula.uniform import Uniform
-from memrl.types import End, Episode, Group, Kind, Observation, Step, Verdict
 
 CELLS = {"easy": 1, "right": 2, "hopeless": 3}
 

@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from memrl.config import CurriculumConfig
+from memrl.contracts.config import CurriculumConfig
+from memrl.contracts.errors import ConfigError, DataError
+from memrl.contracts.protocols import Bounds, Proposal
+from memrl.contracts.types import End, Episode, Group, Kind, Observation, Step, Task, Verdict
 from memrl.curricula._buffer import Buffer, Entry
 from memrl.curricula._draws import Draws
 from memrl.curricula._kit import Kit
 from memrl.curricula._skills import Skills
 from memrl.curricula.recorded import Recorded
 from memrl.curricula.written import Written, shares
-from memrl.envs.coins import CoinFlips, is_coin
+from memrl.envs.memworld.coins import CoinFlips, is_coin
 from memrl.envs.memworld.env import MemWorldFamily
-from memrl.errors import ConfigError, DataError
-from memrl.protocols import Bounds, Proposal
-from memrl.types import End, Episode, Group, Kind, Observation, Step, Task, Verdict
 
 THETA = {"horizon": 16, "objects": 2, "places": 6, "questions": 4, "delay": 2}
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from memrl.envs.coins import HALF, CoinFlips, Coins, is_coin
+from memrl.contracts.types import Kind, Say, Task
+from memrl.envs.memworld.coins import HALF, CoinFlips, Coins, is_coin
 from memrl.envs.memworld.env import MemWorldFamily
-from memrl.types import Kind, Say, Task
 
 THETA = {"horizon": 16, "objects": 2, "places": 6, "questions": 4, "delay": 2}
 

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from memrl.contracts.errors import DataError
+from memrl.contracts.types import Task
 from memrl.envs.memworld import presets
 from memrl.envs.memworld.bank import Bank, append_line
 from memrl.envs.memworld.cells import ladder
@@ -14,8 +16,6 @@ from memrl.envs.memworld.program import Written, program_of, write_program, writ
 from memrl.envs.memworld.signature import Skill, fingerprint, signature_of, skills_of
 from memrl.envs.memworld.task_json import program_from_json, program_to_json
 from memrl.envs.memworld.theta import Theta
-from memrl.errors import DataError
-from memrl.types import Task
 
 
 def words(text: str) -> int:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from memrl.build import build_family
-from memrl.config import EnvConfig
+from memrl.contracts.config import EnvConfig
+from memrl.contracts.errors import ConfigError, DataError
+from memrl.contracts.types import Kind, Say, Unreadable
 from memrl.envs.locomo.env import LocomoFamily
 from memrl.envs.testing import check_env
-from memrl.errors import ConfigError, DataError
-from memrl.rollout import LeakGuard
-from memrl.types import Kind, Say, Unreadable
+from memrl.rollouts.play import LeakGuard
+from memrl.training.build import build_family
 
 REAL = Path(os.environ.get("MEMRL_DATA", Path(__file__).parents[4] / "shared" / "data")) / "locomo" / "locomo6.json"
 needs_real = pytest.mark.skipif(not REAL.is_file(), reason=f"no LoCoMo at {REAL}: set MEMRL_DATA to the data folder")

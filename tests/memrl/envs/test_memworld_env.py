@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from memory_stores.types import Keep
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.types import Kind, Say, Task, ToolCall, Unreadable
 from memrl.envs.memworld.env import UNTRUSTED, MemWorldFamily, normalise
 from memrl.envs.memworld.events import Contradict
 from memrl.envs.memworld.presets import everything, path_world
 from memrl.envs.memworld.program import program_of
 from memrl.envs.memworld.theta import Theta
 from memrl.envs.testing import check_env
-from memrl.errors import ConfigError
-from memrl.types import Kind, Say, Task, ToolCall, Unreadable
 
 
 @pytest.mark.parametrize("theta", [Theta(), path_world(), everything()])

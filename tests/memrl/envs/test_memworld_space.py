@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from memrl.contracts.errors import ConfigError
 from memrl.envs.memworld.space import ORDER, MemWorldSpace
 from memrl.envs.memworld.theta import Theta
-from memrl.errors import ConfigError
 
 
 def test_the_space_has_every_axis_of_theta_and_the_base_among_its_levels():

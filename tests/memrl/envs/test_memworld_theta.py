@@ -2,10 +2,10 @@ from dataclasses import asdict, fields
 
 import pytest
 
+from memrl.contracts.errors import ConfigError
 from memrl.envs.memworld.cells import ladder
 from memrl.envs.memworld.presets import everything, keep_four, path_world
 from memrl.envs.memworld.theta import Theta
-from memrl.errors import ConfigError
 
 
 def test_the_default_is_the_main_benchmark():

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memworld_samples import thetas
 
+from memrl.contracts.errors import ConfigError, InputError
+from memrl.contracts.types import Say, Task
 from memrl.envs.memworld import presets
 from memrl.envs.memworld.env import MemWorldFamily
 from memrl.envs.memworld.events import UNKNOWN
@@ -27,8 +29,6 @@ from memrl.envs.memworld.task_json import (
     theta_to_json,
 )
 from memrl.envs.memworld.theta import Theta
-from memrl.errors import ConfigError, InputError
-from memrl.types import Say, Task
 
 
 def words(text: str) -> int:

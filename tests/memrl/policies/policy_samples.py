@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from memrl.config import PolicyConfig
+from memrl.contracts.config import PolicyConfig
+from memrl.contracts.protocols import PolicyRequest
+from memrl.contracts.types import Kind, Observation, Task, ViewLine
 from memrl.policies.hf import HFPolicy
-from memrl.protocols import PolicyRequest
-from memrl.types import Kind, Observation, Task, ViewLine
 
 TASK = Task(env="toy", theta=None, seed=0)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 from policy_samples import ask, plain_logprobs, tiny_policy
 
+from memrl.contracts.types import Task
 from memrl.policies.exact import EPS, ExactReader
-from memrl.types import Task
 
 
 def test_a_model_scores_given_answers_as_a_plain_forward_pass_does():

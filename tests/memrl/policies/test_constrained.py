@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from memrl.config import PolicyConfig
+from memrl.contracts.config import PolicyConfig
 from memrl.policies.constrained import allowed_logprobs
 from memrl.policies.hf import HFPolicy
 

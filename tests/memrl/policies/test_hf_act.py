@@ -7,13 +7,13 @@ import torch
 from policy_samples import ask, forward_shapes, plain_logprobs, stir, tiny_policy
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from memrl.config import PolicyConfig
-from memrl.errors import ConfigError
+from memrl.contracts.config import PolicyConfig
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.protocols import PolicyRequest
 from memrl.policies.hf import HFPolicy
 from memrl.policies.prompts import render_prompt
 from memrl.policies.sampling import draw
 from memrl.policies.tiny import byte_tokenizer, tiny_model
-from memrl.protocols import PolicyRequest
 
 STORY = ("Ana put the lantern in the attic.", "Bo moved the rope to the cellar.", "Ana took the lantern to the barn.")
 

@@ -10,7 +10,7 @@ import torch
 from peft import PeftModel
 from policy_samples import ask, plain_logprobs, stir, tiny_policy
 
-from memrl.errors import InputError
+from memrl.contracts.errors import InputError
 from memrl.policies.tiny import tiny_model
 
 LINES = ("Ana put the lantern in the attic.", "Bo moved the rope to the cellar.")

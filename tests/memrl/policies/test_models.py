@@ -10,8 +10,8 @@ import huggingface_hub.constants
 import pytest
 import torch
 
-from memrl.config import PolicyConfig
-from memrl.errors import ConfigError, ModelError
+from memrl.contracts.config import PolicyConfig
+from memrl.contracts.errors import ConfigError, ModelError
 from memrl.policies import models
 from memrl.policies.loading import load_model, pick_device, pick_dtype
 from memrl.policies.models import PackagedModel, known, pull, resolve

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from policy_samples import ask
 
+from memrl.contracts.types import Say, Unreadable
 from memrl.policies.prompts import parse_answer, render_prompt
-from memrl.types import Say, Unreadable
 
 
 def test_layout() -> None:

@@ -8,11 +8,11 @@ from typing import Any, cast
 import pytest
 from policy_samples import ask
 
-from memrl.errors import ConfigError
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.protocols import EnvFamily
+from memrl.contracts.types import Say, Task
 from memrl.policies.exact import ExactReader
 from memrl.policies.scripted import ScriptedPolicy
-from memrl.protocols import EnvFamily
-from memrl.types import Say, Task
 
 
 @dataclass

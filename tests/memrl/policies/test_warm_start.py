@@ -8,11 +8,11 @@ import pytest
 import torch
 from policy_samples import ask, tiny_policy
 
-from memrl.config import PolicyConfig, WarmStartConfig
+from memrl.contracts.config import PolicyConfig, WarmStartConfig
+from memrl.contracts.protocols import ReadingLesson
 from memrl.policies.hf import HFPolicy
 from memrl.policies.tiny import tiny_model
 from memrl.policies.warm_start import warm_start
-from memrl.protocols import ReadingLesson
 
 LESSONS = [
     ReadingLesson(("The lantern is in the attic.",), "Where is the lantern?", "attic"),
@@ -65,7 +65,7 @@ def test_a_warm_start_teaches_the_answers_and_empties_the_cache(capfd: pytest.Ca
     asked = [ask(one.question, one.lines, greedy=True) for one in LESSONS]
     before = policy.act(asked)
     ticks: list[object] = []
-    config = WarmStartConfig(steps=80, batch_size=2, learning_rate=0.01)
+    config = WarmStartConfig(steps=160, batch_size=2, learning_rate=0.01)
     warm_start(policy, LESSONS, config, on_step=lambda: ticks.append(None))
     rows = [
         (d.prompt_ids, [*policy.tokenizer(f" {one.answer}")["input_ids"], 0])
@@ -79,7 +79,7 @@ def test_a_warm_start_teaches_the_answers_and_empties_the_cache(capfd: pytest.Ca
     assert (logprobs - untaught)[mask].mean() > 0.5
     texts = [policy.tokenizer.decode(d.action_ids) for d in policy.act(asked)]
     assert [text.strip()[:3] for text in texts] == ["att", "unk"]
-    assert policy.version == 1 and len(ticks) == 80
+    assert policy.version == 1 and len(ticks) == 160
     assert capfd.readouterr().out == ""
 
 

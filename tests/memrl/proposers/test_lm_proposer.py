@@ -8,13 +8,13 @@ import pytest
 import torch
 from toy_space import ToySpace
 
-from memrl.config import PolicyConfig
+from memrl.contracts.config import PolicyConfig
+from memrl.contracts.types import Task
 from memrl.envs.memworld.space import MemWorldSpace
 from memrl.envs.memworld.theta import Theta
 from memrl.policies.hf import HFPolicy
 from memrl.proposers.form import Form, to_json
 from memrl.proposers.lm import LmProposer
-from memrl.types import Task
 
 EXAMPLE = Task(env="toy", theta=(("share", 0.5), ("size", 1)), seed=0)
 

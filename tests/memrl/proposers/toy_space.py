@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from memrl.types import Task
+from memrl.contracts.types import Task
 
 
 class ToySpace:

@@ -11,12 +11,12 @@ import pytest
 from toy import TASK, Taker, ToyFamily, toy_agent
 
 from memory_stores.types import Forget, Keep, Overwrite, Write
-from memrl.protocols import Agent
+from memrl.contracts.protocols import Agent
+from memrl.contracts.types import Episode, Group, Task
 from memrl.reflectors.edits import edits_for
 from memrl.reflectors.evidence import Evidence
 from memrl.reflectors.tracker import Tracker
-from memrl.rollout import Seat, play_all, play_episode
-from memrl.types import Episode, Group, Task
+from memrl.rollouts.play import Seat, play_all, play_episode
 
 LANTERN, RAIN = "the lantern is here", "rain again all day"
 QUESTION = "where is the lantern?"

@@ -1,0 +1,66 @@
+"""From gains of ops to advantages of decisions: what the attributing estimators have in common.
+
+A gain says what an op earned beyond ``Keep`` in its place. Answers keep their own reward (``credits/answers.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from memory_stores.types import Keep
+from memrl.advantages.answers import answer_advantages
+from memrl.advantages.clock import align, by_place
+from memrl.advantages.contract import Advantages, Scene
+from memrl.algos.attribution import minus_siblings
+from memrl.contracts.types import Episode, OpDecision
+from memrl.rollouts.replay import Site
+
+
+class OpAt(NamedTuple):
+    """One op decision of one sibling."""
+
+    sibling: int
+    site: Site
+
+
+Gains = Mapping[OpAt, float]
+"""What ops earned beyond Keep; an op that is not there gained 0."""
+
+
+def ops(episodes: Sequence[Episode], kept: bool = False) -> Iterator[tuple[OpAt, OpDecision]]:
+    """Every op decision in the order it was taken, sibling by sibling; those that chose Keep only if ``kept``."""
+    for g, episode in enumerate(episodes):
+        for t, step in enumerate(episode.steps):
+            for place, decision in enumerate(step.decisions):
+                if isinstance(decision, OpDecision) and (kept or not isinstance(decision.action, Keep)):
+                    yield OpAt(g, Site(t, place)), decision
+
+
+def from_gains(episodes: Sequence[Episode], gains: Gains, scene: Scene) -> list[Advantages]:
+    """An op's gain over Keep, less ``credit.sibling_baseline`` times the mean gain of the other siblings' ops there."""
+    clock = align(episodes)
+    places = [at for at, _ in ops(episodes, kept=True)]
+    columns = [clock.column_of[episodes[at.sibling].steps[at.site.step].observation.id] for at in places]
+    judged = minus_siblings(
+        np.array([gains.get(at, 0.0) for at in places], dtype=np.float64),
+        np.array([at.sibling for at in places], dtype=np.int64),
+        np.array(columns, dtype=np.int64),
+        scene.config.sibling_baseline,
+    )
+    return with_ops(episodes, dict(zip(places, judged.tolist(), strict=True)), scene)
+
+
+def with_ops(episodes: Sequence[Episode], op_advantages: Gains, scene: Scene) -> list[Advantages]:
+    """Advantages of all decisions: of ops as given, of answers by their own reward."""
+    clock = align(episodes)
+    answers_GT = answer_advantages(episodes, clock, scene)
+    advantages = by_place(episodes, clock, answers_GT, answers_GT)
+    for g, episode in enumerate(episodes):
+        sites = [Site(t, p) for t, step in enumerate(episode.steps) for p in range(len(step.decisions))]
+        for d, site in enumerate(sites):
+            if isinstance(episode.steps[site.step].decisions[site.place], OpDecision):
+                advantages[g][d] = op_advantages.get(OpAt(g, site), 0.0)
+    return advantages

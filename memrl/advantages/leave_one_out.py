@@ -1,0 +1,31 @@
+"""Leave one op out: what the recorded episode earned minus what it earns when replayed with that op taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from memrl.advantages.contract import Advantages, Scene
+from memrl.advantages.gains import Gains, from_gains, ops
+from memrl.algos.attribution import discounted_from
+from memrl.contracts.types import Episode
+from memrl.rollouts.replay import Change, replay
+
+
+def leave_one_out(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
+    """Credit flows along provenance: to the write, to the link that made a path, to the op that retrieved it.
+
+    The policy is asked only where its view changes, all questions of all siblings in one batch. A replay that an
+    environment leads elsewhere gives its op a gain of 0.
+    """
+    return from_gains(episodes, replayed_gains(episodes, scene), scene)
+
+
+def replayed_gains(episodes: Sequence[Episode], scene: Scene) -> Gains:
+    """Return-to-go with an op minus without it, everything after it as recorded."""
+    taken = [at for at, _ in ops(episodes)]
+    replays = replay(episodes, [Change(at.sibling, at.site) for at in taken], scene.agent)
+    return {
+        at: discounted_from(one.reference - one.rewards, at.site.step, scene.config.discount)
+        for at, one in zip(taken, replays.each, strict=True)
+        if one.rewards is not None
+    }

@@ -1,0 +1,29 @@
+"""ReMemR1: the outcome by question, and the step's own reward by (question, step) (arXiv:2509.23040)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from memrl.advantages.clock import align, by_place
+from memrl.advantages.contract import Advantages, Scene
+from memrl.advantages.rows import totals
+from memrl.algos.stratified import question_step as weigh
+from memrl.contracts.types import Episode
+
+
+def question_step(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
+    """``credit.outcome_weight`` of the episode's centred return, the rest of the centred reward at the observation.
+
+    The published state reward is how many words of the right answer the memory holds, which a policy can win by
+    stuffing keywords. Here it is what the environment itself pays at that step; where it pays for answers alone,
+    ops live on the outcome.
+    """
+    clock = align(episodes)
+    g_N, t_N = np.nonzero(clock.present_GT)
+    values_GT = np.zeros_like(clock.rewards_GT)
+    values_GT[g_N, t_N] = weigh(
+        totals(episodes), g_N, clock.rewards_GT[g_N, t_N], t_N.tolist(), scene.config.outcome_weight
+    )
+    return by_place(episodes, clock, values_GT, values_GT)

@@ -1,0 +1,362 @@
+"""Every knob of a run, on one page. Frozen; checked where it is made; importing it loads no torch.
+
+A part receives its own section, never the whole. A run worth keeping is a function in ``recipes.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from memrl.contracts.errors import ConfigError
+
+
+def _at_least(section: object, minimum: float, *names: str) -> None:
+    for name in names:
+        if getattr(section, name) < minimum:
+            knob = f"{type(section).__name__.removesuffix('Config').lower()}.{name}"
+            raise ConfigError(knob, getattr(section, name), f"it must be at least {minimum:g}")
+
+
+def _one_of(section: object, name: str, choices: tuple[str, ...]) -> None:
+    if getattr(section, name) not in choices:
+        knob = f"{type(section).__name__.removesuffix('Config').lower()}.{name}"
+        raise ConfigError(knob, getattr(section, name), f"it is none of {', '.join(choices)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvConfig:
+    name: str = "memworld"
+    """An environment family of ``build.ENVS``."""
+    theta: Mapping[str, Any] = field(default_factory=dict)
+    """Axes that differ from the family's default, such as ``{"horizon": 480}``."""
+    data: str | None = None
+    """Data file or folder, for environments that read one."""
+    train_seeds: int = 0
+    """Draw training tasks from this many seeds a cell; 0 for a fresh seed every time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryConfig:
+    token_budget: int = 64
+    """Tokens of the memory that is always in view."""
+    graph_budget: int = 0
+    """Tokens of all edges; 0 for no graph."""
+    archive_budget: int = 0
+    """Tokens of the searched archive; 0 for no archive."""
+    read_budget: int = 64
+    """Tokens of memory, hits included, that the policy may see at one step."""
+    embedder: Literal["minilm", "hash"] = "minilm"
+
+    def __post_init__(self) -> None:
+        _at_least(self, 0, "token_budget", "graph_budget", "archive_budget")
+        _at_least(self, 1, "read_budget")
+        if self.total < 1:
+            raise ConfigError("memory.token_budget", self.token_budget, "give at least one store a budget")
+
+    @property
+    def total(self) -> int:
+        """Tokens of all stores together: what a comparison holds equal."""
+        return self.token_budget + self.graph_budget + self.archive_budget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyConfig:
+    model: str = "smollm2-135m"
+    """A name of ``memrl models``, a folder, a hub id; ``tiny`` for a random model built from config."""
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    device: str = "auto"
+    lora_rank: int = 16
+    trained: bool = True
+    """False freezes the policy after its warm start."""
+    max_new_tokens: int = 8
+    temperature: float = 1.0
+    batch_tokens: int = 8192
+    """Prompt tokens, padding included, that are read in one forward pass."""
+    prompt: Literal["plain", "chat"] = "plain"
+
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "lora_rank", "max_new_tokens", "batch_tokens")
+        if self.temperature <= 0:
+            raise ConfigError("policy.temperature", self.temperature, "it must be above 0; evaluation is greedy anyway")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmStartConfig:
+    steps: int = 200
+    """Optimiser steps of TRL's SFTTrainer on answers read from short views; 0 for none."""
+    batch_size: int = 8
+    """Lessons a step: many small steps read better than a few large ones at the same cost."""
+    learning_rate: float = 1e-3
+    """At its highest; it falls to zero along a cosine."""
+    reuse: bool = False
+    """True keeps the warmed weights in the cache folder and takes them from there in a run with the same lessons,
+    policy (the model by its name), seed and libraries: runs that differ in later knobs then share one warm start."""
+
+    def __post_init__(self) -> None:
+        _at_least(self, 0, "steps")
+        _at_least(self, 1, "batch_size")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerConfig:
+    name: str = "scorer"
+    """A controller of ``build.CONTROLLERS``."""
+    width: int = 32
+    """Width of the learned projection of text embeddings."""
+    hidden: int = 128
+    trained: bool = True
+    """False leaves the controller as it was initialised."""
+    max_ops: int = 2
+    """Ops a step; the closing Keep and what only makes room are not counted."""
+    subjects: bool = False
+    """True shows the scorer also what a text speaks of (the entity linker's subject), embedded by itself."""
+    critic: bool = False
+    """True gives the scorer a value head, which the estimator ``gae`` then asks in place of the siblings."""
+
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "width", "hidden", "max_ops")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutConfig:
+    tasks: int = 4
+    """Tasks a step whose questions the policy answers."""
+    practice_tasks: int = 12
+    """Tasks a step whose questions an exact reader answers: they train the controller and cost no LM token in play."""
+    group_size: int = 8
+    """Tries at one task; advantages are relative to the group."""
+    concurrency: int = 256
+    """Episodes that play at the same time."""
+    query_free: bool = True
+    """No question's text reaches a write decision."""
+    step_limit: int = 100_000
+    """Steps after which an episode is cut off and counted as such."""
+    env_seconds: float = 0.0
+    """Wall time after which a call of the environment counts as failed; 0 for no limit."""
+
+    def __post_init__(self) -> None:
+        _at_least(self, 0, "tasks", "practice_tasks", "env_seconds")
+        _at_least(self, 1, "concurrency", "step_limit")
+        if self.group_size < 2:
+            raise ConfigError(
+                "rollout.group_size", self.group_size, "it must be at least 2: a group of one has no baseline"
+            )
+        if self.tasks + self.practice_tasks < 1:
+            raise ConfigError(
+                "rollout.tasks", self.tasks, "with rollout.practice_tasks = 0 there would be nothing to play"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditConfig:
+    name: str = "return_to_go"
+    """An estimator of ``credit.ESTIMATORS``."""
+    discount: float = 1.0
+    """Per environment step, for rewards that come after a decision."""
+    gae_lambda: float = 0.95
+    """Of the estimator ``gae``, in [0, 1]: 1 trusts the episode's own return, 0 the siblings' at the next step."""
+    step_weight: float = 1.0
+    """GiGPO's omega, of ``gigpo_state`` and ``gigpo_memory``: weight of the comparison within a state."""
+    outcome_weight: float = 0.8
+    """ReMemR1's alpha, of ``question_step``, in [0, 1]: share of the episode's outcome in the advantage."""
+    rollouts: int = 4
+    """Continuations with an op, and as many without it, of ``same_state`` and ``fresh_futures``."""
+    replay_share: float = 0.15
+    """Of ``blended``, in [0, 1]: weight of what replay says of an op against what was earned after it. More of it is
+    as quick at first and ends lower."""
+    sibling_baseline: float = 0.0
+    """In [0, 1]: share of the siblings' mean gain taken off an op's gain over Keep, in estimators that know such gains.
+    0 ranks ops best (benchmarks/credit_truth.py); above 0, Keep is blamed where others gained by an op."""
+
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "rollouts")
+        if not 0 < self.discount <= 1:
+            raise ConfigError("credit.discount", self.discount, "it must lie in (0, 1]")
+        for share in ("gae_lambda", "outcome_weight", "replay_share", "sibling_baseline"):
+            if not 0 <= getattr(self, share) <= 1:
+                raise ConfigError(f"credit.{share}", getattr(self, share), "it must lie in [0, 1]")
+        if not self.step_weight >= 0:
+            raise ConfigError("credit.step_weight", self.step_weight, "it must be at least 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnerConfig:
+    policy_learning_rate: float = 1e-4
+    controller_learning_rate: float = 3e-3
+    clip_low: float = 0.2
+    clip_high: float = 0.28
+    """Higher than ``clip_low``, as in DAPO (arXiv:2503.14476)."""
+    importance_cap: float = 0.0
+    """Above 0, the policy learns with importance weights cut at this value in place of the clipped ratio: for samples
+    drawn under older or differently rounded weights. About 2 is usual."""
+    critic: float = 0.5
+    """Weight of the value head's loss, where the controller has one."""
+    kl: float = 0.0
+    """Weight of the policy's KL to itself without LoRA, on the answers that are learned; costs one more reading."""
+    entropy: float = 0.01
+    """Weight of the controller's entropy."""
+    epochs: int = 3
+    """Passes over the controller's decisions a step; what the policy sampled is read once, in the first."""
+    minibatches: int = 2
+    """Parts that each pass is cut into; each is one optimiser step. What the policy sampled goes with the first."""
+    rereads: int = 0
+    """Practised questions a step that the policy reads again and learns the right answer to: of four times as many
+    that are drawn, the ones it finds hardest. They are dealt out over the epochs × minibatches optimiser steps."""
+    max_grad_norm: float = 1.0
+    batch_tokens: int = 4096
+    """Tokens, padding included, of one micro-batch of the policy."""
+    decay_from: float = 1.0
+    """Share of the run's steps after which all learning rates fall along a line, at most to a twentieth; 1 for never.
+    What a constant rate has learned keeps trembling."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.decay_from <= 1:
+            raise ConfigError("learner.decay_from", self.decay_from, "it must lie in [0, 1]")
+        _at_least(self, 1, "epochs", "minibatches", "batch_tokens")
+        _at_least(
+            self, 0,
+            "entropy", "kl", "critic", "importance_cap", "policy_learning_rate", "controller_learning_rate", "rereads",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurriculumConfig:
+    name: str = "uniform"
+    """A curriculum of ``build.CURRICULA``."""
+    temperature: float = 0.1
+    """Of the bandit's softmax over learnability."""
+    fresh: float = 0.2
+    """Share of draws that stay uniform."""
+    tasks_file: str | None = None
+    """The ``tasks.jsonl`` of another run, which ``yoked`` replays in order and ``shuffled`` in none."""
+    proposer: str = "none"
+    """Who writes tasks from nothing, of ``build.PROPOSERS``: ``axes`` is a small network, ``lm`` the policy itself."""
+    proposed: float = 0.25
+    """Share of draws that a proposer writes."""
+    proposer_learning_rate: float = 1e-2
+    """Of ``axes``; ``lm`` learns at the policy's rate."""
+    proposer_entropy: float = 0.25
+    """Floor of the proposer's entropy, as a share of an even choice's; 0 for none."""
+    axis_dropout: float = 0.1
+    """Probability that ``axes`` must leave an axis of a task to chance."""
+
+    def __post_init__(self) -> None:
+        _at_least(self, 0, "proposer_learning_rate")
+        for share in ("fresh", "proposed", "proposer_entropy", "axis_dropout"):
+            if not 0 <= getattr(self, share) <= 1:
+                raise ConfigError(f"curriculum.{share}", getattr(self, share), "it must lie in [0, 1]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchConfig:
+    """Alarms, and the way back from a step that did harm."""
+
+    alarms: bool = True
+    every: int = 0
+    """Steps between two looks at the anchors, whose fall takes the weights back; 0 for never."""
+    anchors: int = 16
+    """Held-out tasks that are played at each look, read exactly."""
+    standard_errors: float = 2.0
+    """How far the anchors' mean may fall below the best so far."""
+    proposer_entropy: float = 0.15
+    """Alarm below this share of an even choice's entropy."""
+    op_entropy: float = 0.02
+    """Alarm below this mean entropy of the controller's choices, in nats."""
+    variety: float = 0.5
+    """Alarm where the recent tasks have less than this share of as many signatures as they once had."""
+
+    def __post_init__(self) -> None:
+        _at_least(self, 0, "every", "standard_errors", "proposer_entropy", "op_entropy", "variety")
+        _at_least(self, 2, "anchors")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReflectionConfig:
+    mode: Literal["off", "in_context", "distil", "dpo", "distil_memory"] = "off"
+    """What proven lessons do: sway play as rules in context, become targets, become preferences, or the first two."""
+    name: str = "tracker"
+    """A reflector of ``build.REFLECTORS``."""
+    feedback: Literal["none", "binary", "diff"] = "diff"
+    """What the reflector learns of a failure: its own trace; which answers were wrong; what they would have needed."""
+    verify: bool = True
+    """False stores what a reflector says unproven: to measure what proof is worth."""
+    share: float = 0.15
+    """Most of a step's episodes that are studied, in (0, 0.5]."""
+    threshold: float = 1.0
+    """An episode of less success has failed."""
+    reach: float = 0.0
+    """Least success with the edit for a lesson to count; it must have grown in any case."""
+    edits: int = 1
+    """Edits an episode that are tried."""
+    siblings: int = 1
+    """Sibling tasks a step on which rules prove themselves."""
+    trials: int = 4
+    """Rules a step that are tried on them."""
+    wins: int = 3
+    """Siblings that a rule must have improved before it may influence an episode."""
+    rules: int = 32
+    """Most rules that are remembered."""
+    decay: float = 0.8
+    """Of the moving average of a rule's gain on siblings; below 0 it is dropped."""
+    bonus: float = 2.0
+    """Nats that a rule adds to the offers that it recommends."""
+    weight: float = 1.0
+    """Of the controller's part: cross-entropy to the better op, or the preference for it."""
+    beta: float = 1.0
+    """Of preferences (DPO)."""
+    policy_weight: float = 0.1
+    """Of second attempts that are distilled into the first prompt."""
+    reflector_weight: float = 0.1
+    """Of the tokens that a language model reflected in."""
+
+    def __post_init__(self) -> None:
+        _at_least(self, 0, "threshold", "reach", "siblings", "trials", "bonus")
+        _at_least(self, 0, "weight", "beta", "policy_weight", "reflector_weight")
+        _at_least(self, 1, "edits", "wins", "rules")
+        _one_of(self, "mode", ("off", "in_context", "distil", "dpo", "distil_memory"))
+        _one_of(self, "feedback", ("none", "binary", "diff"))
+        if not 0 < self.share <= 0.5:
+            raise ConfigError("reflection.share", self.share, "it must lie in (0, 0.5]")
+        if not 0 <= self.decay < 1:
+            raise ConfigError("reflection.decay", self.decay, "it must lie in [0, 1)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalConfig:
+    episodes: int = 64
+    rows: tuple[str, ...] = (
+        "scorer", "untrained", "none", "window", "fifo", "lru", "random", "similarity", "bm25_archive", "oracle",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "episodes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    recipe: str = "quickstart"
+    seed: int = 0
+    out: str | None = None
+    """Run folder; None for ``runs/<recipe>-<seed>``, numbered if taken."""
+    steps: int = 40
+    checkpoint_every: int = 10
+    env: EnvConfig = EnvConfig()
+    memory: MemoryConfig = MemoryConfig()
+    policy: PolicyConfig = PolicyConfig()
+    warm_start: WarmStartConfig = WarmStartConfig()
+    controller: ControllerConfig = ControllerConfig()
+    rollout: RolloutConfig = RolloutConfig()
+    credit: CreditConfig = CreditConfig()
+    learner: LearnerConfig = LearnerConfig()
+    curriculum: CurriculumConfig = CurriculumConfig()
+    watch: WatchConfig = WatchConfig()
+    reflection: ReflectionConfig = ReflectionConfig()
+    evaluation: EvalConfig = EvalConfig()
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ConfigError("steps", self.steps, "it must be at least 1")
+        if self.checkpoint_every < 1:
+            raise ConfigError("checkpoint_every", self.checkpoint_every, "it must be at least 1")

@@ -1,0 +1,55 @@
+"""Every error that memrl raises on purpose.
+
+MemrlError
+├── InputError          what a user named cannot be used (exit code 2; also a ValueError)
+│   ├── ConfigError     a knob has a value that no run can have
+│   ├── DataError       a data file is missing, corrupt or of another format
+│   ├── ModelError      a model cannot be found or has no weights
+│   ├── RunFolderError  a run folder exists already, is missing, or is of another version
+│   └── StorageError    a file of a run cannot be written: the disk is full, a quota, no permission
+├── MissingExtra        a package is not installed; the message names the pip command (also an ImportError)
+└── LeakError           a question's text reached a write decision in query-free mode (our fault, never the user's)
+
+An agent's mistakes are not here: they are data (``memory_stores.types.Refusal``, ``memrl.contracts.types.Unreadable``).
+"""
+
+from __future__ import annotations
+
+
+class MemrlError(Exception):
+    """Root of the tree above."""
+
+
+class InputError(MemrlError, ValueError):
+    """What a user named cannot be used. One line: the setting, the value, the way out."""
+
+
+class ConfigError(InputError):
+    """A knob has a value that no run can have."""
+
+    def __init__(self, knob: str, value: object, way_out: str) -> None:
+        super().__init__(f"{knob} = {value!r}: {way_out}")
+
+
+class DataError(InputError):
+    """A data file is missing, corrupt or of another format."""
+
+
+class ModelError(InputError):
+    """A model cannot be found or has no weights."""
+
+
+class RunFolderError(InputError):
+    """A run folder exists already, is missing, or is of another version."""
+
+
+class StorageError(InputError):
+    """A file of a run cannot be written. What was saved before is as it was."""
+
+
+class MissingExtra(MemrlError, ImportError):
+    """A package is not installed."""
+
+
+class LeakError(MemrlError):
+    """A question's text reached a write decision in query-free mode."""

@@ -1,0 +1,150 @@
+"""Play on from a decision of a recorded episode, with any of the ops that were on offer there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from memrl.contracts.protocols import Agent, OpChoice
+from memrl.contracts.types import End, Episode, Observation, OpDecision, Step, TokenDecision
+from memrl.rollouts.guards import EnvFailed, EnvGuard
+from memrl.rollouts.play import EmbedRequest, Need, Play, Seat, play_step
+from memrl.rollouts.replay import Site, Tape, answered
+
+Given = OpChoice | TokenDecision
+
+
+def continue_episode(
+    agent: Agent, episode: Episode, site: Site, index: int | None, states: Tape, seed: Sequence[int]
+) -> Play:
+    """The rest of an episode, from the step of a decision on, with op ``index`` of its offers; then actors decide.
+
+    Args:
+        index: None leaves this decision, too, to the controller.
+        states: of this episode, by ``replay.tape``. Forked, never changed.
+        seed: of this continuation. Each step draws from its own stream, so that continuations with equal seeds that
+            differ in the op share their luck (common random numbers).
+    """
+    future = _Future(agent, episode, site, index, states, seed)
+    end, error = End.DONE, ""
+    try:
+        future.begin()
+        while future.goes_on:
+            yield from future.play_step()
+        end = End.DONE if future.shown is None else End.STEP_LIMIT
+    except EnvFailed as failure:
+        end, error = End.ENV_ERROR, str(failure)
+    return Episode(task=episode.task, steps=tuple(future.steps), end=end, error=error, practice=episode.practice)
+
+
+def continue_twins(
+    agent: Agent, episode: Episode, site: Site, indices: tuple[int, int], states: Tape, seed: Sequence[int]
+) -> Generator[Need, Any, tuple[Sequence[Step], Sequence[Step]]]:
+    """Two futures of one decision side by side, up to where they are the same: returns the steps of both.
+
+    They share their luck, so once their memories and observations agree nothing can part them again. What an
+    environment that failed did not play is missing from both.
+    """
+    one, other = (_Future(agent, episode, site, index, states, seed) for index in indices)
+    try:
+        one.begin()
+        other.begin()
+        while one.goes_on and other.goes_on:
+            yield from one.play_step()
+            yield from other.play_step()
+            if one.shown == other.shown and one.same_memory(other):
+                break
+    except EnvFailed:
+        return (), ()
+    return one.steps, other.steps
+
+
+class _Future:
+    """One way for an episode to go on."""
+
+    def __init__(
+        self, agent: Agent, episode: Episode, site: Site, index: int | None, states: Tape, seed: Sequence[int]
+    ) -> None:
+        self._episode, self._site, self._seed = episode, site, seed
+        self._seat = Seat(
+            agent=agent,
+            task=episode.task,
+            memory=states[min(s for s in states if s.step == site.step)].fork(),
+            rng=np.random.default_rng(0),
+            query_free=not _writes_on_questions(episode),
+            step_limit=len(episode.steps) - site.step if episode.end is End.STEP_LIMIT else sys.maxsize,
+        )
+        self._given = [_given(decision) for decision in episode.steps[site.step].decisions[: site.place]]
+        if index is not None:
+            self._given.append(OpChoice(index, 0.0))
+        self.steps: list[Step] = []
+        self.shown: Observation | None = None
+
+    def begin(self) -> None:
+        """A fresh environment, told the recorded answers up to the step. Raises EnvFailed, as ``play_step``."""
+        self._env, self.shown = _reach(self._seat.agent, self._episode, self._site.step)
+
+    @property
+    def goes_on(self) -> bool:
+        return self.shown is not None and len(self.steps) < self._seat.step_limit
+
+    def play_step(self) -> Generator[Need, Any, None]:
+        assert self.shown is not None
+        at_step = replace(self._seat, rng=np.random.default_rng([*self._seed, self.shown.step]))
+        playing = play_step(at_step, self._env.step, self.shown)
+        step, self.shown = yield from (playing if self.steps else _steered(playing, self._given))
+        self.steps.append(step)
+
+    def same_memory(self, other: _Future) -> bool:
+        """Whether a controller would be offered the same ops, described alike; ids may differ."""
+        mine, theirs = self._seat.memory, other._seat.memory
+        if mine.state_hash() != theirs.state_hash():
+            return False
+        pairs = zip(mine.entries(), theirs.entries(), strict=True)
+        return all((a.text, a.stamp, a.uses) == (b.text, b.stamp, b.uses) for a, b in pairs)
+
+
+def total(episode: Episode, discount: float = 1.0) -> float:
+    """Its rewards, later ones discounted per step."""
+    return float(sum(step.reward * discount**t for t, step in enumerate(episode.steps)))
+
+
+def _reach(agent: Agent, episode: Episode, step: int) -> tuple[EnvGuard, Observation | None]:
+    """A fresh environment, told the recorded answers up to a step."""
+    env = EnvGuard(agent.family.make, episode.task)
+    shown: Observation | None = env.start()
+    for t in range(step):
+        shown = env.step(answered(episode, t)).next
+    if shown is None or shown.id != episode.steps[step].observation.id:
+        raise EnvFailed("a fresh environment, told the recorded answers, showed other observations")
+    return env, shown
+
+
+def _steered(playing: Generator[Need, Any, Any], given: Sequence[Given]) -> Generator[Need, Any, Any]:
+    """A step whose first decisions are given."""
+    ahead = list(given)
+    try:
+        need = next(playing)
+        while True:
+            answer = ahead.pop(0) if ahead and not isinstance(need, EmbedRequest) else (yield need)
+            need = playing.send(answer)
+    except StopIteration as stop:
+        return stop.value
+
+
+def _given(decision: OpDecision | TokenDecision) -> Given:
+    return OpChoice(decision.choice, decision.logprob) if isinstance(decision, OpDecision) else decision
+
+
+def _writes_on_questions(episode: Episode) -> bool:
+    """Whether it was played with ``rollout.query_free`` off: ops then follow an answer."""
+    return any(
+        isinstance(first, TokenDecision) and isinstance(second, OpDecision)
+        for step in episode.steps
+        for first, second in pairwise(step.decisions)
+    )

@@ -1,0 +1,144 @@
+"""The boundary to an environment: what breaks a promise there ends its own episode, and says which promise.
+
+``EnvGuard`` stands between play and one environment; ``LeakGuard`` watches what a controller may write. The promises
+are those of ``envs/testing.check_env``, looked at in every step of every run.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from memrl.contracts.errors import LeakError
+from memrl.contracts.protocols import Env, Outcome
+from memrl.contracts.types import Action, Kind, Observation, Task, Verdict
+
+
+class EnvFailed(Exception):
+    """An environment raised, hung or answered nonsense; carries what was wrong. Ends its episode, never the run."""
+
+
+def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
+    """The call's result; whatever it raises becomes an EnvFailed that says what."""
+    try:
+        return call(*arguments)
+    except EnvFailed:
+        raise
+    except Exception as error:
+        raise EnvFailed(f"{type(error).__name__}: {error}") from error
+
+
+class EnvGuard:
+    """One environment, of which nothing comes through but what the contract promises.
+
+    Args:
+        seconds: longest wall time of one call; 0 for no limit, which costs nothing. With a limit each call runs in a
+            thread of its own (some 0.1 ms): one that hangs cannot be stopped, so it is left behind.
+    """
+
+    def __init__(self, make: Callable[[Task], Env], task: Task, seconds: float = 0.0) -> None:
+        """Make the environment. Raises EnvFailed, as every method here."""
+        self._seconds = seconds
+        self._ids: set[str] = set()
+        self._clock, self._asked = -1, False
+        self._env: Env = self._call(make, task)
+
+    def start(self) -> Observation:
+        """The first observation."""
+        observation = self._call(self._env.start)
+        guarded(self._look_at, observation)
+        return observation
+
+    def step(self, action: Action | None) -> Outcome:
+        """Deal with the current observation."""
+        outcome = self._call(self._env.step, action)
+        return guarded(self._checked, outcome)
+
+    def _checked(self, outcome: object) -> Outcome:
+        if not isinstance(outcome, Outcome):
+            raise EnvFailed(f"step() gave a {type(outcome).__name__}, not an Outcome")
+        if not math.isfinite(outcome.reward):
+            raise EnvFailed(f"the reward is {outcome.reward!r}, not a finite number")
+        self._judge(outcome.verdict)
+        if outcome.next is not None:
+            self._look_at(outcome.next)
+        return outcome
+
+    def _judge(self, verdict: object) -> None:
+        if (verdict is not None) != self._asked:
+            what = "a question got no verdict" if self._asked else "a verdict came where nothing was asked"
+            raise EnvFailed(what)
+        if verdict is None:
+            return
+        if not isinstance(verdict, Verdict):
+            raise EnvFailed(f"the verdict is a {type(verdict).__name__}, not a Verdict")
+        if not 0.0 <= verdict.score <= 1.0:
+            raise EnvFailed(f"the verdict's score is {verdict.score!r}, outside [0, 1]")
+
+    def _look_at(self, observation: object) -> None:
+        if not isinstance(observation, Observation):
+            raise EnvFailed(f"the observation is a {type(observation).__name__}, not an Observation")
+        if observation.id in self._ids:
+            raise EnvFailed(f"the observation id {observation.id!r} came twice")
+        if observation.step <= self._clock:
+            raise EnvFailed(f"observation {observation.id!r} is of step {observation.step}, after step {self._clock}")
+        if not isinstance(observation.text, str):
+            raise EnvFailed(f"the text of observation {observation.id!r} is a {type(observation.text).__name__}")
+        self._ids.add(observation.id)
+        self._clock, self._asked = observation.step, observation.kind is Kind.ASK
+
+    def _call(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        return guarded(_within, self._seconds, call, *arguments) if self._seconds else guarded(call, *arguments)
+
+
+def _within(seconds: float, call: Callable[..., Any], *arguments: Any) -> Any:
+    """The call's result, or EnvFailed where it takes longer."""
+    results: list[Any] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(call(*arguments))
+        except BaseException as error:
+            errors.append(error)
+
+    # A daemon, so that a call that never returns does not keep the process alive.
+    thread = threading.Thread(target=work, daemon=True, name="memrl environment")
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        name = getattr(call, "__name__", "call")
+        raise EnvFailed(f"{name}() took longer than {seconds:g} s (rollout.env_seconds)")
+    return results[0]
+
+
+class LeakGuard:
+    """Raises if a question's text stands in an observation on which writes are decided.
+
+    Sentences are compared whole, so the check costs a set look-up a step. A question that repeats an
+    earlier question is no leak.
+    """
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+        self._asked: set[str] = set()
+
+    def check(self, observation: Observation) -> None:
+        sentences = {s.strip().lower() for s in re.findall(r"[^.?!\n]+\??", observation.text)} - {""}
+        questions = {s for s in sentences if s.endswith("?")}
+        if observation.kind is Kind.ASK:
+            leaked = questions & self._told
+            self._asked |= questions
+        else:
+            leaked = questions & self._asked
+            self._told |= questions
+        if leaked:
+            raise LeakError(
+                f"rollout.query_free = True, but the question {min(leaked)!r} stands in what the controller may write "
+                f"(observation {observation.id!r}): mend the environment, or set rollout.query_free = False"
+            )
