@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from memrl.agent import Answer, MemoryAgent, wrap
     from memrl.contracts.config import TrainConfig
     from memrl.contracts.errors import InputError, MemrlError
+    from memrl.contracts.registry import register
     from memrl.evaluate import EvalReport, evaluate
     from memrl.recipes import RECIPES, recipe
     from memrl.train import train
@@ -84,6 +85,7 @@ _HOME = {
     "TrainConfig": "contracts.config",
     "evaluate": "evaluate",
     "recipe": "recipes",
+    "register": "contracts.registry",
     "train": "train",
     "wrap": "agent",
 }
@@ -99,6 +101,7 @@ __all__ = [
     "TrainConfig",
     "evaluate",
     "recipe",
+    "register",
     "train",
     "wrap",
 ]
