@@ -22,6 +22,7 @@ from dataclasses import dataclass, is_dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from operator import attrgetter
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -51,6 +52,14 @@ KINDS = {
     "embedder": Kind("memrl.embedders", "memory_stores"),
     "sink": Kind("memrl.sinks", "memrl.reporting.sinks"),
 }
+
+
+KNOBS = {
+    "env.name": "env", "policy.name": "policy", "controller.name": "controller", "credit.name": "estimator",
+    "curriculum.name": "curriculum", "curriculum.proposer": "proposer", "reflection.name": "reflector",
+    "memory.archive": "store", "memory.linker": "linker", "memory.embedder": "embedder",
+}  # fmt: skip
+"""Knobs of a ``TrainConfig`` that name a part -> its kind. ``evaluation.rows`` names controllers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +185,13 @@ def origin(kind: str, name: str) -> str:
         ours = part.holder.partition(".")[0] in ("memrl", "memory_stores")
         return "" if ours else part.holder if part.holder.startswith("package ") else f"module {part.holder}"
     return next((_package(point) for point in _points(kind, name)), "")
+
+
+def origins(config: Any) -> list[tuple[str, str, str]]:
+    """(kind, name, origin) of every part that a ``TrainConfig`` names and that is not ours; imports nothing."""
+    named = [(kind, attrgetter(knob)(config)) for knob, kind in KNOBS.items()]
+    named += [("controller", name) for name in config.evaluation.rows]
+    return [(kind, name, home) for kind, name in dict.fromkeys(named) if (home := origin(kind, name))]
 
 
 def remember_origin(kind: str, name: str, home: str) -> None:

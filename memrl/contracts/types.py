@@ -28,12 +28,12 @@ class Task:
     """One problem, complete and small: the environment regenerates everything else from it."""
 
     env: str
-    """Name of the environment task source, as in ``build.ENVS``."""
+    """Name of the environment task source, as it calls itself."""
     theta: Any
     """The task source's own frozen dataclass of levelled axes; JSON-ready through ``dataclasses.asdict``.
 
     In its place a task source may take a frozen, hashable object that holds one task as somebody wrote it
-    (MemWorld's ``Written``).
+    (events instead of levels).
     """
     seed: int
     split: Split = "train"

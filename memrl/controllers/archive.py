@@ -7,6 +7,7 @@ from typing import Any
 
 from memory_stores.types import Retrieve, Write
 from memrl.contracts.protocols import ControllerRequest, OpChoice
+from memrl.contracts.registry import register
 
 
 class ArchiveAll:
@@ -35,3 +36,6 @@ def _choose(request: ControllerRequest) -> int:
         if isinstance(op, Retrieve) and op.store == "archive" and op.k > most:
             best, most = i, op.k
     return best
+
+
+register("controller", "bm25_archive", lambda context: ArchiveAll())

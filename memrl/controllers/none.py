@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from memrl.contracts.protocols import ControllerRequest, OpChoice
+from memrl.contracts.registry import register
 from memrl.controllers.rules import KEEP
 
 
@@ -22,3 +23,6 @@ class NoWrites:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Nothing to load."""
+
+
+register("controller", "none", lambda context: NoWrites())

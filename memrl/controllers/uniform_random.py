@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from memrl.contracts.protocols import ControllerRequest, OpChoice
+from memrl.contracts.registry import register
 
 
 class UniformRandom:
@@ -28,3 +29,6 @@ class UniformRandom:
 def _draw(request: ControllerRequest) -> OpChoice:
     count = len(request.offers.ops)
     return OpChoice(int(request.rng.integers(count)), -math.log(count))
+
+
+register("controller", "random", lambda context: UniformRandom())

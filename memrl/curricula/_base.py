@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from memrl.contracts.contexts import CellDraws
 from memrl.contracts.protocols import AuxiliaryLoss, Lesson
 from memrl.contracts.types import Group
-from memrl.curricula._draws import Draws
 
 
 class Quiet:
@@ -25,7 +25,7 @@ class Quiet:
 class FromCells(Quiet):
     """Draws from cells alone; a subclass says which."""
 
-    def __init__(self, draws: Draws) -> None:
+    def __init__(self, draws: CellDraws) -> None:
         self._draws = draws
 
     def observe(self, groups: Sequence[Group], lessons: Sequence[Lesson] = ()) -> None:
@@ -48,7 +48,7 @@ class Scheduled(FromCells):
         steps: of the whole run, at least 1.
     """
 
-    def __init__(self, draws: Draws, steps: int) -> None:
+    def __init__(self, draws: CellDraws, steps: int) -> None:
         super().__init__(draws)
         self._steps, self._done = steps, 0
 

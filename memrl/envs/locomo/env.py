@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,10 +11,11 @@ import numpy as np
 
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Outcome, ReadingLesson
+from memrl.contracts.registry import register
 from memrl.contracts.types import Action, Kind, Observation, Say, Split, Task, Verdict
 from memrl.envs.locomo.data import Dialogue, Question, correct, find_file, load
 from memrl.envs.locomo.scoring import CATEGORIES, score
-from memrl.envs.locomo.theta import LocomoTheta
+from memrl.envs.locomo.theta import LocomoOptions, LocomoTheta
 
 
 class LocomoEnv:
@@ -110,7 +111,7 @@ class LocomoTasks:
 
     def at_horizon(self, horizon: int) -> dict[str, Any]:
         """The first turns of each dialogue, and the questions that they answer."""
-        return {"horizon": horizon}
+        return {"max_turns": horizon}
 
     def bounds(self, task: Task, budget: int, cost: Callable[[str], int]) -> None:
         """Not known."""
@@ -139,7 +140,7 @@ class LocomoTasks:
         """The turns that are told, and the questions that are asked, by observation id."""
         dialogues = self._corrected() if theta.corrected else self._dialogues
         if theta.dialogue >= len(dialogues):
-            raise ConfigError("env.theta.dialogue", theta.dialogue, f"{self._path} has {len(dialogues)}, from 0")
+            raise ConfigError("env.options.dialogue", theta.dialogue, f"{self._path} has {len(dialogues)}, from 0")
         whole = dialogues[theta.dialogue if theta.dialogue >= 0 else seed % len(dialogues)]
         part = replace(whole, turns=whole.turns[: theta.max_turns or None])
         asked = _asked(part, cut=len(part.turns) < len(whole.turns), most=theta.max_questions)
@@ -147,7 +148,7 @@ class LocomoTasks:
             way_out = (
                 f"no question of dialogue {whole.name!r} can be answered from so few turns; raise it, or 0 for all"
             )
-            raise ConfigError("env.theta.max_turns", theta.max_turns, way_out)
+            raise ConfigError("env.options.max_turns", theta.max_turns, way_out)
         return part, asked
 
 
@@ -173,3 +174,11 @@ def _observations(dialogue: Dialogue, asked: Mapping[str, Question]) -> list[Obs
 
 def _as_theta(theta: LocomoTheta | Mapping[str, Any]) -> LocomoTheta:
     return theta if isinstance(theta, LocomoTheta) else LocomoTheta.from_mapping(theta)
+
+
+def _make(options: LocomoOptions) -> LocomoTasks:
+    axes = {axis.name: getattr(options, axis.name) for axis in fields(LocomoTheta)}
+    return LocomoTasks(options.data, axes)
+
+
+register("env", "locomo", _make, LocomoOptions)

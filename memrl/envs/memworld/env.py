@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from memrl.contracts.protocols import Bounds, Outcome, ReadingLesson
+from memrl.contracts.registry import register
 from memrl.contracts.types import Action, Kind, Observation, Say, Split, Task, Verdict
 from memrl.envs.memworld import backward, forward, oracles
 from memrl.envs.memworld.case import Limits
@@ -148,3 +149,6 @@ class MemWorldTasks:
     def sibling(self, task: Task, seed: int) -> Task | None:
         """The same theta with another seed; None for a task that somebody wrote."""
         return None if isinstance(task.theta, Written) else replace(task, seed=seed)
+
+
+register("env", "memworld", MemWorldTasks, Theta)

@@ -1,0 +1,32 @@
+"""What ``memrl.wrap`` stands in: a person talks, so there is nothing to draw, to play or to judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.registry import register
+from memrl.contracts.types import Task
+
+
+class Conversation:
+    """A task source without tasks. Raises ConfigError when it is asked for one."""
+
+    name = "conversation"
+    num_tasks: int | None = 0
+
+    def cells(self) -> Mapping[str, Any]:
+        return self._none()
+
+    def held_out(self, seed: int, theta: Any) -> Task:
+        return self._none()
+
+    def make(self, task: Task) -> Any:
+        return self._none()
+
+    def _none(self) -> NoReturn:
+        raise ConfigError("env.name", self.name, "a person does the talking: it has no tasks to train or evaluate on")
+
+
+register("env", "conversation", Conversation)
