@@ -14,8 +14,8 @@ import numpy as np
 
 from memory_stores.bm25_store import Bm25Store
 from memory_stores.memory import AgentMemory
+from memrl.contracts.checks import whole
 from memrl.contracts.config import EnvConfig, TrainConfig
-from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Agent, Bounds
 from memrl.contracts.types import End, Episode, Task
 from memrl.reporting.metrics import count_refused
@@ -98,6 +98,7 @@ def evaluate(
     Raises:
         InputError: a name, a number or a folder cannot be used.
     """
+    whole("seed", seed)
     config, checkpoint = load_run(Path(run))
     config = for_evaluation(config, env, horizon, memory_tokens, data)
     agent = build_agent(config)
@@ -116,8 +117,8 @@ def for_evaluation(
 ) -> TrainConfig:
     """A run's config with what an evaluation plays otherwise; None leaves a knob. Raises ConfigError."""
     env_config = config.env if env in (None, config.env.name) else EnvConfig(name=str(env))
-    if horizon is not None and horizon < 1:
-        raise ConfigError("horizon", horizon, "it must be at least 1 step")
+    if horizon is not None:
+        whole("horizon", horizon, 1)
     if data is not None:
         env_config = dataclasses.replace(env_config, data=data)
     if horizon is not None:
@@ -168,8 +169,7 @@ def held_out_tasks(agent: Agent, config: TrainConfig, seed: int, episodes: int |
     cells = agent.family.cells()
     target = list(cells)[-1]
     count = episodes if episodes is not None else min(config.evaluation.episodes, agent.family.num_tasks or 10**9)
-    if count < 1:
-        raise ConfigError("episodes", count, "it must be at least 1")
+    whole("episodes", count, 1)
     return [agent.family.held_out(seed * EVAL_SEED + i, cells[target]) for i in range(count)]
 
 

@@ -9,20 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from memrl.contracts.checks import check, section_name
 from memrl.contracts.errors import ConfigError
 
 
 def _at_least(section: object, minimum: float, *names: str) -> None:
     for name in names:
         if getattr(section, name) < minimum:
-            knob = f"{type(section).__name__.removesuffix('Config').lower()}.{name}"
+            knob = f"{section_name(type(section))}{name}"
             raise ConfigError(knob, getattr(section, name), f"it must be at least {minimum:g}")
-
-
-def _one_of(section: object, name: str, choices: tuple[str, ...]) -> None:
-    if getattr(section, name) not in choices:
-        knob = f"{type(section).__name__.removesuffix('Config').lower()}.{name}"
-        raise ConfigError(knob, getattr(section, name), f"it is none of {', '.join(choices)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +30,9 @@ class EnvConfig:
     """Data file or folder, for environments that read one."""
     train_seeds: int = 0
     """Draw training tasks from this many seeds a cell; 0 for a fresh seed every time."""
+
+    def __post_init__(self) -> None:
+        check(self, train_seeds="[0, inf)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +48,7 @@ class MemoryConfig:
     embedder: Literal["minilm", "hash"] = "minilm"
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 0, "token_budget", "graph_budget", "archive_budget")
         _at_least(self, 1, "read_budget")
         if self.total < 1:
@@ -77,6 +76,7 @@ class PolicyConfig:
     prompt: Literal["plain", "chat"] = "plain"
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 1, "lora_rank", "max_new_tokens", "batch_tokens")
         if self.temperature <= 0:
             raise ConfigError("policy.temperature", self.temperature, "it must be above 0; evaluation is greedy anyway")
@@ -95,6 +95,7 @@ class WarmStartConfig:
     policy (the model by its name), seed and libraries: runs that differ in later knobs then share one warm start."""
 
     def __post_init__(self) -> None:
+        check(self, learning_rate="[0, inf)")
         _at_least(self, 0, "steps")
         _at_least(self, 1, "batch_size")
 
@@ -116,6 +117,7 @@ class ControllerConfig:
     """True gives the scorer a value head, which the estimator ``gae`` then asks in place of the siblings."""
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 1, "width", "hidden", "max_ops")
 
 
@@ -137,6 +139,7 @@ class RolloutConfig:
     """Wall time after which a call of the environment counts as failed; 0 for no limit."""
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 0, "tasks", "practice_tasks", "env_seconds")
         _at_least(self, 1, "concurrency", "step_limit")
         if self.group_size < 2:
@@ -171,6 +174,7 @@ class CreditConfig:
     0 ranks ops best (benchmarks/credit_truth.py); above 0, Keep is blamed where others gained by an op."""
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 1, "rollouts")
         if not 0 < self.discount <= 1:
             raise ConfigError("credit.discount", self.discount, "it must lie in (0, 1]")
@@ -212,6 +216,7 @@ class LearnerConfig:
     What a constant rate has learned keeps trembling."""
 
     def __post_init__(self) -> None:
+        check(self, clip_low="[0, 1)", clip_high="[0, inf)", max_grad_norm="(0, inf)")
         if not 0 <= self.decay_from <= 1:
             raise ConfigError("learner.decay_from", self.decay_from, "it must lie in [0, 1]")
         _at_least(self, 1, "epochs", "minibatches", "batch_tokens")
@@ -243,6 +248,7 @@ class CurriculumConfig:
     """Probability that ``axes`` must leave an axis of a task to chance."""
 
     def __post_init__(self) -> None:
+        check(self, temperature="(0, inf)")
         _at_least(self, 0, "proposer_learning_rate")
         for share in ("fresh", "proposed", "proposer_entropy", "axis_dropout"):
             if not 0 <= getattr(self, share) <= 1:
@@ -268,6 +274,7 @@ class WatchConfig:
     """Alarm where the recent tasks have less than this share of as many signatures as they once had."""
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 0, "every", "standard_errors", "proposer_entropy", "op_entropy", "variety")
         _at_least(self, 2, "anchors")
 
@@ -312,11 +319,10 @@ class ReflectionConfig:
     """Of the tokens that a language model reflected in."""
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 0, "threshold", "reach", "siblings", "trials", "bonus")
         _at_least(self, 0, "weight", "beta", "policy_weight", "reflector_weight")
         _at_least(self, 1, "edits", "wins", "rules")
-        _one_of(self, "mode", ("off", "in_context", "distil", "dpo", "distil_memory"))
-        _one_of(self, "feedback", ("none", "binary", "diff"))
         if not 0 < self.share <= 0.5:
             raise ConfigError("reflection.share", self.share, "it must lie in (0, 0.5]")
         if not 0 <= self.decay < 1:
@@ -331,7 +337,10 @@ class EvalConfig:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 1, "episodes")
+        if not self.rows:
+            raise ConfigError("evaluation.rows", self.rows, "name at least one controller")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,6 +365,7 @@ class TrainConfig:
     evaluation: EvalConfig = EvalConfig()
 
     def __post_init__(self) -> None:
+        check(self, seed="[0, 9223372036854775807]")
         if self.steps < 1:
             raise ConfigError("steps", self.steps, "it must be at least 1")
         if self.checkpoint_every < 1:

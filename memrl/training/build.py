@@ -283,6 +283,8 @@ class Parts(NamedTuple):
 def build(config: TrainConfig) -> Parts:
     """All parts of a training run, fresh."""
     pick(ESTIMATORS, "credit.name", config.credit.name)
+    for row in config.evaluation.rows:
+        pick(CONTROLLERS, "evaluation.rows", row)
     agent = build_agent(config)
     curriculum = build_curriculum(config, agent)
     proposer: TaskProposer | None = getattr(curriculum, "proposer", None)
