@@ -16,6 +16,7 @@ from memory_stores.bm25_store import Bm25Store
 from memory_stores.memory import AgentMemory
 from memrl.contracts.checks import whole
 from memrl.contracts.config import EnvConfig, TrainConfig
+from memrl.contracts.overrides import EVAL_KNOBS, with_settings
 from memrl.contracts.protocols import Agent, Bounds
 from memrl.contracts.types import End, Episode, Task
 from memrl.reporting.metrics import count_refused
@@ -82,6 +83,7 @@ def evaluate(
     rows: Sequence[str] | None = None,
     memory_tokens: int | None = None,
     data: str | None = None,
+    settings: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> EvalReport:
     """Play held-out tasks with a run's trained policy and each controller in turn.
@@ -94,13 +96,14 @@ def evaluate(
         seed: of the tasks.
         rows: controllers to compare; None for the run's setting.
         memory_tokens: token budget and read budget in place of the run's.
+        settings: knobs in place of the run's, as ``"memory.read_budget=96"``; those of ``EVAL_KNOBS``.
 
     Raises:
         InputError: a name, a number or a folder cannot be used.
     """
     whole("seed", seed)
     config, checkpoint = load_run(Path(run))
-    config = for_evaluation(config, env, horizon, memory_tokens, data)
+    config = for_evaluation(with_settings(config, settings, EVAL_KNOBS), env, horizon, memory_tokens, data)
     agent = build_agent(config)
     agent.policy.load_state_dict(checkpoint["policy"])
     return evaluate_agent(

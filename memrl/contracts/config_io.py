@@ -37,7 +37,7 @@ def changed(section: _Section, changes: Mapping[str, Any], prefix: str = "") -> 
     values: dict[str, Any] = {}
     for name, value in changes.items():
         if name not in known:
-            way_out = f"there is no such knob; choose from {', '.join(known)}{nearest(name, known)}"
+            way_out = f"there is no such knob; choose from {', '.join(known)}{nearest(str(name), known)}"
             raise ConfigError(f"{prefix}{name}", value, way_out)
         values[name] = _fitted(getattr(section, name), value, f"{prefix}{name}")
     try:
