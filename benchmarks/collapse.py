@@ -3,7 +3,7 @@
 A controller that is read exactly, small tasks, hashed embeddings: no language model takes part, one core is enough.
 Off means: no novelty gate and no novelty penalty, every task proposed (no fresh draws, no replay, no hand-made tasks
 mixed in), no entropy floor and no masked axes, no way back from a fall. The other seven gates stand in both, the alarms
-watch both, and both play the same held-out anchors.
+monitor both, and both play the same held-out anchors.
 
     python benchmarks/collapse.py --out benchmarks/results/collapse.json
     python benchmarks/collapse.py --table benchmarks/results/collapse.json
@@ -30,9 +30,9 @@ from memrl.contracts.protocols import Proposal, TaskProposer
 from memrl.curricula._visits import SOURCES, Drawn
 from memrl.curricula.written import TRIES, Written
 from memrl.envs.memworld.bank import Bank
-from memrl.envs.memworld.env import MemWorldFamily
+from memrl.envs.memworld.env import MemWorldTasks
 from memrl.envs.memworld.gates import Judgement, judge
-from memrl.envs.memworld.workshop import MemWorldWorkshop
+from memrl.envs.memworld.task_generator import MemWorldGenerator
 from memrl.recipes import recipe
 from memrl.reporting.task_report import is_new, read_task_log
 from memrl.train import train
@@ -49,7 +49,7 @@ PARTS = 10
 """Stretches of equal length that a run is cut into."""
 
 
-class OpenWorkshop(MemWorldWorkshop):
+class OpenWorkshop(MemWorldGenerator):
     """Every task is new to it: the gate of novelty and the penalty are gone, the seven others stand."""
 
     def judge(self, candidate: Any) -> Judgement:
@@ -59,9 +59,9 @@ class OpenWorkshop(MemWorldWorkshop):
         return 0.0
 
 
-class OpenFamily(MemWorldFamily):
-    def workshop(self, budget: int, cost: Any) -> MemWorldWorkshop:
-        made = super().workshop(budget, cost)
+class OpenFamily(MemWorldTasks):
+    def task_generator(self, budget: int, cost: Any) -> MemWorldGenerator:
+        made = super().task_generator(budget, cost)
         return OpenWorkshop(self.theta, made._limits, cost)
 
 
@@ -92,15 +92,15 @@ def config_for(guarded: bool, seed: int, steps: int, out: str) -> TrainConfig:
         rollout={"tasks": 0, "practice_tasks": 8, "group_size": 4},
         curriculum=writing if guarded else writing | UNGUARDED,
         learner={"epochs": 3, "minibatches": 2},
-        watch={"every": 10, "anchors": 16, "standard_errors": 2.0 if guarded else NEVER},
+        monitor={"every": 10, "anchors": 16, "standard_errors": 2.0 if guarded else NEVER},
     )  # fmt: skip
 
 
 def run_arm(guarded: bool, seed: int, steps: int) -> dict[str, Any]:
     """One run, and what its files say of each stretch of it."""
-    family = MemWorldFamily if guarded else OpenFamily
+    task_source = MemWorldTasks if guarded else OpenFamily
     build.CURRICULA["written"] = Written if guarded else OpenWritten  # pyright: ignore[reportIndexIssue]
-    build.ENVS["memworld"] = lambda config: family(config.theta)  # pyright: ignore[reportIndexIssue]
+    build.ENVS["memworld"] = lambda config: task_source(config.theta)  # pyright: ignore[reportIndexIssue]
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         folder = train(config_for(guarded, seed, steps, f"{scratch}/run"))

@@ -22,7 +22,7 @@ from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice
 from memrl.contracts.types import Episode, OpDecision, Task
 from memrl.evaluate import held_out_tasks
 from memrl.recipes import recipe
-from memrl.rollouts.play import Seat, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_all, play_episode
 from memrl.training.build import build
 
 RESULT = Path(__file__).parent / "results" / "controller.json"
@@ -47,11 +47,11 @@ class Recorder:
 
 
 def play(agent: Agent, tasks: Sequence[Task]) -> list[Episode]:
-    seats = [
-        Seat(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(i), practice=True)
+    contexts = [
+        EpisodeContext(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(i), practice=True)
         for i, task in enumerate(tasks)
     ]
-    return play_all((play_episode(seat) for seat in seats), agent, EPISODES)
+    return play_all((play_episode(context) for context in contexts), agent, EPISODES)
 
 
 def rate(run: Callable[[], int], rounds: int) -> float:
@@ -75,7 +75,7 @@ def main() -> None:
     config = recipe("quickstart", policy={"trained": False}, warm_start={"steps": 0})
     agent = build(config).practice
     tasks = held_out_tasks(agent, config, 0, EPISODES)
-    agent.table.add([text for task in tasks for text in agent.family.texts(task)])
+    agent.table.add([text for task in tasks for text in agent.task_source.texts(task)])
     recorder = Recorder(agent)
     play(dataclasses.replace(agent, controller=recorder), tasks)
     whole = rate(lambda: num_decisions(play(agent, tasks)), options.rounds)

@@ -28,10 +28,10 @@ from other_tables import credit_curves
 
 from memrl.advantages.credit import ESTIMATORS, give_credit
 from memrl.contracts.config import TrainConfig
-from memrl.contracts.protocols import Agent, PolicyRequest
+from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.types import TokenDecision
 from memrl.evaluate import evaluate_agent, held_out_tasks
-from memrl.policies.exact import ExactReader
+from memrl.policies.oracle_reader import OracleReader
 from memrl.recipes import recipe
 from memrl.rollouts.play import play_groups
 from memrl.training.batch import make_batch
@@ -44,23 +44,23 @@ HEADER_TOKENS = 24
 """Of the prompt around a view: header, labels, the answer's cue."""
 
 
-class CountingReader(ExactReader):
+class CountingReader(OracleReader):
     """Reads without error and counts what a language model would have read."""
 
     def __init__(self, agent: Agent) -> None:
-        super().__init__({agent.family.name: agent.family})
+        super().__init__({agent.task_source.name: agent.task_source})
         self._count = agent.count_tokens
         self.tokens = 0
 
-    def act(self, requests: Sequence[PolicyRequest]) -> list[TokenDecision]:
+    def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         self._note(requests)
-        return super().act(requests)
+        return super().sample(requests)
 
-    def answer_logprobs(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[float]:
+    def answer_logprobs(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[float]:
         self._note(requests)
         return super().answer_logprobs(requests, answers)
 
-    def _note(self, requests: Sequence[PolicyRequest]) -> None:
+    def _note(self, requests: Sequence[SampleRequest]) -> None:
         """Equal prompts of one call are read once, as ``HFPolicy`` does."""
         distinct = {(tuple(line.text for line in r.view), r.observation.text) for r in requests}
         for lines, question in distinct:
@@ -108,7 +108,7 @@ def run(name: str, seed: int, batch: int, options: argparse.Namespace) -> None:
     config = config_for(name, seed, batch // GROUP, options.rollouts)
     parts = build(config)
     tasks = held_out_tasks(parts.agent, config, 0, 32)
-    parts.agent.table.add([text for task in tasks for text in parts.agent.family.texts(task)])
+    parts.agent.table.add([text for task in tasks for text in parts.agent.task_source.texts(task)])
     points = curve(name, options, batch, parts, config)
     target.parent.mkdir(parents=True, exist_ok=True)
     told = {"estimator": name, "seed": seed, "batch": batch, "rollouts": options.rollouts, "points": points}

@@ -29,13 +29,13 @@ from memrl.advantages.credit import ESTIMATORS, give_credit
 from memrl.advantages.gains import OpAt, ops
 from memrl.advantages.same_state import KEEP, Branch, mean_returns
 from memrl.contracts.config import CreditConfig, MemoryConfig, RolloutConfig, TrainConfig
-from memrl.contracts.protocols import Agent, PolicyRequest
+from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.types import Episode, TokenDecision
-from memrl.policies.exact import ExactReader
+from memrl.policies.oracle_reader import OracleReader
 from memrl.recipes import recipe
 from memrl.rollouts.play import play_groups
 from memrl.training.batch import make_batch
-from memrl.training.build import build_agent, build_curriculum, build_family
+from memrl.training.build import build_agent, build_curriculum, build_task_source
 from memrl.training.learner import Learner
 
 RESULTS = Path(__file__).parent / "results" / "credit_truth.json"
@@ -48,22 +48,22 @@ RESAMPLES = 1000
 Array = NDArray[np.float64]
 
 
-class Counting(ExactReader):
+class Counting(OracleReader):
     """An exact reader that counts what it is asked."""
 
     def __init__(self, agent: Agent) -> None:
-        super().__init__({agent.family.name: agent.family})
+        super().__init__({agent.task_source.name: agent.task_source})
         self._count, self.requests, self.tokens = agent.count_tokens, 0, 0
 
-    def act(self, requests: Sequence[PolicyRequest]) -> list[TokenDecision]:
+    def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         self._note(requests)
-        return super().act(requests)
+        return super().sample(requests)
 
-    def answer_logprobs(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[float]:
+    def answer_logprobs(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[float]:
         self._note(requests)
         return super().answer_logprobs(requests, answers)
 
-    def _note(self, requests: Sequence[PolicyRequest]) -> None:
+    def _note(self, requests: Sequence[SampleRequest]) -> None:
         self.requests += len(requests)
         texts = [t for r in requests for t in (r.observation.text, *(line.text for line in r.view))]
         self.tokens += sum(map(self._count, texts))
@@ -103,8 +103,8 @@ def setting(seed: int, steps: int) -> TrainConfig:
 
 def partly_trained(config: TrainConfig) -> Agent:
     """An agent that read without error while its controller took ``config.steps`` steps."""
-    family = build_family(config.env)
-    agent = build_agent(config, policy=ExactReader({family.name: family}))
+    task_source = build_task_source(config.env)
+    agent = build_agent(config, policy=OracleReader({task_source.name: task_source}))
     curriculum = build_curriculum(config, agent)
     learner = Learner(policy=None, controller=agent.controller, config=config.learner, seed=config.seed)  # pyright: ignore[reportArgumentType]
     for step in range(config.steps):
@@ -170,7 +170,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     worlds: list[World] = []
     costs = dict.fromkeys(ESTIMATORS, Cost())
     for number in range(options.worlds):
-        task = agent.family.held_out(1000 + number, agent.family.cells()["base"])
+        task = agent.task_source.held_out(1000 + number, agent.task_source.cells()["base"])
         [group] = play_groups(agent, [task], config.rollout, [options.seed, 9, number], practice=True)
         judged = [at for at, _ in ops(group.usable) if at.sibling < options.judged]
         if not judged or len(group.usable) < 2:

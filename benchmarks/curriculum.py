@@ -33,11 +33,11 @@ from memrl.curricula.recorded import played_tasks
 from memrl.envs.memworld.coins import is_coin
 from memrl.envs.memworld.program import program_of
 from memrl.evaluate import EVAL_SEED
-from memrl.policies.exact import ExactReader
+from memrl.policies.oracle_reader import OracleReader
 from memrl.recipes import recipe
-from memrl.rollouts.play import Seat, play_all, play_episode, play_groups
+from memrl.rollouts.play import EpisodeContext, play_all, play_episode, play_groups
 from memrl.training.batch import make_batch
-from memrl.training.build import build_agent, build_curriculum, build_family, build_memory, keep_cost
+from memrl.training.build import build_agent, build_curriculum, build_memory, build_task_source, keep_cost
 from memrl.training.learner import Learner
 
 RESULTS = Path(__file__).parent / "results" / "curriculum"
@@ -94,38 +94,40 @@ class Examined:
     """A held-out set, and what its best keeper scores."""
 
     def __init__(self, agent: Agent, config: TrainConfig, axes: Mapping[str, float], budget: int, seed: int) -> None:
-        family = build_family(dataclasses.replace(config.env, name="memworld", theta={**BASE, **axes}))
+        task_source = build_task_source(dataclasses.replace(config.env, name="memworld", theta={**BASE, **axes}))
         memory = dataclasses.replace(config.memory, token_budget=budget, read_budget=budget)
-        self.tasks = [family.held_out(seed * EVAL_SEED + i, family.theta) for i in range(EVALUATED)]  # pyright: ignore[reportAttributeAccessIssue]
+        self.tasks = [task_source.held_out(seed * EVAL_SEED + i, task_source.theta) for i in range(EVALUATED)]  # pyright: ignore[reportAttributeAccessIssue]
         self.agent = dataclasses.replace(
             agent,
-            family=family,
-            policy=ExactReader({"memworld": family}),
+            task_source=task_source,
+            policy=OracleReader({"memworld": task_source}),
             new_memory=lambda: build_memory(memory, agent.count_tokens, agent.embedder),
             read_budget=budget,
         )
         cost = keep_cost(memory, agent.count_tokens)
-        bounds = [family.bounds(task, budget, cost) for task in self.tasks]
+        bounds = [task_source.bounds(task, budget, cost) for task in self.tasks]
         self.oracle = float(np.mean([b.ceiling for b in bounds if b]))
         self.floor = float(np.mean([b.floor for b in bounds if b]))
-        agent.table.add([text for task in self.tasks for text in family.texts(task)])
+        agent.table.add([text for task in self.tasks for text in task_source.texts(task)])
 
     def success(self) -> list[float]:
         """Greedy success on every task."""
         agent = self.agent
-        seats = [
-            Seat(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng([i]), greedy=True)
+        contexts = [
+            EpisodeContext(
+                agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng([i]), greedy=True
+            )
             for i, task in enumerate(self.tasks)
         ]
-        return [episode.success for episode in play_all(map(play_episode, seats), agent, 256)]
+        return [episode.success for episode in play_all(map(play_episode, contexts), agent, 256)]
 
 
 def run_arm(arm: str, seed: int, coins: bool, tokens: int, steps: int) -> dict[str, Any]:
     """Train one arm on one seed until the budget is spent; returns its results, JSON-ready."""
     config = config_of(arm, seed, coins, steps)
-    family = build_family(config.env)
+    task_source = build_task_source(config.env)
     torch.manual_seed(seed)
-    agent = build_agent(config, policy=ExactReader({family.name: family}))
+    agent = build_agent(config, policy=OracleReader({task_source.name: task_source}))
     curriculum = build_curriculum(config, agent)
     learner = Learner(policy=None, controller=agent.controller, config=config.learner, seed=seed)  # pyright: ignore[reportArgumentType]
     sets = {"h1": Examined(agent, config, {}, BUDGET, seed), "h2": Examined(agent, config, HARDER, BUDGET // 2, seed)}
@@ -144,7 +146,7 @@ def run_arm(arm: str, seed: int, coins: bool, tokens: int, steps: int) -> dict[s
         curriculum.observe(groups)
         rows = curriculum.drain_log()
         log += rows
-        learner.update(make_batch(give_credit(groups, config.credit, agent), curriculum.homework()))
+        learner.update(make_batch(give_credit(groups, config.credit, agent), curriculum.auxiliary_losses()))
         last = shown(groups, agent) + rejected(rows, curriculum)
         spent += last
         coin_tokens += shown([group for group in groups if is_coin(group.task)], agent)
@@ -171,14 +173,16 @@ def _look(step: int, spent: int, sets: dict[str, Examined]) -> dict[str, float]:
 
 def shown(groups: Sequence[Group], agent: Agent) -> int:
     """Words that the tries were shown."""
-    return sum(words(agent.family.texts(group.task)) * len(group.episodes) for group in groups)
+    return sum(words(agent.task_source.texts(group.task)) * len(group.episodes) for group in groups)
 
 
 def rejected(rows: Sequence[dict[str, Any]], curriculum: Any) -> int:
     """Words of the candidates that were turned away after they could be read, once each."""
-    workshop = getattr(curriculum, "workshop", None)
+    task_generator = getattr(curriculum, "task_generator", None)
     turned = [row for row in rows if not row["accepted"] and row["gate"] not in ("schema", "trackers", "determinism")]
-    return sum(words(_texts(workshop.from_json(row["task"]))) for row in turned) if workshop is not None else 0
+    return (
+        sum(words(_texts(task_generator.from_json(row["task"]))) for row in turned) if task_generator is not None else 0
+    )
 
 
 def _texts(task: Task) -> Sequence[str]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from memrl.evaluate import EvalReport, evaluate, evaluate_agent, for_evaluation
-from memrl.policies.exact import ExactReader
+from memrl.policies.oracle_reader import OracleReader
 from memrl.recipes import recipe
 from memrl.train import train
 from memrl.training.build import build_agent
@@ -115,11 +115,11 @@ def trained_exactly(name: str, made: str, seed: int, runs: Path, **changes: Any)
 
 
 def read_exactly(run: Path, rows: Sequence[str], horizon: int | None = None, episodes: int | None = None) -> EvalReport:
-    """The run's controller on held-out tasks, with an exact reader in the policy's seat."""
+    """The run's controller on held-out tasks, with an exact reader in the policy's context."""
     config, checkpoint = load_run(run)
     config = for_evaluation(config, horizon=horizon)
     agent = build_agent(config)
-    agent = dataclasses.replace(agent, policy=ExactReader({agent.family.name: agent.family}))
+    agent = dataclasses.replace(agent, policy=OracleReader({agent.task_source.name: agent.task_source}))
     return evaluate_agent(agent, config, trained=checkpoint["controller"], rows=rows, episodes=episodes)
 
 

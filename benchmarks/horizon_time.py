@@ -20,8 +20,8 @@ import numpy as np
 from machine import machine
 
 from memrl.contracts.protocols import Agent
-from memrl.rollouts.play import Seat, play_all, play_episode
-from memrl.training.build import build_agent, build_family
+from memrl.rollouts.play import EpisodeContext, play_all, play_episode
+from memrl.training.build import build_agent, build_task_source
 from memrl.training.run_folder import load_run
 
 RESULT = Path(__file__).parent / "results" / "horizon_time.json"
@@ -29,14 +29,14 @@ RESULT = Path(__file__).parent / "results" / "horizon_time.json"
 
 def seconds_and_tokens(agent: Agent, theta: Any, first: int, episodes: int) -> tuple[float, float]:
     """Per step, of ``episodes`` held-out tasks played together; embedding is done before the clock starts."""
-    tasks = [agent.family.held_out(first + i, theta) for i in range(episodes)]
-    agent.table.add([text for task in tasks for text in agent.family.texts(task)])
-    seats = [
-        Seat(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(0), greedy=True)
+    tasks = [agent.task_source.held_out(first + i, theta) for i in range(episodes)]
+    agent.table.add([text for task in tasks for text in agent.task_source.texts(task)])
+    contexts = [
+        EpisodeContext(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(0), greedy=True)
         for task in tasks
     ]
     started = time.perf_counter()
-    played = play_all([play_episode(seat) for seat in seats], agent, episodes)
+    played = play_all([play_episode(context) for context in contexts], agent, episodes)
     seconds = time.perf_counter() - started
     steps = [step for episode in played for step in episode.steps]
     return seconds / len(steps), sum(step.context_tokens for step in steps) / len(steps)
@@ -47,9 +47,9 @@ def measure(run: Path, rounds: int, episodes: int, times: int) -> dict[str, Any]
     agent = build_agent(config)
     agent.policy.load_state_dict(checkpoint["policy"])
     agent.controller.load_state_dict(checkpoint["controller"])
-    short = agent.family.cells()["base"]
+    short = agent.task_source.cells()["base"]
     horizon = short.horizon * times
-    long = dataclasses.replace(short, **build_family(config.env).at_horizon(horizon))
+    long = dataclasses.replace(short, **build_task_source(config.env).at_horizon(horizon))
     seconds_and_tokens(agent, short, 0, episodes)  # warms caches
     found: dict[int, list[tuple[float, float]]] = {short.horizon: [], horizon: []}
     for i in range(rounds):

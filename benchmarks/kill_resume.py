@@ -28,7 +28,7 @@ import torch
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.protocols import Env, Outcome
 from memrl.contracts.types import Action, Observation, Say, Task
-from memrl.envs.memworld.env import MemWorldFamily
+from memrl.envs.memworld.env import MemWorldTasks
 from memrl.recipes import recipe
 from memrl.train import train
 from memrl.training.build import ENVS, build
@@ -55,7 +55,7 @@ class Graded:
         return outcome._replace(reward=score, verdict=replace(outcome.verdict, score=score))
 
 
-class GradedFamily(MemWorldFamily):
+class GradedFamily(MemWorldTasks):
     def make(self, task: Task) -> Env:
         return Graded(super().make(task))
 

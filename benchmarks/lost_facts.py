@@ -22,11 +22,11 @@ import numpy as np
 
 from memrl.contracts.protocols import Agent
 from memrl.contracts.types import Episode, OpDecision
-from memrl.envs.memworld.env import MemWorldFamily
+from memrl.envs.memworld.env import MemWorldTasks
 from memrl.evaluate import held_out_tasks
-from memrl.policies.exact import ExactReader
+from memrl.policies.oracle_reader import OracleReader
 from memrl.reflectors.evidence import Evidence, Missing
-from memrl.rollouts.play import Seat, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_all, play_episode
 from memrl.training.build import build_agent
 from memrl.training.run_folder import load_run
 
@@ -48,7 +48,7 @@ class Lost(NamedTuple):
 
 def lost_facts(episode: Episode, agent: Agent) -> set[Lost]:
     """Every fact that was wanted and out of view, once for each way it was lost."""
-    evidence = Evidence(episode, agent.family, "diff")
+    evidence = Evidence(episode, agent.task_source, "diff")
     return {lost for missing in evidence.missing for lost in _ways(evidence, missing)}
 
 
@@ -75,17 +75,19 @@ def _ways(evidence: Evidence, missing: Missing) -> Iterator[Lost]:
 def measure(run: Path, episodes: int) -> dict[str, Any]:
     config, checkpoint = load_run(run)
     agent = build_agent(config)
-    if not isinstance(agent.family, MemWorldFamily):
-        raise SystemExit(f"{run}: env {agent.family.name!r} has no tracker that names the facts; take a MemWorld run")
+    if not isinstance(agent.task_source, MemWorldTasks):
+        raise SystemExit(
+            f"{run}: env {agent.task_source.name!r} has no tracker that names the facts; take a MemWorld run"
+        )
     agent.controller.load_state_dict(checkpoint["controller"])
-    agent = dataclasses.replace(agent, policy=ExactReader({agent.family.name: agent.family}))
+    agent = dataclasses.replace(agent, policy=OracleReader({agent.task_source.name: agent.task_source}))
     tasks = held_out_tasks(agent, config, SEED, episodes)
     rngs = [np.random.default_rng([SEED, i]) for i in range(episodes)]
-    seats = [
-        Seat(agent=agent, task=task, memory=agent.new_memory(), rng=rng, greedy=True)
+    contexts = [
+        EpisodeContext(agent=agent, task=task, memory=agent.new_memory(), rng=rng, greedy=True)
         for task, rng in zip(tasks, rngs, strict=True)
     ]
-    played = play_all((play_episode(seat) for seat in seats), agent, config.rollout.concurrency)
+    played = play_all((play_episode(context) for context in contexts), agent, config.rollout.concurrency)
     found = [lost for episode in played for lost in lost_facts(episode, agent)]
     return {
         "run": run.name,

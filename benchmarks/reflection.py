@@ -35,7 +35,7 @@ from memrl.evaluate import held_out_tasks
 from memrl.recipes import recipe
 from memrl.reflection.proof import places, replayed, siblings_of, try_rules, without_rules
 from memrl.reflection.study import Reflecting
-from memrl.rollouts.play import Seat, play_all, play_episode, play_groups
+from memrl.rollouts.play import EpisodeContext, play_all, play_episode, play_groups
 from memrl.training.batch import make_batch
 from memrl.training.build import Parts, build
 
@@ -88,11 +88,13 @@ class Cost:
 
 def played(agent: Agent, tasks: Sequence[Task], greedy: bool) -> float:
     """Mean success."""
-    seats = [
-        Seat(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng([i, 7]), greedy=greedy)
+    contexts = [
+        EpisodeContext(
+            agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng([i, 7]), greedy=greedy
+        )
         for i, task in enumerate(tasks)
     ]
-    return float(np.mean([e.success for e in play_all(map(play_episode, seats), agent, 256)]))
+    return float(np.mean([e.success for e in play_all(map(play_episode, contexts), agent, 256)]))
 
 
 def look(parts: Parts, tasks: Sequence[Task]) -> dict[str, float]:
@@ -110,8 +112,8 @@ def train_step(step: int, parts: Parts, player: Agent, config: TrainConfig, cost
     cost.steps += sum(len(e.steps) for group in groups for e in group.episodes)
     lessons = parts.reflection.study(groups, player)
     parts.curriculum.observe(groups, lessons)
-    homework = parts.reflection.homework(lessons)
-    parts.learner.update(make_batch(give_credit(groups, config.credit, player), homework))
+    auxiliary_losses = parts.reflection.auxiliary_losses(lessons)
+    parts.learner.update(make_batch(give_credit(groups, config.credit, player), auxiliary_losses))
     return parts.reflection.metrics()
 
 
@@ -124,7 +126,7 @@ def run(arm: str, seed: int, options: argparse.Namespace) -> None:
     reader = CountingReader(parts.agent)
     player = dataclasses.replace(parts.practice, policy=reader)
     tasks = held_out_tasks(parts.agent, config, 0, HELD_OUT)
-    player.table.add([text for task in tasks for text in parts.agent.family.texts(task)])
+    player.table.add([text for task in tasks for text in parts.agent.task_source.texts(task)])
     cost, points, told, step = Cost(reader, parts.reflection), [], {}, 0
     while cost.total < options.budget:
         step += 1

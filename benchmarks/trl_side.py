@@ -27,7 +27,7 @@ from transformers import DynamicCache, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportPrivateImportUsage]
 
 from memrl.contracts.config import TrainConfig
-from memrl.contracts.protocols import EnvFamily
+from memrl.contracts.protocols import TaskSource
 from memrl.contracts.types import Kind, Observation, Task
 from memrl.policies.hf import HFPolicy
 from memrl.policies.loading import SHORT, stop_tokens
@@ -44,7 +44,7 @@ class Kit(NamedTuple):
     """What conversations are made with."""
 
     config: TrainConfig
-    family: EnvFamily
+    task_source: TaskSource
     policy: HFPolicy
     stops: Tensor
     """Ids that end an answer, the same as memrl's."""
@@ -54,7 +54,7 @@ class Conversation:
     """One episode as one growing row of ids. ``pending`` is what the model has not read yet."""
 
     def __init__(self, kit: Kit, task: Task) -> None:
-        self._kit, self._env = kit, kit.family.make(task)
+        self._kit, self._env = kit, kit.task_source.make(task)
         self.ids: list[int] = list(kit.policy.encode([HEADER + "\n"])[0])
         self.pending = list(self.ids)
         self.sampled = [False] * len(self.ids)
@@ -236,10 +236,10 @@ def reward(score: list[float | None], **_: Any) -> list[float | None]:
 
 
 def train(
-    config: TrainConfig, family: EnvFamily, policy: HFPolicy, steps: Sequence[Sequence[Task]], record: Record
+    config: TrainConfig, task_source: TaskSource, policy: HFPolicy, steps: Sequence[Sequence[Task]], record: Record
 ) -> dict[str, Any]:
     """Train on these tasks, ``group_size`` conversations each; ``record`` hears of every step. Returns the settings."""
-    kit = Kit(config, family, policy, stop_tokens(policy.tokenizer, policy.model.get_base_model()))
+    kit = Kit(config, task_source, policy, stop_tokens(policy.tokenizer, policy.model.get_base_model()))
     tasks = [task for step in steps for task in step]
     rows, longest = len(steps[0]) * config.rollout.group_size, row_tokens(kit, tasks)
     fits = max(1, config.learner.batch_tokens // longest)

@@ -152,14 +152,14 @@ def _trl(config: TrainConfig, job: Job, out: Path) -> None:
     import trl_side
 
     from memrl.policies.hf import HFPolicy
-    from memrl.training.build import build_family
+    from memrl.training.build import build_task_source
 
-    family, policy = build_family(config.env), HFPolicy(config.policy, seed=config.seed)
+    task_source, policy = build_task_source(config.env), HFPolicy(config.policy, seed=config.seed)
     if saved := _saved(job):
         policy.load_state_dict(saved["policy"])
     meter = Meter(policy.model.get_base_model().base_model, out)
-    steps = steps_of_tasks(job, family.cells()["base"])
-    meter.write(trl_side.train(config, family, policy, steps, meter.record))
+    steps = steps_of_tasks(job, task_source.cells()["base"])
+    meter.write(trl_side.train(config, task_source, policy, steps, meter.record))
 
 
 def _memrl(config: TrainConfig, job: Job, out: Path) -> None:
@@ -175,7 +175,7 @@ def _memrl(config: TrainConfig, job: Job, out: Path) -> None:
         agent.policy.load_state_dict(saved["policy"])
         agent.controller.load_state_dict(saved["controller"])
     meter = Meter(agent.policy.model.get_base_model().base_model, out)  # pyright: ignore[reportAttributeAccessIssue]
-    for number, tasks in enumerate(steps_of_tasks(job, agent.family.cells()["base"])):
+    for number, tasks in enumerate(steps_of_tasks(job, agent.task_source.cells()["base"])):
         started = time.perf_counter()
         groups = play_groups(agent, tasks, config.rollout, [config.seed, number, 0])
         credits = give_credit(groups, config.credit, agent)

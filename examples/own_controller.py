@@ -15,7 +15,7 @@ from typing import Any
 from memory_stores.types import Overwrite, Write
 from memrl.contracts.protocols import ControllerRequest, OpChoice
 from memrl.evaluate import held_out_tasks, play_row
-from memrl.policies.exact import ExactReader
+from memrl.policies.oracle_reader import OracleReader
 from memrl.recipes import recipe
 from memrl.training.build import build_agent, build_controller
 
@@ -50,11 +50,11 @@ def main(episodes: int = 32) -> None:
     memory = {"embedder": "hash", "token_budget": 240, "read_budget": 240}
     config = recipe("quickstart", policy={"model": "tiny"}, memory=memory)
     agent = build_agent(config)
-    agent = dataclasses.replace(agent, policy=ExactReader({agent.family.name: agent.family}))
+    agent = dataclasses.replace(agent, policy=OracleReader({agent.task_source.name: agent.task_source}))
     tasks = held_out_tasks(agent, config, seed=0, episodes=episodes)
     rows: dict[str, Any] = {"first_come": FirstCome(), "newest_on_top": NewestOnTop()}
     for name in ("fifo", "similarity", "oracle"):
-        rows[name] = build_controller(name, config, agent.table, agent.family, agent.count_tokens)
+        rows[name] = build_controller(name, config, agent.table, agent.task_source, agent.count_tokens)
     for name, controller in rows.items():
         row = play_row(name, dataclasses.replace(agent, controller=controller, max_ops=8), tasks, config, 0, None)
         print(f"{name:14s} {row.success:.3f}  [{row.ci95[0]:.3f}, {row.ci95[1]:.3f}]")

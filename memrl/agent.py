@@ -20,7 +20,7 @@ from memrl.contracts.errors import DataError
 from memrl.contracts.protocols import Agent
 from memrl.contracts.types import Kind, Observation, OpDecision, Say, Task, ViewLine
 from memrl.policies.hf import HFPolicy
-from memrl.rollouts.play import Seat, answer_question, take_in
+from memrl.rollouts.play import EpisodeContext, answer_question, take_in
 from memrl.training.build import build_agent
 from memrl.training.run_folder import is_run, load_run
 
@@ -42,7 +42,7 @@ class MemoryAgent:
     """Remembers what it observes, under a budget, and answers from it."""
 
     def __init__(self, agent: Agent, memory: AgentMemory, path: Path | None = None) -> None:
-        self._seat = Seat(agent=agent, task=WRAPPED, memory=memory, rng=np.random.default_rng(0), greedy=True)
+        self._seat = EpisodeContext(agent=agent, task=WRAPPED, memory=memory, rng=np.random.default_rng(0), greedy=True)
         self._path = path
         self._clock = max((entry.stamp.step for entry in memory.entries()), default=-1) + 1
 

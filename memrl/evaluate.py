@@ -20,8 +20,8 @@ from memrl.contracts.overrides import EVAL_KNOBS, with_settings
 from memrl.contracts.protocols import Agent, Bounds
 from memrl.contracts.types import End, Episode, Task
 from memrl.reporting.metrics import count_refused
-from memrl.rollouts.play import Seat, play_all, play_episode
-from memrl.training.build import CONTROLLERS, build_agent, build_controller, build_family, keep_cost, pick
+from memrl.rollouts.play import EpisodeContext, play_all, play_episode
+from memrl.training.build import CONTROLLERS, build_agent, build_controller, build_task_source, keep_cost, pick
 from memrl.training.run_folder import load_run
 
 UNLIMITED = 10**9
@@ -90,7 +90,7 @@ def evaluate(
 
     Args:
         run: a run folder.
-        env: another environment family than the run's own; its default theta is used.
+        env: another environment task source than the run's own; its default theta is used.
         episodes: how many tasks; None for the run's setting (or every dialogue, for an environment that reads data).
         horizon: steps an episode; None for the run's own.
         seed: of the tasks.
@@ -125,7 +125,7 @@ def for_evaluation(
     if data is not None:
         env_config = dataclasses.replace(env_config, data=data)
     if horizon is not None:
-        stretched = build_family(env_config).at_horizon(horizon)
+        stretched = build_task_source(env_config).at_horizon(horizon)
         env_config = dataclasses.replace(env_config, theta={**env_config.theta, **stretched})
     memory = config.memory
     if memory_tokens is not None:
@@ -155,7 +155,7 @@ def evaluate_agent(
         player = _player(agent, config, name, trained)
         made.append(play_row(name, player, tasks, config, seed, bounds))
     return EvalReport(
-        env=agent.family.name,
+        env=agent.task_source.name,
         episodes=len(tasks),
         horizon=_horizon(tasks),
         seed=seed,
@@ -169,11 +169,11 @@ def evaluate_agent(
 
 def held_out_tasks(agent: Agent, config: TrainConfig, seed: int, episodes: int | None) -> list[Task]:
     """Tasks of the evaluation split with the run's own theta."""
-    cells = agent.family.cells()
+    cells = agent.task_source.cells()
     target = list(cells)[-1]
-    count = episodes if episodes is not None else min(config.evaluation.episodes, agent.family.num_tasks or 10**9)
+    count = episodes if episodes is not None else min(config.evaluation.episodes, agent.task_source.num_tasks or 10**9)
     whole("episodes", count, 1)
-    return [agent.family.held_out(seed * EVAL_SEED + i, cells[target]) for i in range(count)]
+    return [agent.task_source.held_out(seed * EVAL_SEED + i, cells[target]) for i in range(count)]
 
 
 def _known_rows(agent: Agent, rows: Sequence[str], has_oracle: bool) -> list[str]:
@@ -183,8 +183,8 @@ def _known_rows(agent: Agent, rows: Sequence[str], has_oracle: bool) -> list[str
 
 
 def _player(agent: Agent, config: TrainConfig, name: str, trained: Any) -> Agent:
-    """The agent with another controller in its seat, at the same budgets."""
-    controller = build_controller(name, config, agent.table, agent.family, agent.count_tokens)
+    """The agent with another controller in its context, at the same budgets."""
+    controller = build_controller(name, config, agent.table, agent.task_source, agent.count_tokens)
     if name == "scorer":
         controller.load_state_dict(trained)
     if name == "bm25_archive":
@@ -206,7 +206,7 @@ def play_row(
     started = time.perf_counter()
     plays = (
         play_episode(
-            Seat(
+            EpisodeContext(
                 agent=agent,
                 task=task,
                 memory=agent.new_memory(),
@@ -254,7 +254,7 @@ def summarise_row(name: str, episodes: Sequence[Episode], seconds: float, bounds
 
 def _bounds(agent: Agent, config: TrainConfig, tasks: Sequence[Task]) -> Bounds | None:
     cost = keep_cost(config.memory, agent.count_tokens)
-    each = [agent.family.bounds(task, config.memory.total, cost) for task in tasks]
+    each = [agent.task_source.bounds(task, config.memory.total, cost) for task in tasks]
     known = [bounds for bounds in each if bounds is not None]
     if len(known) < len(each):
         return None

@@ -13,12 +13,12 @@ from memrl.contracts.config import (
     EvalConfig,
     LearnerConfig,
     MemoryConfig,
+    MonitorConfig,
     PolicyConfig,
     ReflectionConfig,
     RolloutConfig,
     TrainConfig,
     WarmStartConfig,
-    WatchConfig,
 )
 from memrl.contracts.config_io import changed, config_from_dict
 from memrl.contracts.errors import ConfigError
@@ -98,7 +98,7 @@ def policy_only() -> TrainConfig:
 
 
 def selftrain() -> TrainConfig:
-    """``quickstart`` with tasks that the agent writes, lessons proven by replay, and a watch against collapse."""
+    """``quickstart`` with tasks that the agent writes, lessons proven by replay, and a monitor against collapse."""
     base = quickstart()
     return replace(
         base,
@@ -106,7 +106,7 @@ def selftrain() -> TrainConfig:
         # A task of the language model's own takes some seconds on a CPU: three a step.
         curriculum=CurriculumConfig(name="written", proposer="lm", proposed=0.06),
         reflection=ReflectionConfig(mode="dpo"),
-        watch=WatchConfig(every=5),
+        monitor=MonitorConfig(every=5),
     )
 
 
@@ -120,7 +120,7 @@ def selftrain_tiny() -> TrainConfig:
         rollout=replace(base.rollout, practice_tasks=6),
         curriculum=CurriculumConfig(name="written", proposer="lm"),
         reflection=ReflectionConfig(mode="distil_memory"),
-        watch=WatchConfig(every=2, anchors=4),
+        monitor=MonitorConfig(every=2, anchors=4),
     )
 
 

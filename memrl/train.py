@@ -25,10 +25,10 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
         InputError: a knob, a model or a folder cannot be used; the message names it and the way out.
     """
     with Run.open(config, resume) as run:
-        agent, practice, curriculum, learner, reflection, watch = build(config)
+        agent, practice, curriculum, learner, reflection, monitor = build(config)
         parts = {
             "policy": agent.policy, "controller": agent.controller, "texts": agent.table,
-            "curriculum": curriculum, "learner": learner, "reflection": reflection, "watch": watch,
+            "curriculum": curriculum, "learner": learner, "reflection": reflection, "monitor": monitor,
         }  # fmt: skip
         if not run.restore(**parts):
             warm_up(agent, config, run)
@@ -41,10 +41,10 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
             curriculum.observe(groups + practised, lessons)
             credits = give_credit(groups, config.credit, agent) + give_credit(practised, config.credit, practice)
             rereads = reread(practised, agent, config, [config.seed, step, 2])
-            homework = [*reflection.homework(lessons), *curriculum.homework(), *rereads]
-            update = learner.update(make_batch(credits, homework))
+            auxiliary_losses = [*reflection.auxiliary_losses(lessons), *curriculum.auxiliary_losses(), *rereads]
+            update = learner.update(make_batch(credits, auxiliary_losses))
             told = {**summarise(groups + practised), **curriculum.metrics(), **reflection.metrics(), **update}
             run.log_tasks(curriculum.drain_log())
-            run.log(step, told | watch.look(step, told, parts, run.say))
+            run.log(step, told | monitor.look(step, told, parts, run.say))
             run.checkpoint(step, **parts)
     return run.folder

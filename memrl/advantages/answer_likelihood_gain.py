@@ -13,7 +13,7 @@ from memory_stores.types import Edge, Forget, Overwrite, Relink, Retrieve, Unlin
 from memrl.advantages.contract import Advantages, Scene
 from memrl.advantages.gains import OpAt, from_gains, ops
 from memrl.advantages.scores import Scores, scores_of
-from memrl.contracts.protocols import PolicyRequest
+from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.types import Episode, Step, ViewLine
 from memrl.rollouts.replay import Site, View, tape, view_content
 
@@ -56,14 +56,14 @@ class _Views:
     """Views of questions, each scored once for the right answer."""
 
     def __init__(self) -> None:
-        self._requests: dict[Hashable, tuple[PolicyRequest, str]] = {}
+        self._requests: dict[Hashable, tuple[SampleRequest, str]] = {}
         self._logprobs: dict[Hashable, float] = {}
 
     def add(self, episode: Episode, t: int, view: View) -> None:
         step = episode.steps[t]
         key = (step.observation.id, view_content(view))
         if key not in self._requests and step.verdict is not None:
-            request = PolicyRequest(
+            request = SampleRequest(
                 task=episode.task, observation=step.observation, view=view, memory_hash="", seed=0, greedy=True
             )
             self._requests[key] = (request, step.verdict.expected)

@@ -20,7 +20,7 @@ def answer_advantages(episodes: Sequence[Episode], clock: Clock, scene: Scene) -
 
     What a view supports is what an exact reader would answer from it. So nobody is blamed for a fact that memory had
     lost, which would teach to guess, nor praised for one that memory had kept. The baseline depends on the view and
-    never on the answer, so the estimate stays unbiased. Where the family has no exact reader, all siblings compare.
+    never on the answer, so the estimate stays unbiased. Without an exact reader, all siblings compare.
 
     Returns:
         [G, T]; 0 where there was no answer, or nobody to compare with.
@@ -47,4 +47,4 @@ def _supported(episodes: Sequence[Episode], clock: Clock, scene: Scene) -> dict[
 
 def _read(episode: Episode, step: Step, scene: Scene) -> str | None:
     seen = frozenset(line.observation_id for line in step.view)
-    return scene.agent.family.read(episode.task, step.observation.id, seen)
+    return scene.agent.task_source.read(episode.task, step.observation.id, seen)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from memrl.advantages.contract import Advantages, Scene
 from memrl.advantages.gains import Gains, OpAt, from_gains, ops
 from memrl.advantages.same_state import CONCURRENCY, KEEP, seeds
-from memrl.contracts.protocols import PolicyRequest
+from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.types import Episode, Observation, Say, Step, TokenDecision
 from memrl.rollouts.continuation import continue_twins
 from memrl.rollouts.play import play_all
@@ -92,11 +92,11 @@ def _differ(at: OpAt, recorded: Episode, with_op: Sequence[Step], without: Seque
 
 
 class Mute:
-    """Sits in the policy's seat while the controller plays alone: says nothing, reads nothing."""
+    """Sits in the policy's context while the controller plays alone: says nothing, reads nothing."""
 
     version = 0
 
-    def act(self, requests: Sequence[PolicyRequest]) -> list[TokenDecision]:
+    def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         return [
             TokenDecision(
                 actor="policy", action=Say(""), memory_hash=r.memory_hash, prompt_ids=(), action_ids=(), logprobs=()

@@ -7,13 +7,13 @@ from typing import Protocol, cast
 
 from memrl.advantages.contract import Scene
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import PolicyRequest
+from memrl.contracts.protocols import SampleRequest
 
 
 class Scores(Protocol):
     """What an estimator that weighs answers needs of a policy."""
 
-    def answer_logprobs(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[float]:
+    def answer_logprobs(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[float]:
         """Log-probability of each answer, its end included, given what its request shows; no gradients."""
         ...
 

@@ -23,9 +23,9 @@ def _at_least(section: object, minimum: float, *names: str) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvConfig:
     name: str = "memworld"
-    """An environment family of ``build.ENVS``."""
+    """An environment task source of ``build.ENVS``."""
     theta: Mapping[str, Any] = field(default_factory=dict)
-    """Axes that differ from the family's default, such as ``{"horizon": 480}``."""
+    """Axes that differ from the task source's default, such as ``{"horizon": 480}``."""
     data: str | None = None
     """Data file or folder, for environments that read one."""
     train_seeds: int = 0
@@ -256,7 +256,7 @@ class CurriculumConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WatchConfig:
+class MonitorConfig:
     """Alarms, and the way back from a step that did harm."""
 
     alarms: bool = True
@@ -360,7 +360,7 @@ class TrainConfig:
     credit: CreditConfig = CreditConfig()
     learner: LearnerConfig = LearnerConfig()
     curriculum: CurriculumConfig = CurriculumConfig()
-    watch: WatchConfig = WatchConfig()
+    monitor: MonitorConfig = MonitorConfig()
     reflection: ReflectionConfig = ReflectionConfig()
     evaluation: EvalConfig = EvalConfig()
 

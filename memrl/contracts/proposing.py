@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 
-class LossPart(Protocol):
+class AuxiliaryLoss(Protocol):
     """A further share of an update, beside the policy's and the controller's own: lessons, a proposer's tasks.
 
     It is asked once an update, with the first optimiser step. A part whose attribute ``every_step`` is true is asked at
@@ -42,7 +42,7 @@ class TaskProposer(Protocol):
         """``failures``: signatures that fail most, the worst first; a proven rule may follow after ": "."""
         ...
 
-    def homework(self, judged: Sequence[tuple[Proposal, float]]) -> Sequence[LossPart]:
+    def auxiliary_losses(self, judged: Sequence[tuple[Proposal, float]]) -> Sequence[AuxiliaryLoss]:
         """What it should learn from proposals with their rewards; empty where nothing is learned."""
         ...
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from memrl.contracts.proposing import LossPart as LossPart
+from memrl.contracts.proposing import AuxiliaryLoss as AuxiliaryLoss
 from memrl.contracts.proposing import Proposal as Proposal
 from memrl.contracts.proposing import TaskProposer as TaskProposer
 from memrl.contracts.types import (
     Action,
     Group,
     Observation,
-    Offers,
+    OfferSet,
     OpDecision,
     Task,
     TextTable,
@@ -65,7 +65,7 @@ class Env(Protocol):
         ...
 
 
-class EnvFamily(Protocol):
+class TaskSource(Protocol):
     """What a kind of environment offers a curriculum and an evaluation."""
 
     name: str
@@ -105,15 +105,15 @@ class EnvFamily(Protocol):
         ...
 
     def reading_lessons(self, seed: int, rng: np.random.Generator, max_lines: int) -> list[ReadingLesson]:
-        """Lessons from one training task; empty if this family has none."""
+        """Lessons from one training task; empty if this task source has none."""
         ...
 
     def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str | None:
-        """The exact answer that the observations ``seen`` support; None if this family has no exact reader."""
+        """The exact answer that the observations ``seen`` support; None if this task source has no exact reader."""
         ...
 
-    def workshop(self, budget: int, cost: Callable[[str], int]) -> Workshop | None:
-        """Where tasks of this family are written and examined; None if nobody can check them exactly."""
+    def task_generator(self, budget: int, cost: Callable[[str], int]) -> TaskGenerator | None:
+        """Where tasks of this task source are written and examined; None if nobody can check them exactly."""
         ...
 
     def blame(self, task: Task, question_id: str, held: frozenset[str]) -> frozenset[str]:
@@ -160,7 +160,7 @@ class Judged(Protocol):
     def to_json(self) -> dict[str, Any]: ...
 
 
-class Workshop(Checkpointed, Protocol):
+class TaskGenerator(Checkpointed, Protocol):
     """Writes tasks and lets only proven ones pass. Its state is the bank of what was accepted before."""
 
     def fresh(self, rng: np.random.Generator) -> Any:
@@ -222,7 +222,7 @@ class Bounds(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyRequest:
+class SampleRequest:
     """All that a policy may know when it acts."""
 
     task: Task
@@ -241,7 +241,7 @@ class Policy(Checkpointed, Protocol):
     version: int
     """Grows by one at every change of weights."""
 
-    def act(self, requests: Sequence[PolicyRequest]) -> list[TokenDecision]:
+    def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         """One decision a request, in order."""
         ...
 
@@ -252,7 +252,7 @@ class ControllerRequest:
 
     observation: Observation
     """In query-free mode a question never stands here when a write is on offer."""
-    offers: Offers
+    offers: OfferSet
     memory: AgentMemory
     """To read only; change goes through the chosen op."""
     table: TextTable
@@ -282,14 +282,14 @@ class Controller(Checkpointed, Protocol):
         ...
 
 
-class Proposer(Protocol):
+class OpOffers(Protocol):
     """Enumerates the ops on offer. Not a contract to learn: the one way from a memory to its legal ops."""
 
     def texts(self, observation: Observation) -> list[str]: ...
 
-    def writes(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> Offers: ...
+    def writes(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> OfferSet: ...
 
-    def reads(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> Offers: ...
+    def reads(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> OfferSet: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,8 +298,8 @@ class Agent:
 
     policy: Policy
     controller: Controller
-    proposer: Proposer
-    family: EnvFamily
+    offers: OpOffers
+    task_source: TaskSource
     table: TextTable
     embedder: Embedder
     new_memory: Callable[[], AgentMemory]
@@ -346,7 +346,7 @@ class Reflection(Checkpointed, Protocol):
         """The lessons that replay has proven, of these groups, which ``agent`` played."""
         ...
 
-    def homework(self, lessons: Sequence[Lesson]) -> Sequence[LossPart]:
+    def auxiliary_losses(self, lessons: Sequence[Lesson]) -> Sequence[AuxiliaryLoss]:
         """What the actors should learn from them; empty where lessons are not internalised."""
         ...
 
@@ -360,7 +360,7 @@ class Curriculum(Checkpointed, Protocol):
 
     def observe(self, groups: Sequence[Group], lessons: Sequence[Lesson] = ()) -> None: ...
 
-    def homework(self) -> Sequence[LossPart]:
+    def auxiliary_losses(self) -> Sequence[AuxiliaryLoss]:
         """What the one who wrote the tasks should learn from how they went; empty where nobody learns."""
         ...
 

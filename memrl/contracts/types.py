@@ -28,11 +28,11 @@ class Task:
     """One problem, complete and small: the environment regenerates everything else from it."""
 
     env: str
-    """Name of the environment family, as in ``build.ENVS``."""
+    """Name of the environment task source, as in ``build.ENVS``."""
     theta: Any
-    """The family's own frozen dataclass of levelled axes; JSON-ready through ``dataclasses.asdict``.
+    """The task source's own frozen dataclass of levelled axes; JSON-ready through ``dataclasses.asdict``.
 
-    In its place a family may take a frozen, hashable object that holds one task as somebody wrote it
+    In its place a task source may take a frozen, hashable object that holds one task as somebody wrote it
     (MemWorld's ``Written``).
     """
     seed: int
@@ -162,7 +162,7 @@ class EmbedderLike(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Offers:
+class OfferSet:
     """The legal ops of one moment, and what a scorer may know of each."""
 
     ops: tuple[MemoryOp, ...]
@@ -197,7 +197,7 @@ class OpDecision:
     actor: Actor
     action: MemoryOp
     memory_hash: str
-    offers: Offers
+    offers: OfferSet
     choice: int
     """Index into ``offers.ops``."""
     logprob: float

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory_stores.types import MEMORY_OPS
-from memrl.contracts.types import Offers
+from memrl.contracts.types import OfferSet
 from memrl.controllers.offers import NUMBER_NAMES
 
 _AT = {name: i for i, name in enumerate(NUMBER_NAMES)}
@@ -63,7 +63,7 @@ class Advice(NamedTuple):
         """Equal for equal advice; such as ``overwrite states=1 touched_states=0``."""
         return " ".join([self.kind, *(f"{name}={int(holds)}" for name, holds in self.conditions)])
 
-    def matches(self, offers: Offers) -> NDArray[np.bool_]:
+    def matches(self, offers: OfferSet) -> NDArray[np.bool_]:
         """[C] which offers it recommends."""
         found = offers.numbers[:, _AT[self.kind]] > 0
         for name, holds in self.conditions:
@@ -78,7 +78,7 @@ class Advice(NamedTuple):
         return cls(data["kind"], tuple((str(name), bool(holds)) for name, holds in data["conditions"]))
 
 
-def advice_of(offers: Offers, index: int) -> Advice:
+def advice_of(offers: OfferSet, index: int) -> Advice:
     """What the offer at ``index`` is an example of."""
     line = offers.numbers[index : index + 1]
     kind = KINDS[int(np.argmax(line[0, : len(KINDS)]))]
@@ -92,7 +92,7 @@ def advice_of(offers: Offers, index: int) -> Advice:
     return Advice(kind, tuple((name, bool(_holds(line, name)[0])) for name in sorted(names)))
 
 
-def worthless(offers: Offers, index: int) -> bool:
+def worthless(offers: OfferSet, index: int) -> bool:
     """Whether what the offer gives up is, by its numbers, plainly of no use.
 
     Keep gives up the text: of no use if it states nothing. Other ops give up the entry they touch: of no use if it is

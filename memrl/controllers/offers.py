@@ -34,7 +34,7 @@ from memory_stores.types import (
     Unlink,
     Write,
 )
-from memrl.contracts.types import Observation, Offers, TextTable
+from memrl.contracts.types import Observation, OfferSet, TextTable
 
 NUMBER_NAMES = (
     *(op.__name__.lower() for op in MEMORY_OPS),
@@ -68,7 +68,7 @@ Keys = frozenset[tuple[str, str]]
 """(subject, relation) pairs that a text makes a statement about."""
 
 
-class Proposer:
+class OpOffers:
     """Enumerates and describes the legal ops. Stateless but for its caches.
 
     Args:
@@ -100,7 +100,7 @@ class Proposer:
         subjects = [edge.subject for edge in self._links(observation.text)] if self._subjects else ()
         return [observation.text, *(_edge_text(edge) for edge in edges), *subjects]
 
-    def writes(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> Offers:
+    def writes(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> OfferSet:
         """What may be done with an observation that tells, after ``ops_so_far`` ops on it that count."""
         offers = [Offer(Keep(), "", None)]
         offers += self._token_offers(memory, observation)
@@ -108,7 +108,7 @@ class Proposer:
         offers += self._graph_offers(memory, observation)
         return self._describe(offers, memory, observation, ops_so_far)
 
-    def reads(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> Offers:
+    def reads(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> OfferSet:
         """What may be brought into view for an observation that asks."""
         offers = [Offer(Keep(), "", None)]
         if memory.graph is not None and len(memory.graph):
@@ -167,7 +167,7 @@ class Proposer:
         if not rivals:
             yield Offer(Link(proposed.subject, proposed.relation, proposed.object), text, None)
 
-    def _describe(self, offers: list[Offer], memory: AgentMemory, observation: Observation, so_far: int) -> Offers:
+    def _describe(self, offers: list[Offer], memory: AgentMemory, observation: Observation, so_far: int) -> OfferSet:
         row = self._table.row
         here = row(observation.text)
         rows = np.full((len(offers), 5 if self._subjects else 3), -1, dtype=np.int64)
@@ -186,7 +186,7 @@ class Proposer:
         _fill_cosines(numbers, rows, self._table.matrix)
         if self._linker is not None:
             self._fill_conflicts(numbers, offers, memory, observation)
-        return Offers(ops=tuple(offer.op for offer in offers), rows=rows, numbers=numbers)
+        return OfferSet(ops=tuple(offer.op for offer in offers), rows=rows, numbers=numbers)
 
     def _fill_subjects(self, rows: np.ndarray, offers: list[Offer], observation: Observation) -> None:
         """Columns 3 and 4: what the observation and the touched entry speak of first."""

@@ -22,7 +22,7 @@ from memrl.algos.losses import masked_log_softmax
 from memrl.contracts.config import ControllerConfig
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import ControllerRequest, OpChoice
-from memrl.contracts.types import Offers, TextTable
+from memrl.contracts.types import OfferSet, TextTable
 from memrl.controllers.offers import NUM_NUMBERS
 
 # Shapes: N candidates of all decisions in a row, D decisions, C candidates of the largest one, E embedding width,
@@ -125,7 +125,7 @@ class Scorer:
         """Whether ``values`` and ``value_loss`` can be asked."""
         return self.net.critic is not None
 
-    def values(self, offers: Sequence[Offers]) -> NDArray[np.float64]:
+    def values(self, offers: Sequence[OfferSet]) -> NDArray[np.float64]:
         """What the critic expects from each moment on, [D], in units of reward; no gradients."""
         rows = torch.from_numpy(np.stack([one.rows[0] for one in offers]))
         numbers = torch.from_numpy(np.stack([one.numbers[0] for one in offers]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from memrl.contracts.protocols import Lesson, LossPart
+from memrl.contracts.protocols import AuxiliaryLoss, Lesson
 from memrl.contracts.types import Group
 from memrl.curricula._draws import Draws
 
@@ -13,7 +13,7 @@ from memrl.curricula._draws import Draws
 class Quiet:
     """Nobody learns, and nothing is judged."""
 
-    def homework(self) -> Sequence[LossPart]:
+    def auxiliary_losses(self) -> Sequence[AuxiliaryLoss]:
         """Nobody learns here."""
         return ()
 

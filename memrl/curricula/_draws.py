@@ -16,7 +16,7 @@ class Draws:
     """Turns probabilities over cells into tasks with fresh (or pooled) seeds.
 
     Args:
-        env: name of the environment family.
+        env: name of the environment task source.
         cells: cell name -> theta.
         seed: of the whole stream of tasks.
         pool: draw seeds from this many a cell, so that texts repeat and embeddings stay cached; 0 for no limit.

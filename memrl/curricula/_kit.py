@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from memrl.contracts.config import CurriculumConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import EnvFamily, Workshop
+from memrl.contracts.protocols import TaskGenerator, TaskSource
 from memrl.curricula._draws import Draws
 
 
@@ -17,9 +17,9 @@ class Kit:
 
     draws: Draws
     config: CurriculumConfig
-    family: EnvFamily
-    workshop: Workshop | None
-    """None where nobody can check tasks of this family exactly."""
+    task_source: TaskSource
+    task_generator: TaskGenerator | None
+    """None where nobody can check tasks of this task source exactly."""
     budget: int
     """Tokens of memory that tasks are played under."""
     cost: Callable[[str], int]
@@ -28,9 +28,9 @@ class Kit:
     steps: int
     """Of the whole run."""
 
-    def need_workshop(self) -> Workshop:
-        """The workshop. Raises ConfigError where the family has none."""
-        if self.workshop is None:
-            way_out = f"env {self.family.name!r} has no workshop to write and check tasks in; use uniform or bandit"
+    def need_task_generator(self) -> TaskGenerator:
+        """The task generator. Raises ConfigError where the task source has none."""
+        if self.task_generator is None:
+            way_out = f"env {self.task_source.name!r} has no task generator; use uniform or bandit"
             raise ConfigError("curriculum.name", self.config.name, way_out)
-        return self.workshop
+        return self.task_generator

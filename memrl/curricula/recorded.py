@@ -25,18 +25,18 @@ class Recorded(Quiet):
         shuffled: the same tasks in random order: what is lost then was the order's merit.
 
     Raises:
-        ConfigError: no file is named, or the environment has no workshop to read its tasks.
+        ConfigError: no file is named, or the environment has no task_generator to read its tasks.
         DataError: the file cannot be read.
     """
 
     def __init__(self, kit: Kit, shuffled: bool = False) -> None:
-        workshop = kit.need_workshop()
+        task_generator = kit.need_task_generator()
         file = kit.config.tasks_file
         if not file:
             way_out = f"curriculum.name = {kit.config.name!r} needs the tasks.jsonl of another run"
             raise ConfigError("curriculum.tasks_file", file, way_out)
         self._file, self._next = Path(file), 0
-        self._tasks = [workshop.from_json(data) for data in played_tasks(self._file)]
+        self._tasks = [task_generator.from_json(data) for data in played_tasks(self._file)]
         if shuffled:
             order = np.random.default_rng([kit.seed, 0x5F1E]).permutation(len(self._tasks))
             self._tasks = [self._tasks[int(i)] for i in order]

@@ -12,7 +12,7 @@ turned away and for every task that was played:
     step           of the run, from 1
     source         replay | edit | fresh | anchor | proposed
     accepted       False for a candidate that was turned away
-    gate, reason   who turned it away and why; "horizon" is the cap below, all others are the workshop's gates; else ""
+    gate, reason   who turned it away and why; "horizon" is the cap below, else a gate of the task generator; or ""
     signature      key of the skills that it asks for; "" if it was turned away before that was known
     fingerprint    equal for tasks of the same events; "" for anchors
     bounds         [p*, g] under the run's budget, null if unknown
@@ -22,7 +22,7 @@ turned away and for every task that was played:
     tries          n, how often it was played at this visit; 0 if it was turned away
     practice       True where an exact reader stood in for the policy (played tasks only)
     reward         what its proposer earned; null if none wrote it
-    task           the candidate's JSON, as ``Workshop.to_json`` has it
+    task           the candidate's JSON, as ``TaskGenerator.to_json`` has it
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from memrl.algos.task_reward import INVALID, task_reward
-from memrl.contracts.protocols import Bounds, Judged, Lesson, LossPart, Proposal, TaskProposer
+from memrl.contracts.protocols import AuxiliaryLoss, Bounds, Judged, Lesson, Proposal, TaskProposer
 from memrl.contracts.types import Group, Task
 from memrl.curricula._buffer import Buffer, Entry
 from memrl.curricula._kit import Kit
@@ -66,12 +66,12 @@ class Written:
         proposer: takes a share of the draws, and learns from what its tasks were worth.
 
     Raises:
-        ConfigError: the environment has no workshop.
+        ConfigError: the environment has no task_generator.
     """
 
     def __init__(self, kit: Kit, proposer: TaskProposer | None = None) -> None:
         self.proposer = proposer
-        self._kit, self.workshop = kit, kit.need_workshop()
+        self._kit, self.task_generator = kit, kit.need_task_generator()
         self._rng = np.random.default_rng([kit.seed, 0x3217])
         self._buffer, self._skills = Buffer(), Skills()
         self._shares = shares(kit.config.proposed if proposer is not None else 0.0)
@@ -110,10 +110,10 @@ class Written:
         for lesson in lessons:
             self._skills.lesson(lesson)
 
-    def homework(self) -> Sequence[LossPart]:
+    def auxiliary_losses(self) -> Sequence[AuxiliaryLoss]:
         """The proposer's lesson of this step; empty without a proposer."""
         judged, self._judged = self._judged, []
-        return self.proposer.homework(judged) if self.proposer is not None and judged else ()
+        return self.proposer.auxiliary_losses(judged) if self.proposer is not None and judged else ()
 
     def drain_log(self) -> list[dict[str, Any]]:
         """The rows since the last call."""
@@ -143,7 +143,7 @@ class Written:
         """One task from that source; an old one where the gates turned everything away."""
         if source == "proposed":
             proposal = proposals.pop(0)
-            candidate = self.workshop.shortened(proposal.candidate, int(STRETCH * self._longest))
+            candidate = self.task_generator.shortened(proposal.candidate, int(STRETCH * self._longest))
             drawn = self._examine(candidate, source, proposal)
             if drawn is not None:
                 return drawn
@@ -166,27 +166,27 @@ class Written:
     def _candidate(self, source: str) -> Any:
         """Fresh ones, as proposals, are cut to the cap, so that it shortens tasks and does not thin them out."""
         if source == "fresh":
-            return self.workshop.shortened(self.workshop.fresh(self._rng), int(STRETCH * self._longest))
+            return self.task_generator.shortened(self.task_generator.fresh(self._rng), int(STRETCH * self._longest))
         if len(self._buffer):
-            return self.workshop.edited(self._old().task, self._rng)
-        return self.workshop.edited(self._anchors[int(self._rng.integers(len(self._anchors)))].task, self._rng)
+            return self.task_generator.edited(self._old().task, self._rng)
+        return self.task_generator.edited(self._anchors[int(self._rng.integers(len(self._anchors)))].task, self._rng)
 
     def _old(self) -> Entry:
         return self._buffer.pick(self._skills, self._step, self._rng, self._taken)
 
     def _examine(self, candidate: Any, source: str, proposal: Proposal | None = None) -> Drawn | None:
         """Through the gates and under the cap on horizons; a reject is logged and goes no further."""
-        judged = self.workshop.judge(candidate)
+        judged = self.task_generator.judge(candidate)
         told = judged.to_json()
         if judged.accepted and (reason := self._too_long(judged)):
             told |= {"accepted": False, "gate": "horizon", "reason": reason}
         if not told["accepted"]:
             self._tally[f"reject/{told['gate']}"] += 1
-            self._log.append(reject_row(self._step + 1, source, told, self.workshop.to_json(candidate)))
+            self._log.append(reject_row(self._step + 1, source, told, self.task_generator.to_json(candidate)))
             return None
         assert judged.task is not None and judged.bounds is not None
-        penalty = self.workshop.penalty(judged.signature)
-        self.workshop.enter(judged)
+        penalty = self.task_generator.penalty(judged.signature)
+        self.task_generator.enter(judged)
         return Drawn(
             task=judged.task, source=source, signature=judged.signature, bounds=judged.bounds,
             fingerprint=judged.fingerprint, penalty=penalty, proposal=proposal,
@@ -208,7 +208,7 @@ class Written:
         self._worth.append(found.learnability)
         if drawn.source != "anchor":
             self._buffer.visit(Entry(drawn.task, drawn.signature, drawn.bounds, found.learnability, self._step))
-        self._log.append(visit_row(self._step, drawn, group, found, self.workshop.to_json(drawn.task)))
+        self._log.append(visit_row(self._step, drawn, group, found, self.task_generator.to_json(drawn.task)))
         self._pay(drawn, found)
 
     def _pay(self, drawn: Drawn, found: Score) -> None:
@@ -219,15 +219,15 @@ class Written:
 
     def _anchor(self, cell: str, seed: int) -> Drawn:
         task = self._kit.draws.task(cell, seed)
-        bounds = self._kit.family.bounds(task, self._kit.budget, self._kit.cost) or Bounds(1.0, 0.0)
-        return Drawn(task=task, source="anchor", signature=self.workshop.signature(task), bounds=bounds)
+        bounds = self._kit.task_source.bounds(task, self._kit.budget, self._kit.cost) or Bounds(1.0, 0.0)
+        return Drawn(task=task, source="anchor", signature=self.task_generator.signature(task), bounds=bounds)
 
     def state_dict(self) -> dict[str, Any]:
         """At the end of a step: nothing waits to be played, told or learned then."""
         return {
             "rng": self._rng.bit_generator.state,
-            "workshop": self.workshop.state_dict(),
-            "buffer": self._buffer.state_dict(self.workshop.to_json),
+            "task_generator": self.task_generator.state_dict(),
+            "buffer": self._buffer.state_dict(self.task_generator.to_json),
             "skills": self._skills.state_dict(),
             "longest": self._longest,
             "step": self._step,
@@ -237,8 +237,8 @@ class Written:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._rng.bit_generator.state = state["rng"]
-        self.workshop.load_state_dict(state["workshop"])
-        self._buffer.load_state_dict(state["buffer"], self.workshop.from_json)
+        self.task_generator.load_state_dict(state["task_generator"])
+        self._buffer.load_state_dict(state["buffer"], self.task_generator.from_json)
         self._skills.load_state_dict(state["skills"])
         self._longest, self._step = int(state["longest"]), int(state["step"])
         self._recent = deque(state["recent"], maxlen=RECENT)

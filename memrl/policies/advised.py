@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from memrl.contracts.protocols import Policy, PolicyRequest
+from memrl.contracts.protocols import Policy, SampleRequest
 from memrl.contracts.types import TokenDecision, ViewLine
 
 
-def advised(request: PolicyRequest, texts: Sequence[str]) -> PolicyRequest:
+def advised(request: SampleRequest, texts: Sequence[str]) -> SampleRequest:
     """The request with the texts in view; they rest on no observation."""
     lines = tuple(ViewLine(text, f"rule{i}", "token", "") for i, text in enumerate(texts))
     return replace(request, view=request.view + lines)
@@ -34,9 +34,9 @@ class Advised:
     def version(self) -> int:
         return self.inner.version
 
-    def act(self, requests: Sequence[PolicyRequest]) -> list[TokenDecision]:
+    def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         texts = self._texts()
-        return self.inner.act([advised(request, texts) for request in requests] if texts else requests)
+        return self.inner.sample([advised(request, texts) for request in requests] if texts else requests)
 
     def __getattr__(self, name: str) -> Any:
         if name == "inner":

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from memrl.algos.lengths import like_length
 from memrl.contracts.config import PolicyConfig
 from memrl.contracts.errors import ConfigError, ModelError
-from memrl.contracts.protocols import PolicyRequest
+from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.types import TokenDecision
 from memrl.policies.constrained import Rule, allowed_logprobs, write_under
 from memrl.policies.frozen_prefix import FrozenPrefix, common_start, keeps_places
@@ -81,7 +81,7 @@ class HFPolicy:
     def _count(self, text: str) -> int:
         return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def act(self, requests: Sequence[PolicyRequest]) -> list[TokenDecision]:
+    def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         """One sampled (or greedy) answer a request. A sample depends on its request's seed, not on its neighbours."""
         prompts = self.encode([self._prompt(request) for request in requests])
         asks = [Ask(prompt, None if r.greedy else r.seed) for prompt, r in zip(prompts, requests, strict=True)]
@@ -141,7 +141,7 @@ class HFPolicy:
             logits = self.model(**inputs, logits_to_keep=keep, use_cache=False).logits
         return allowed_logprobs(logits[0], ids, allowed, self._config.temperature)
 
-    def answer_rows(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[tuple[Ids, Ids]]:
+    def answer_rows(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[tuple[Ids, Ids]]:
         """Token ids of each request's prompt, and of a given answer to it with its stop token."""
         texts = [answer if self.chat else f" {answer}" for answer in answers]
         ends = [] if self.tokenizer.eos_token_id is None else [self.tokenizer.eos_token_id]
@@ -149,7 +149,7 @@ class HFPolicy:
         prompts = self.encode([self._prompt(request) for request in requests])
         return [(prompt, (*ids, *ends)) for prompt, ids in zip(prompts, said, strict=True)]
 
-    def answer_logprobs(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[float]:
+    def answer_logprobs(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[float]:
         """Log-probability of each given answer, its stop token included, after its request's prompt. No gradients."""
         rows = self.answer_rows(requests, answers)
         found: dict[int, float] = {}
@@ -209,7 +209,7 @@ class HFPolicy:
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
-    def _prompt(self, request: PolicyRequest) -> str:
+    def _prompt(self, request: SampleRequest) -> str:
         return self._framed(render_prompt(request))
 
     def _start(self) -> Ids:
@@ -236,7 +236,7 @@ class HFPolicy:
                 drawn.update((ask, answer) for (_, ask), answer in zip(askers, answers, strict=True))
         return drawn
 
-    def _decision(self, request: PolicyRequest, prompt: Ids, drawn: Drawn) -> TokenDecision:
+    def _decision(self, request: SampleRequest, prompt: Ids, drawn: Drawn) -> TokenDecision:
         text = self.tokenizer.decode(drawn.ids, skip_special_tokens=True)
         return TokenDecision(
             actor="policy",

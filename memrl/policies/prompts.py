@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memrl.contracts.protocols import PolicyRequest
+from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.types import Say, Unreadable
 
 HEADER = "Answer from memory in one word, or say unknown."
@@ -15,7 +15,7 @@ def render(lines: tuple[str, ...] | list[str], question: str) -> str:
     return f"{HEADER}\nMemory:\n{memory}\nQuestion: {question}\n{ANSWER}"
 
 
-def render_prompt(request: PolicyRequest) -> str:
+def render_prompt(request: SampleRequest) -> str:
     """Nothing but the header, the view and the observation enters."""
     return render(tuple(line.text for line in request.view), request.observation.text)
 

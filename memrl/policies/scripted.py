@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from memrl.contracts.protocols import PolicyRequest
+from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.types import Say, TokenDecision
 
-Script = Sequence[str] | Callable[[PolicyRequest], str]
+Script = Sequence[str] | Callable[[SampleRequest], str]
 
 
 class ScriptedPolicy:
@@ -19,10 +19,10 @@ class ScriptedPolicy:
     def __init__(self, script: Script) -> None:
         self._script, self._next = script, 0
 
-    def act(self, requests: Sequence[PolicyRequest]) -> list[TokenDecision]:
+    def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         return [silent_decision(self._answer(request), request) for request in requests]
 
-    def _answer(self, request: PolicyRequest) -> str:
+    def _answer(self, request: SampleRequest) -> str:
         if callable(self._script):
             return self._script(request)
         answer = self._script[self._next % len(self._script)]
@@ -36,7 +36,7 @@ class ScriptedPolicy:
         self._next = int(state["next"])
 
 
-def silent_decision(answer: str, request: PolicyRequest) -> TokenDecision:
+def silent_decision(answer: str, request: SampleRequest) -> TokenDecision:
     """A decision that nobody sampled: there is nothing in it to learn from."""
     return TokenDecision(
         actor="policy", action=Say(answer), memory_hash=request.memory_hash, prompt_ids=(), action_ids=(), logprobs=()

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from memrl.algos.losses import clipped_surrogate, masked_log_softmax
 from memrl.algos.role_baseline import role_advantages
-from memrl.contracts.protocols import LossPart, Proposal
+from memrl.contracts.protocols import AuxiliaryLoss, Proposal
 from memrl.proposers.space import TaskSpace
 
 # Shapes: P proposals, A axes, L levels of all axes in a row, C numbers of the context, H hidden.
@@ -99,7 +99,7 @@ class AxesProposer:
         context = np.concatenate([words_to_numbers(failures), self._table]).astype(np.float32)
         return [self._propose(context) for _ in range(count)]
 
-    def homework(self, judged: Sequence[tuple[Proposal, float]]) -> Sequence[LossPart]:
+    def auxiliary_losses(self, judged: Sequence[tuple[Proposal, float]]) -> Sequence[AuxiliaryLoss]:
         """One share of the loss for these (proposal, reward) pairs; updates the baseline and the table of rewards."""
         if not judged:
             return ()

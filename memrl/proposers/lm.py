@@ -15,7 +15,7 @@ import numpy as np
 
 from memrl.algos.losses import clipped_surrogate
 from memrl.algos.role_baseline import role_advantages
-from memrl.contracts.protocols import LossPart, Proposal
+from memrl.contracts.protocols import AuxiliaryLoss, Proposal
 from memrl.contracts.types import Say, Task, TokenDecision
 from memrl.proposers.form import Form, to_json
 from memrl.proposers.space import TaskSpace
@@ -111,7 +111,7 @@ class LmProposer:
             lines += ["Proven rules:", *(f"- {' '.join(rule.split())}" for rule in rules)]
         return "\n".join([*lines, f"Skills that fail: {', '.join(skills) or 'none yet'}", "Task: "])
 
-    def homework(self, judged: Sequence[tuple[Proposal, float]]) -> Sequence[LossPart]:
+    def auxiliary_losses(self, judged: Sequence[tuple[Proposal, float]]) -> Sequence[AuxiliaryLoss]:
         """One share of the loss for these (proposal, reward) pairs; the well paid ones become references."""
         if not judged:
             return ()

@@ -1,4 +1,4 @@
-"""What a proposer chooses from: the contract that an environment's ``Workshop.space()`` fulfils."""
+"""What a proposer chooses from: the contract that an environment's ``TaskGenerator.space()`` fulfils."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from memrl.contracts.types import Task
 
 
 class TaskSpace(Protocol):
-    """Levelled axes that tasks of a family are made from, to choose one after the other."""
+    """Levelled axes that tasks of a task source are made from, to choose one after the other."""
 
     levels: Mapping[str, tuple[float, ...]]
     """Axis -> its levels, from low to high; the axes in the order in which they are chosen."""

@@ -16,7 +16,7 @@ from memrl.contracts.types import End, Episode, Group, OpDecision, Task
 from memrl.controllers.advice import Advice
 from memrl.controllers.guided import Guided
 from memrl.policies.advised import Advised
-from memrl.rollouts.play import Seat, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_all, play_episode
 from memrl.rollouts.replay import Change, Replayed, Site, replay
 
 
@@ -123,7 +123,7 @@ def with_rules(agent: Agent, advice: Sequence[Advice], texts: Sequence[str], bon
 def siblings_of(tasks: Sequence[Task], agent: Agent, count: int, rng: np.random.Generator) -> list[Task]:
     """At most ``count`` new tasks of the thetas of these; none where a theta stands for one task only."""
     chosen = [tasks[int(i)] for i in rng.permutation(len(tasks))[:count]]
-    made = [agent.family.sibling(task, int(rng.integers(2**31))) for task in chosen]
+    made = [agent.task_source.sibling(task, int(rng.integers(2**31))) for task in chosen]
     return [task for task in made if task is not None]
 
 
@@ -133,7 +133,7 @@ def try_rules(
     """Each rule on each sibling: success with it less success without, the episode's random numbers being the same."""
     if not rules or not tasks:
         return [], Spent()
-    agent.table.add([text for task in tasks for text in agent.family.texts(task)])
+    agent.table.add([text for task in tasks for text in agent.task_source.texts(task)])
     plain = _play(without_rules(agent), tasks, practice)
     trials, episodes = [], list(plain)
     for advice, text in rules:
@@ -151,7 +151,7 @@ def try_rules(
 def _play(agent: Agent, tasks: Sequence[Task], practice: bool) -> list[Episode]:
     plays = (
         play_episode(
-            Seat(
+            EpisodeContext(
                 agent=agent,
                 task=task,
                 memory=agent.new_memory(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from memrl.contracts.protocols import Agent, PolicyRequest
+from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.types import Group, Step, ViewLine
 from memrl.policies.advised import advised
 from memrl.reflection.auxiliary_losses import Second
@@ -28,7 +28,7 @@ class _Asked(NamedTuple):
     group: int
     episode: int
     step: int
-    request: PolicyRequest
+    request: SampleRequest
 
 
 def second_attempts(groups: Sequence[Group], agent: Agent, texts: Sequence[str]) -> tuple[list[Second], int]:
@@ -40,7 +40,7 @@ def second_attempts(groups: Sequence[Group], agent: Agent, texts: Sequence[str])
     told = [READING, *texts[:MOST_TEXTS]]
     first_requests = [one.request for one in asked]
     second_requests = [advised(one.request, told) for one in asked]
-    answers = plain.policy.act([*first_requests, *second_requests])
+    answers = plain.policy.sample([*first_requests, *second_requests])
     firsts, seconds = answers[: len(asked)], answers[len(asked) :]
     judges = {g: Judge(groups[g].episodes, plain) for g in {one.group for one in asked}}
     found: list[Second] = []
@@ -63,9 +63,9 @@ def _wrong_though_in_view(groups: Sequence[Group], agent: Agent) -> Iterator[_As
                     continue
                 view = tuple(line for line in step.view if line.observation_id)
                 seen = frozenset(line.observation_id for line in view)
-                if agent.family.read(episode.task, step.observation.id, seen) == step.verdict.expected:
+                if agent.task_source.read(episode.task, step.observation.id, seen) == step.verdict.expected:
                     yield _Asked(g, e, t, _request(group, step, view))
 
 
-def _request(group: Group, step: Step, view: tuple[ViewLine, ...]) -> PolicyRequest:
-    return PolicyRequest(task=group.task, observation=step.observation, view=view, memory_hash="", seed=0, greedy=True)
+def _request(group: Group, step: Step, view: tuple[ViewLine, ...]) -> SampleRequest:
+    return SampleRequest(task=group.task, observation=step.observation, view=view, memory_hash="", seed=0, greedy=True)

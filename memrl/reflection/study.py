@@ -2,7 +2,7 @@
 
     failed episodes ─ reflector ─> edits in words ─ text guard ─> replay with the edit ─> lessons that gained
     lessons ─> rules in memory ─ siblings with and without ─> three wins: a rule may influence play (in context)
-            └> homework: the better op as target or preference; right second answers distilled into the first prompt
+            └> auxiliary losses: the better op as target or preference; right second answers distilled
 
 An attempt that failed is judged by its own rewards and nothing else; what its lesson gained is no reward of its.
 """
@@ -18,7 +18,7 @@ import numpy as np
 
 from memrl.algos.role_baseline import role_advantages
 from memrl.contracts.config import ReflectionConfig
-from memrl.contracts.protocols import Agent, Lesson, LossPart, Reflector
+from memrl.contracts.protocols import Agent, AuxiliaryLoss, Lesson, Reflector
 from memrl.contracts.types import End, Episode, Group, Task, TokenDecision
 from memrl.controllers.advice import advice_of, in_words
 from memrl.reflection.auxiliary_losses import (
@@ -48,7 +48,7 @@ class NoReflection:
     def study(self, groups: Sequence[Group], agent: Agent) -> list[Lesson]:
         return []
 
-    def homework(self, lessons: Sequence[Lesson]) -> Sequence[LossPart]:
+    def auxiliary_losses(self, lessons: Sequence[Lesson]) -> Sequence[AuxiliaryLoss]:
         return ()
 
     def metrics(self) -> dict[str, float]:
@@ -62,7 +62,7 @@ class NoReflection:
 
 
 class Reflecting:
-    """Verified reflection: ``study`` after play, ``homework`` before the update, in every step.
+    """Verified reflection: ``study`` after play, ``auxiliary_losses`` before the update, in every step.
 
     Args:
         memory: of rules; made outside, since a controller in context reads it too.
@@ -114,10 +114,10 @@ class Reflecting:
         self._gain += sum(lesson.gain for lesson in lessons)
         return lessons
 
-    def homework(self, lessons: Sequence[Lesson]) -> Sequence[LossPart]:
+    def auxiliary_losses(self, lessons: Sequence[Lesson]) -> Sequence[AuxiliaryLoss]:
         self._updates += 1
         seconds, self._seconds = self._seconds, []
-        parts: list[LossPart] = self._reflector_part()
+        parts: list[AuxiliaryLoss] = self._reflector_part()
         config = self._config
         if config.mode in ("distil", "distil_memory"):
             if lessons and self._controller is not None:
@@ -251,7 +251,7 @@ class Reflecting:
                 # Taken out once paid, so that saying it again earns nothing.
                 self._told.append((one.told, worth.pop((id(one.decision), one.better), 0.0)))
 
-    def _reflector_part(self) -> list[LossPart]:
+    def _reflector_part(self) -> list[AuxiliaryLoss]:
         told, self._told = self._told, []
         advantages, self._baseline = role_advantages([reward for _, reward in told], self._baseline)
         spoken = [Spoken(one, advantage) for (one, _), advantage in zip(told, advantages, strict=True) if advantage]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from memory_stores.types import Forget, Keep, Link, Overwrite, Relink, Retrieve, Unlink, Write
-from memrl.contracts.types import Offers, OpDecision
+from memrl.contracts.types import OfferSet, OpDecision
 from memrl.reflectors.evidence import Evidence, Loss, Missing
 
 
@@ -20,7 +20,7 @@ class Edit(NamedTuple):
     why: Missing
 
 
-Worthless = Callable[[Offers, int], bool]
+Worthless = Callable[[OfferSet, int], bool]
 """Whether what an offer gives up (the entry it touches; for Keep the text) is plainly of no use, as the agent itself
 could see."""
 
@@ -90,7 +90,7 @@ def _at_question(evidence: Evidence, missing: Missing) -> Iterator[Edit]:
 def _spared(
     evidence: Evidence, decision: OpDecision, step: int, kinds: tuple[type, ...], worthless: Worthless
 ) -> list[int]:
-    """Offers of these kinds by what they would take: what is wanted last goes first, of equals what is plainly of no
+    """OfferSet of these kinds by what they would take: what is wanted last goes first, of equals what is plainly of no
     use, then what is oldest.
 
     Belady's rule in hindsight, as far as the evidence knows what will be asked.

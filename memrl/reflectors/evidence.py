@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from memory_stores.types import Forget, Overwrite, Relink, Unlink
-from memrl.contracts.protocols import EnvFamily
+from memrl.contracts.protocols import TaskSource
 from memrl.contracts.types import Episode, Kind, OpDecision, Step
 
 Feedback = Literal["none", "binary", "diff"]
@@ -40,8 +40,8 @@ class Loss(NamedTuple):
 class Evidence:
     """One episode under study."""
 
-    def __init__(self, episode: Episode, family: EnvFamily, feedback: Feedback) -> None:
-        self.episode, self._family, self._feedback = episode, family, feedback
+    def __init__(self, episode: Episode, task_source: TaskSource, feedback: Feedback) -> None:
+        self.episode, self._family, self._feedback = episode, task_source, feedback
 
     @cached_property
     def wanted(self) -> dict[int, frozenset[int]]:

@@ -119,7 +119,7 @@ class LmReflector:
         return found[0] if isinstance(found, tuple) else found
 
     def _study(self, episode: Episode, agent: Agent, index: int) -> Lesson | None:
-        evidence = Evidence(episode, agent.family, self._feedback)
+        evidence = Evidence(episode, agent.task_source, self._feedback)
         rng = np.random.default_rng([self._seed, abs(episode.task.seed), index, 0x1E])
         choices = self._choices(evidence, rng)
         if not choices:

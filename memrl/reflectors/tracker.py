@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from memrl.contracts.protocols import Agent, Lesson
-from memrl.contracts.types import Episode, Group, Offers
+from memrl.contracts.types import Episode, Group, OfferSet
 from memrl.reflectors.edits import Edit, Worthless, edits_for
 from memrl.reflectors.evidence import Evidence, Feedback
 
-Describe = Callable[[Offers, int], str]
+Describe = Callable[[OfferSet, int], str]
 """An offer as the rule that it is an example of, in words."""
 
 
@@ -31,7 +31,7 @@ class Tracker:
         return [lesson for episode in episodes_of(groups) for lesson in self._study(episode, agent)]
 
     def _study(self, episode: Episode, agent: Agent) -> Iterator[Lesson]:
-        evidence = Evidence(episode, agent.family, self._feedback)
+        evidence = Evidence(episode, agent.task_source, self._feedback)
         for edit in edits_for(evidence, self._edits, self._worthless):
             yield lesson_of(edit, episode, self._describe(edit.decision.offers, edit.better))
 

@@ -13,7 +13,7 @@ import numpy as np
 from memrl.contracts.protocols import Agent, OpChoice
 from memrl.contracts.types import End, Episode, Observation, OpDecision, Step, TokenDecision
 from memrl.rollouts.guards import EnvFailed, EnvGuard
-from memrl.rollouts.play import EmbedRequest, Need, Play, Seat, play_step
+from memrl.rollouts.play import EmbedRequest, EpisodeContext, Need, Play, play_step
 from memrl.rollouts.replay import Site, Tape, answered
 
 Given = OpChoice | TokenDecision
@@ -71,7 +71,7 @@ class _Future:
         self, agent: Agent, episode: Episode, site: Site, index: int | None, states: Tape, seed: Sequence[int]
     ) -> None:
         self._episode, self._site, self._seed = episode, site, seed
-        self._seat = Seat(
+        self._seat = EpisodeContext(
             agent=agent,
             task=episode.task,
             memory=states[min(s for s in states if s.step == site.step)].fork(),
@@ -116,7 +116,7 @@ def total(episode: Episode, discount: float = 1.0) -> float:
 
 def _reach(agent: Agent, episode: Episode, step: int) -> tuple[EnvGuard, Observation | None]:
     """A fresh environment, told the recorded answers up to a step."""
-    env = EnvGuard(agent.family.make, episode.task)
+    env = EnvGuard(agent.task_source.make, episode.task)
     shown: Observation | None = env.start()
     for t in range(step):
         shown = env.step(answered(episode, t)).next

@@ -20,7 +20,7 @@ import numpy as np
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Hit, Keep, Stamp
 from memrl.contracts.config import RolloutConfig
-from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice, Outcome, PolicyRequest
+from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice, Outcome, SampleRequest
 from memrl.contracts.types import (
     Actor,
     End,
@@ -28,7 +28,7 @@ from memrl.contracts.types import (
     Group,
     Kind,
     Observation,
-    Offers,
+    OfferSet,
     OpDecision,
     Step,
     Task,
@@ -48,12 +48,12 @@ class EmbedRequest:
     texts: tuple[str, ...]
 
 
-Need = EmbedRequest | ControllerRequest | PolicyRequest
+Need = EmbedRequest | ControllerRequest | SampleRequest
 Play = Generator[Need, Any, Episode]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
+class EpisodeContext:
     """What one episode plays with."""
 
     agent: Agent
@@ -68,67 +68,69 @@ class Seat:
     """Longest call of the environment; 0 for no limit."""
 
 
-def play_episode(seat: Seat) -> Play:
+def play_episode(context: EpisodeContext) -> Play:
     """One try at one task."""
     steps: list[Step] = []
-    guard = LeakGuard() if seat.query_free else None
+    guard = LeakGuard() if context.query_free else None
     end, error = End.DONE, ""
     try:
-        env = EnvGuard(seat.agent.family.make, seat.task, seat.env_seconds)
+        env = EnvGuard(context.agent.task_source.make, context.task, context.env_seconds)
         observation: Observation | None = env.start()
         while observation is not None:
-            if len(steps) >= seat.step_limit:
+            if len(steps) >= context.step_limit:
                 end = End.STEP_LIMIT
                 break
             if guard is not None:
                 guard.check(observation)
-            step, observation = yield from play_step(seat, env.step, observation)
+            step, observation = yield from play_step(context, env.step, observation)
             steps.append(step)
     except EnvFailed as failure:
         end, error = End.ENV_ERROR, str(failure)
-    agent = seat.agent
+    agent = context.agent
     actors: tuple[tuple[Actor, int], ...] = (
         ("policy", agent.policy.version),
         ("controller", agent.controller.version),
     )
-    return Episode(task=seat.task, steps=tuple(steps), end=end, versions=actors, error=error, practice=seat.practice)
+    return Episode(
+        task=context.task, steps=tuple(steps), end=end, versions=actors, error=error, practice=context.practice
+    )
 
 
 def play_step(
-    seat: Seat, env_step: Callable[[Any], Outcome], observation: Observation
+    context: EpisodeContext, env_step: Callable[[Any], Outcome], observation: Observation
 ) -> Generator[Need, Any, tuple[Step, Observation | None]]:
     """One step, and the next observation; None at the task's own ending. Raises EnvFailed."""
-    unseen = [text for text in seat.agent.proposer.texts(observation) if text not in seat.agent.table]
+    unseen = [text for text in context.agent.offers.texts(observation) if text not in context.agent.table]
     if unseen:
         yield EmbedRequest(tuple(unseen))
     decisions: list[OpDecision | TokenDecision] = []
     view: tuple[ViewLine, ...] = ()
     answer: TokenDecision | None = None
     if observation.kind is Kind.ASK:
-        hits = yield from _retrieve(seat, observation, decisions)
-        view = see(seat.memory, hits, seat.agent)
-        answer = yield _policy_request(seat, observation, view)
+        hits = yield from _retrieve(context, observation, decisions)
+        view = see(context.memory, hits, context.agent)
+        answer = yield _policy_request(context, observation, view)
         assert answer is not None
         decisions.append(answer)
     outcome = guarded(env_step, answer.action if answer is not None else None)
-    if observation.kind is Kind.TELL or not seat.query_free:
-        yield from _write(seat, observation, decisions)
+    if observation.kind is Kind.TELL or not context.query_free:
+        yield from _write(context, observation, decisions)
     step = Step(
         observation=observation,
         decisions=tuple(decisions),
         reward=float(outcome.reward),
         view=view,
         verdict=outcome.verdict,
-        context_tokens=tokens_read(answer, view, observation, seat.agent),
+        context_tokens=tokens_read(answer, view, observation, context.agent),
     )
     return step, outcome.next
 
 
-def take_in(seat: Seat, observation: Observation) -> list[OpDecision | TokenDecision]:
+def take_in(context: EpisodeContext, observation: Observation) -> list[OpDecision | TokenDecision]:
     """One observation outside an episode: the controller's ops on it, carried out now."""
     decisions: list[OpDecision | TokenDecision] = []
-    seat.agent.table.add(seat.agent.proposer.texts(observation))
-    _drive(_write(seat, observation, decisions), seat.agent)
+    context.agent.table.add(context.agent.offers.texts(observation))
+    _drive(_write(context, observation, decisions), context.agent)
     return decisions
 
 
@@ -140,13 +142,13 @@ class Answered(NamedTuple):
     answer: TokenDecision
 
 
-def answer_question(seat: Seat, observation: Observation) -> Answered:
+def answer_question(context: EpisodeContext, observation: Observation) -> Answered:
     """Retrieve, look, answer: the ASK half of a step, with no environment to reply."""
     decisions: list[OpDecision | TokenDecision] = []
-    seat.agent.table.add([observation.text])
-    hits = _drive(_retrieve(seat, observation, decisions), seat.agent)
-    view = see(seat.memory, hits, seat.agent)
-    [answer] = seat.agent.policy.act([_policy_request(seat, observation, view)])
+    context.agent.table.add([observation.text])
+    hits = _drive(_retrieve(context, observation, decisions), context.agent)
+    view = see(context.memory, hits, context.agent)
+    [answer] = context.agent.policy.sample([_policy_request(context, observation, view)])
     return Answered(decisions, view, answer)
 
 
@@ -162,46 +164,46 @@ def _drive(plays: Generator[Any, Any, Any], agent: Agent) -> Any:
 
 
 def _retrieve(
-    seat: Seat, observation: Observation, decisions: list[OpDecision | TokenDecision]
+    context: EpisodeContext, observation: Observation, decisions: list[OpDecision | TokenDecision]
 ) -> Generator[Need, OpChoice, tuple[Hit, ...]]:
     """The controller may bring entries into view; nothing on offer but Keep is no decision."""
-    offers = seat.agent.proposer.reads(seat.memory, observation)
+    offers = context.agent.offers.reads(context.memory, observation)
     if len(offers.ops) == 1:
         return ()
-    choice = yield _controller_request(seat, observation, offers, 0)
-    return carry_out(seat, observation, offers, choice, decisions)
+    choice = yield _controller_request(context, observation, offers, 0)
+    return carry_out(context, observation, offers, choice, decisions)
 
 
 def _write(
-    seat: Seat, observation: Observation, decisions: list[OpDecision | TokenDecision]
+    context: EpisodeContext, observation: Observation, decisions: list[OpDecision | TokenDecision]
 ) -> Generator[Need, OpChoice, None]:
     """Ops on what was told, one after the other, until Keep or ``max_ops``. An op that only makes room is not counted:
     what it makes room for is decided next, as if it came only now, so that a full memory costs a fact no more than an
     empty one and a scorer need not learn the second look apart."""
     count = counted = 0
-    while counted < seat.agent.max_ops:
-        offers = seat.agent.proposer.writes(seat.memory, observation, counted)
+    while counted < context.agent.max_ops:
+        offers = context.agent.offers.writes(context.memory, observation, counted)
         if len(offers.ops) == 1:
             return
-        choice = yield _controller_request(seat, observation, offers, count)
-        held = len(seat.memory)
-        carry_out(seat, observation, offers, choice, decisions)
+        choice = yield _controller_request(context, observation, offers, count)
+        held = len(context.memory)
+        carry_out(context, observation, offers, choice, decisions)
         if isinstance(offers.ops[choice.index], Keep):
             return
         count += 1
-        counted += len(seat.memory) >= held
+        counted += len(context.memory) >= held
 
 
 def carry_out(
-    seat: Seat,
+    context: EpisodeContext,
     observation: Observation,
-    offers: Offers,
+    offers: OfferSet,
     choice: OpChoice,
     decisions: list[OpDecision | TokenDecision],
 ) -> tuple[Hit, ...]:
     """Apply the chosen op and record the decision, with the hash of the memory that it was taken in."""
-    op, memory_hash = offers.ops[choice.index], seat.memory.state_hash()
-    result = seat.memory.apply(op, stamped(observation))
+    op, memory_hash = offers.ops[choice.index], context.memory.state_hash()
+    result = context.memory.apply(op, stamped(observation))
     decisions.append(
         OpDecision(
             actor="controller",
@@ -246,26 +248,28 @@ def see(memory: AgentMemory, hits: Sequence[Hit], agent: Agent) -> tuple[ViewLin
     return tuple(lines)
 
 
-def _policy_request(seat: Seat, observation: Observation, view: tuple[ViewLine, ...]) -> PolicyRequest:
-    return PolicyRequest(
-        task=seat.task,
+def _policy_request(context: EpisodeContext, observation: Observation, view: tuple[ViewLine, ...]) -> SampleRequest:
+    return SampleRequest(
+        task=context.task,
         observation=observation,
         view=view,
-        memory_hash=seat.memory.state_hash(),
-        seed=int(seat.rng.integers(2**62)),
-        greedy=seat.greedy,
+        memory_hash=context.memory.state_hash(),
+        seed=int(context.rng.integers(2**62)),
+        greedy=context.greedy,
     )
 
 
-def _controller_request(seat: Seat, observation: Observation, offers: Offers, count: int) -> ControllerRequest:
+def _controller_request(
+    context: EpisodeContext, observation: Observation, offers: OfferSet, count: int
+) -> ControllerRequest:
     return ControllerRequest(
         observation=observation,
         offers=offers,
-        memory=seat.memory,
-        table=seat.agent.table,
-        task=seat.task,
-        rng=seat.rng,
-        greedy=seat.greedy,
+        memory=context.memory,
+        table=context.agent.table,
+        task=context.task,
+        rng=context.rng,
+        greedy=context.greedy,
         count=count,
     )
 
@@ -307,7 +311,7 @@ def _serve(needs: dict[int, tuple[Play, Need]], agent: Agent) -> list[tuple[int,
     servers: tuple[tuple[type, Callable[[list[Any]], Sequence[Any]]], ...] = (
         (EmbedRequest, lambda requests: _embed(requests, agent.table)),
         (ControllerRequest, agent.controller.choose),
-        (PolicyRequest, agent.policy.act),
+        (SampleRequest, agent.policy.sample),
     )
     for kind, answer in servers:
         ready = [(index, play, need) for index, (play, need) in needs.items() if isinstance(need, kind)]
@@ -332,14 +336,14 @@ def play_groups(
     Args:
         seed: identifies this call in the run (run seed, step, ...); an episode's RNG adds task and sibling.
     """
-    agent.table.add([text for task in tasks for text in agent.family.texts(task)])
-    seats = []
+    agent.table.add([text for task in tasks for text in agent.task_source.texts(task)])
+    contexts = []
     for i, task in enumerate(tasks):
         memory = agent.new_memory()
         for g in range(config.group_size):
             rng = np.random.default_rng([*seed, i, g])
-            seats.append(
-                Seat(
+            contexts.append(
+                EpisodeContext(
                     agent=agent,
                     task=task,
                     memory=memory.fork(),
@@ -350,7 +354,7 @@ def play_groups(
                     env_seconds=config.env_seconds,
                 )
             )
-    episodes = play_all((play_episode(seat) for seat in seats), agent, config.concurrency)
+    episodes = play_all((play_episode(context) for context in contexts), agent, config.concurrency)
     _tell_failures(episodes)
     size = config.group_size
     return [Group(task=task, episodes=tuple(episodes[i * size : (i + 1) * size])) for i, task in enumerate(tasks)]

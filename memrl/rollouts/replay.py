@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Edge, Forget, Hit, Keep, Link, MemoryOp, Overwrite, Relink, Unlink, Write
-from memrl.contracts.protocols import Agent, PolicyRequest
+from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.types import Action, Episode, Observation, OpDecision, TokenDecision, ViewLine
 from memrl.rollouts.guards import EnvFailed, EnvGuard
 from memrl.rollouts.play import see, stamped, tokens_read
@@ -212,7 +212,7 @@ class Questions:
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
-        self._requests: dict[tuple[str, object], PolicyRequest] = {}
+        self._requests: dict[tuple[str, object], SampleRequest] = {}
         self._answers: dict[tuple[str, object], TokenDecision] = {}
         self.tokens = 0
 
@@ -223,7 +223,7 @@ class Questions:
     def add(self, episode: Episode, observation: Observation, view: View, memory_hash: str) -> None:
         key = (observation.id, view_content(view))
         if key not in self._requests:
-            self._requests[key] = PolicyRequest(
+            self._requests[key] = SampleRequest(
                 task=episode.task, observation=observation, view=view, memory_hash=memory_hash, seed=0, greedy=True
             )
 
@@ -231,7 +231,7 @@ class Questions:
         if not self._requests:
             return
         requests = list(self._requests.values())
-        for key, request, answer in zip(self._requests, requests, self._agent.policy.act(requests), strict=True):
+        for key, request, answer in zip(self._requests, requests, self._agent.policy.sample(requests), strict=True):
             self._answers[key] = answer
             self.tokens += tokens_read(answer, request.view, request.observation, self._agent)
 
@@ -258,7 +258,7 @@ class Judge:
     def _play(self, episode: Episode, answers: Mapping[int, Action]) -> Rewards | None:
         rewards = np.zeros(len(episode.steps))
         try:
-            env = EnvGuard(self._agent.family.make, episode.task)
+            env = EnvGuard(self._agent.task_source.make, episode.task)
             shown: Observation | None = env.start()
             for t, step in enumerate(episode.steps):
                 if shown is None or (shown.id, shown.text) != (step.observation.id, step.observation.text):

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from memrl.advantages.credit import Credit
 from memrl.algos.lengths import like_length
-from memrl.contracts.protocols import LossPart
+from memrl.contracts.protocols import AuxiliaryLoss
 from memrl.contracts.types import OpDecision, TokenDecision
 
 # Shapes: D op decisions, N candidates of all of them in a row, F numbers, R token rows, S prompt, A sampled tokens.
@@ -96,11 +96,11 @@ class Batch:
     """Only rows that can move the weights: an advantage of zero is dropped before any forward pass."""
     num_token_decisions: int
     """Before dropping and merging."""
-    parts: tuple[LossPart, ...] = ()
+    parts: tuple[AuxiliaryLoss, ...] = ()
     """Further shares of the loss."""
 
 
-def make_batch(credits: Sequence[Credit], parts: Sequence[LossPart] = ()) -> Batch:
+def make_batch(credits: Sequence[Credit], parts: Sequence[AuxiliaryLoss] = ()) -> Batch:
     """Collect what each actor decided, and what else there is to learn."""
     tokens = list(_token_rows(credits))
     return Batch(

@@ -21,13 +21,13 @@ from memrl.contracts.protocols import (
     Agent,
     Controller,
     Curriculum,
-    EnvFamily,
     Policy,
     Reflection,
     Reflector,
     Task,
+    TaskGenerator,
     TaskProposer,
-    Workshop,
+    TaskSource,
 )
 from memrl.contracts.types import TextTable
 from memrl.controllers.advice import advice_of, in_words, worthless
@@ -36,7 +36,7 @@ from memrl.controllers.fifo import Fifo
 from memrl.controllers.guided import Guided
 from memrl.controllers.lru import Lru
 from memrl.controllers.none import NoWrites
-from memrl.controllers.offers import Proposer
+from memrl.controllers.offers import OpOffers
 from memrl.controllers.oracle import OracleKeeper
 from memrl.controllers.scorer import Scorer
 from memrl.controllers.similarity import Similarity
@@ -53,25 +53,25 @@ from memrl.curricula.raw_variance import RawVariance
 from memrl.curricula.recorded import Recorded
 from memrl.curricula.uniform import Uniform
 from memrl.curricula.written import Written
-from memrl.envs.locomo.env import LocomoFamily
+from memrl.envs.locomo.env import LocomoTasks
 from memrl.envs.memworld.coins import CoinFlips
-from memrl.envs.memworld.env import MemWorldFamily
+from memrl.envs.memworld.env import MemWorldTasks
 from memrl.policies.advised import Advised
-from memrl.policies.exact import ExactReader
 from memrl.policies.hf import HFPolicy
+from memrl.policies.oracle_reader import OracleReader
 from memrl.proposers.axes import AxesProposer
 from memrl.proposers.lm import LmProposer
 from memrl.reflection.rules import RuleMemory
 from memrl.reflection.study import IN_CONTEXT, NoReflection, Reflecting
 from memrl.reflectors.lm import LmReflector
 from memrl.reflectors.tracker import Describe, Tracker
-from memrl.training.collapse_monitor import Watch, anchor_scores
+from memrl.training.collapse_monitor import CollapseMonitor, anchor_scores
 from memrl.training.learner import Learner
 
-ENVS: Mapping[str, Callable[[EnvConfig], EnvFamily]] = {
-    "memworld": lambda config: MemWorldFamily(config.theta),
-    "memworld_coins": lambda config: CoinFlips(MemWorldFamily(config.theta)),
-    "locomo": lambda config: LocomoFamily(config.data, config.theta),
+ENVS: Mapping[str, Callable[[EnvConfig], TaskSource]] = {
+    "memworld": lambda config: MemWorldTasks(config.theta),
+    "memworld_coins": lambda config: CoinFlips(MemWorldTasks(config.theta)),
+    "locomo": lambda config: LocomoTasks(config.data, config.theta),
 }
 EMBEDDERS: Mapping[str, Callable[[], Embedder]] = {"minilm": MiniLM, "hash": HashEmbedder}
 
@@ -118,7 +118,7 @@ class Desk:
     """What a proposer of tasks may be made from."""
 
     config: TrainConfig
-    workshop: Workshop
+    task_generator: TaskGenerator
     examples: Sequence[Task]
     policy: Policy
 
@@ -126,7 +126,7 @@ class Desk:
 PROPOSERS: Mapping[str, Callable[[Desk], TaskProposer | None]] = {
     "none": lambda desk: None,
     "axes": lambda desk: AxesProposer(
-        desk.workshop.space(),
+        desk.task_generator.space(),
         desk.config.seed,
         learning_rate=desk.config.curriculum.proposer_learning_rate,
         entropy_floor=desk.config.curriculum.proposer_entropy,
@@ -134,8 +134,8 @@ PROPOSERS: Mapping[str, Callable[[Desk], TaskProposer | None]] = {
     ),
     "lm": lambda desk: LmProposer(
         _writer(desk.policy),
-        desk.workshop.space(),
-        desk.workshop.signature,
+        desk.task_generator.space(),
+        desk.task_generator.signature,
         desk.examples,
         desk.config.seed,
         trained=desk.config.policy.trained,
@@ -174,7 +174,7 @@ def pick(table: Mapping[str, Any], knob: str, name: str) -> Any:
     return table[name]
 
 
-def build_family(config: EnvConfig) -> EnvFamily:
+def build_task_source(config: EnvConfig) -> TaskSource:
     return pick(ENVS, "env.name", config.name)(config)
 
 
@@ -201,13 +201,15 @@ def keep_cost(config: MemoryConfig, count: CountTokens) -> Callable[[str], int]:
     return cost
 
 
-def build_controller(name: str, config: TrainConfig, table: TextTable, family: EnvFamily, count: CountTokens) -> Any:
+def build_controller(
+    name: str, config: TrainConfig, table: TextTable, task_source: TaskSource, count: CountTokens
+) -> Any:
     cost = keep_cost(config.memory, count)
 
     def plan(task: Task) -> Mapping[str, int]:
-        planned = family.plan(task, config.memory.total, cost)
+        planned = task_source.plan(task, config.memory.total, cost)
         if planned is None:
-            raise ConfigError("controller.name", "oracle", f"nobody knows the best keeper of env {family.name!r}")
+            raise ConfigError("controller.name", "oracle", f"nobody knows the best keeper of env {task_source.name!r}")
         return planned
 
     return pick(CONTROLLERS, "controller.name", name)(Kit(table, config.controller, config.seed, plan))
@@ -215,13 +217,13 @@ def build_controller(name: str, config: TrainConfig, table: TextTable, family: E
 
 def build_curriculum(config: TrainConfig, agent: Agent) -> Curriculum:
     """Who draws the tasks that an agent plays, and the proposer that writes some of them."""
-    family, cost = agent.family, keep_cost(config.memory, agent.count_tokens)
-    workshop = family.workshop(config.memory.total, cost)
+    task_source, cost = agent.task_source, keep_cost(config.memory, agent.count_tokens)
+    task_generator = task_source.task_generator(config.memory.total, cost)
     kit = TaskKit(
-        draws=Draws(family.name, family.cells(), config.seed, config.env.train_seeds),
+        draws=Draws(task_source.name, task_source.cells(), config.seed, config.env.train_seeds),
         config=config.curriculum,
-        family=family,
-        workshop=workshop,
+        task_source=task_source,
+        task_generator=task_generator,
         budget=config.memory.total,
         cost=cost,
         seed=config.seed,
@@ -233,32 +235,32 @@ def build_curriculum(config: TrainConfig, agent: Agent) -> Curriculum:
     if config.curriculum.name != "written":
         way_out = "only curriculum.name = 'written' takes tasks from a proposer; use none"
         raise ConfigError("curriculum.proposer", config.curriculum.proposer, way_out)
-    return make(kit, build_proposer(config, agent, kit.need_workshop()))
+    return make(kit, build_proposer(config, agent, kit.need_task_generator()))
 
 
-def build_proposer(config: TrainConfig, agent: Agent, workshop: Workshop) -> TaskProposer | None:
+def build_proposer(config: TrainConfig, agent: Agent, task_generator: TaskGenerator) -> TaskProposer | None:
     """Who writes tasks from nothing; None where nobody does."""
-    cells = agent.family.cells()
-    examples = [Task(env=agent.family.name, theta=theta, seed=0, cell=name) for name, theta in cells.items()]
-    desk = Desk(config, workshop, examples, agent.policy)
+    cells = agent.task_source.cells()
+    examples = [Task(env=agent.task_source.name, theta=theta, seed=0, cell=name) for name, theta in cells.items()]
+    desk = Desk(config, task_generator, examples, agent.policy)
     return pick(PROPOSERS, "curriculum.proposer", config.curriculum.proposer)(desk)
 
 
 def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfig | None = None) -> Agent:
     """Everything that plays. ``policy`` and ``env`` replace what the config names."""
-    family = build_family(env or config.env)
+    task_source = build_task_source(env or config.env)
     reader = policy if policy is not None else HFPolicy(config.policy, seed=config.seed)
     count: CountTokens = getattr(reader, "count_tokens", _count_words)
     embedder = pick(EMBEDDERS, "memory.embedder", config.memory.embedder)()
     table = TextTable(embedder)
-    _check_budget(config.memory, family, count)
+    _check_budget(config.memory, task_source, count)
     return Agent(
         policy=reader,
-        controller=build_controller(config.controller.name, config, table, family, count),
-        proposer=Proposer(
+        controller=build_controller(config.controller.name, config, table, task_source, count),
+        offers=OpOffers(
             table, count, PatternLinker(), edges=config.memory.graph_budget > 0, subjects=config.controller.subjects
         ),
-        family=family,
+        task_source=task_source,
         table=table,
         embedder=embedder,
         new_memory=lambda: build_memory(config.memory, count, embedder),
@@ -273,11 +275,11 @@ class Parts(NamedTuple):
 
     agent: Agent
     practice: Agent
-    """The same agent with an exact reader in the policy's seat: such episodes cost no LM token in play."""
+    """The same agent with an exact reader in the policy's context: such episodes cost no LM token in play."""
     curriculum: Curriculum
     learner: Learner
     reflection: Reflection
-    watch: Watch
+    monitor: CollapseMonitor
 
 
 def build(config: TrainConfig) -> Parts:
@@ -297,10 +299,12 @@ def build(config: TrainConfig) -> Parts:
         # One that writes with the policy's weights has none of its own.
         others=[proposer] if proposer is not None and next(proposer.parameters(), None) is not None else [],
     )
-    practice = dataclasses.replace(agent, policy=ExactReader({agent.family.name: agent.family}))
-    watch = Watch(config.watch, lambda: anchor_scores(practice, config.rollout, config.watch.anchors), proposer)
+    practice = dataclasses.replace(agent, policy=OracleReader({agent.task_source.name: agent.task_source}))
+    monitor = CollapseMonitor(
+        config.monitor, lambda: anchor_scores(practice, config.rollout, config.monitor.anchors), proposer
+    )
     reflection, player, drilled = build_reflection(config, agent, practice)
-    return Parts(player, drilled, curriculum, learner, reflection, watch)
+    return Parts(player, drilled, curriculum, learner, reflection, monitor)
 
 
 def build_reflection(config: TrainConfig, agent: Agent, practice: Agent) -> tuple[Reflection, Agent, Agent]:
@@ -312,13 +316,13 @@ def build_reflection(config: TrainConfig, agent: Agent, practice: Agent) -> tupl
         raise ConfigError("reflection.mode", knobs.mode, "rules and lessons need controller.name = 'scorer'")
     describe: Describe = lambda offers, index: in_words(advice_of(offers, index))  # noqa: E731
     reflector = pick(REFLECTORS, "reflection.name", knobs.name)(Mirror(config, describe, agent.policy))
-    workshop = agent.family.workshop(config.memory.total, keep_cost(config.memory, agent.count_tokens))
+    task_generator = agent.task_source.task_generator(config.memory.total, keep_cost(config.memory, agent.count_tokens))
     memory = RuleMemory(knobs)
     reflection = Reflecting(
         knobs,
         reflector,
         memory,
-        workshop.signature if workshop is not None else lambda task: "",
+        task_generator.signature if task_generator is not None else lambda task: "",
         seed=config.seed,
         controller=agent.controller if config.controller.trained else None,  # pyright: ignore[reportArgumentType]
         policy=agent.policy if config.policy.trained else None,  # pyright: ignore[reportArgumentType]
@@ -332,20 +336,21 @@ def build_reflection(config: TrainConfig, agent: Agent, practice: Agent) -> tupl
     return reflection, swayed, dataclasses.replace(practice, controller=guided)
 
 
-def _check_budget(memory: MemoryConfig, family: EnvFamily, count: CountTokens) -> None:
+def _check_budget(memory: MemoryConfig, task_source: TaskSource, count: CountTokens) -> None:
     """Where texts are known beforehand, token memory must hold a typical one of them.
 
     Raises:
         ConfigError: it does not, so nothing could ever be written.
     """
-    texts = family.texts(family.held_out(0, list(family.cells().values())[-1]))
+    texts = task_source.texts(task_source.held_out(0, list(task_source.cells().values())[-1]))
     if not memory.token_budget or not texts:
         return
     typical = sorted(count(text) for text in texts)[len(texts) // 2]
     if min(memory.token_budget, memory.read_budget) < typical:
         knob = "token_budget" if memory.token_budget < typical else "read_budget"
         way_out = (
-            f"too small for one fact: a text of env {family.name!r} takes about {typical} tokens; give {typical * 4}"
+            f"too small for one fact: a text of env {task_source.name!r} takes about {typical} tokens; "
+            f"give {typical * 4}"
         )
         raise ConfigError(f"memory.{knob}", getattr(memory, knob), way_out)
 

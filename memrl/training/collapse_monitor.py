@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from memrl.contracts.config import RolloutConfig, WatchConfig
+from memrl.contracts.config import MonitorConfig, RolloutConfig
 from memrl.contracts.protocols import Agent, Checkpointed
 from memrl.contracts.types import Task
-from memrl.rollouts.play import Seat, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_all, play_episode
 
 ANCHOR_SEED = 0xA2C4
 """Held-out tasks of these seeds are the anchors; an evaluation uses others."""
@@ -28,7 +28,7 @@ DISAGREED = "reject/trackers"
 VARIETY = "variety"
 
 
-class Watch:
+class CollapseMonitor:
     """Part of a run, with a state of its own: the anchors' best scores, and the weights that earned them.
 
     Args:
@@ -37,7 +37,7 @@ class Watch:
     """
 
     def __init__(
-        self, config: WatchConfig, play_anchors: Callable[[], list[float]], proposer: Checkpointed | None = None
+        self, config: MonitorConfig, play_anchors: Callable[[], list[float]], proposer: Checkpointed | None = None
     ) -> None:
         self._config, self._play_anchors, self._proposer = config, play_anchors, proposer
         self._best: list[float] | None = None
@@ -138,18 +138,18 @@ _MEANING = {
 
 def anchor_tasks(agent: Agent, count: int) -> list[Task]:
     """``count`` held-out tasks of the run's own theta, always the same."""
-    target = list(agent.family.cells().values())[-1]
-    return [agent.family.held_out(ANCHOR_SEED + i, target) for i in range(count)]
+    target = list(agent.task_source.cells().values())[-1]
+    return [agent.task_source.held_out(ANCHOR_SEED + i, target) for i in range(count)]
 
 
 def anchor_scores(agent: Agent, rollout: RolloutConfig, count: int) -> list[float]:
     """Success of greedy play of each anchor, in [0, 1]."""
     tasks = anchor_tasks(agent, count)
     # New texts come with every task, and one batch embeds them faster than many.
-    agent.table.add([text for task in tasks for text in agent.family.texts(task)])
+    agent.table.add([text for task in tasks for text in agent.task_source.texts(task)])
     plays = [
         play_episode(
-            Seat(
+            EpisodeContext(
                 agent=agent,
                 task=task,
                 memory=agent.new_memory(),

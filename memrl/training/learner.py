@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from memrl.algos.losses import clipped_surrogate, entropy, kl_to_reference, truncated_surrogate
 from memrl.contracts.config import LearnerConfig
-from memrl.contracts.protocols import LossPart
+from memrl.contracts.protocols import AuxiliaryLoss
 from memrl.training.batch import Batch, OpBatch, TokenRow, micro_batches
 
 TokenPairs = Sequence[tuple[Sequence[int], Sequence[int]]]
@@ -226,7 +226,7 @@ def falling(done: int, total: int, start: float) -> float:
     return max(0.05, (1 - done / total) / (1 - start))
 
 
-def _due(parts: Sequence[LossPart], first: bool) -> Sequence[LossPart]:
+def _due(parts: Sequence[AuxiliaryLoss], first: bool) -> Sequence[AuxiliaryLoss]:
     """All with the first optimiser step, then those that want to be asked at every one and say so."""
     return parts if first else [part for part in parts if getattr(part, "every_step", False)]
 

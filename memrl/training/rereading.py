@@ -22,7 +22,7 @@ from torch import Tensor
 from memrl.algos.lengths import like_length
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Agent, LossPart, PolicyRequest
+from memrl.contracts.protocols import Agent, AuxiliaryLoss, SampleRequest
 from memrl.contracts.types import Group
 from memrl.reflection.proof import without_rules
 
@@ -37,9 +37,9 @@ DRAWN = 4
 class Rereads(Protocol):
     """What rereading needs of a policy."""
 
-    def answer_rows(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[Row]: ...
+    def answer_rows(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[Row]: ...
 
-    def answer_logprobs(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[float]: ...
+    def answer_logprobs(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[float]: ...
 
     def token_logprobs(self, rows: Sequence[Row]) -> tuple[Tensor, Tensor]: ...
 
@@ -47,7 +47,7 @@ class Rereads(Protocol):
 class Asked(NamedTuple):
     """A question over a view that decides it."""
 
-    request: PolicyRequest
+    request: SampleRequest
     answer: str
 
 
@@ -87,7 +87,7 @@ class AnswerLikelihood:
         }
 
 
-def reread(practised: Sequence[Group], agent: Agent, config: TrainConfig, seed: Sequence[int]) -> list[LossPart]:
+def reread(practised: Sequence[Group], agent: Agent, config: TrainConfig, seed: Sequence[int]) -> list[AuxiliaryLoss]:
     """The share of the loss that the hardest practised questions make; none where the policy is not trained.
 
     Args:
@@ -132,7 +132,7 @@ def questions(practised: Sequence[Group]) -> Iterator[Asked]:
             key = (step.verdict.expected, step.observation.text, *(line.text for line in step.view))
             if key not in seen:
                 seen.add(key)
-                request = PolicyRequest(
+                request = SampleRequest(
                     task=group.task, observation=step.observation, view=step.view, memory_hash="", seed=0, greedy=True
                 )
                 yield Asked(request, step.verdict.expected)

@@ -73,9 +73,9 @@ def reading_lessons(agent: Agent, config: TrainConfig, count: int) -> list[Readi
     rng = np.random.default_rng([config.seed, 0x5F7])
     examples: list[ReadingLesson] = []
     while len(examples) < count:
-        lessons = agent.family.reading_lessons(int(rng.integers(2**31)), rng, VIEW_LINES)
+        lessons = agent.task_source.reading_lessons(int(rng.integers(2**31)), rng, VIEW_LINES)
         if not lessons:
-            way_out = f"env {agent.family.name!r} has no reading lessons; set it to 0"
+            way_out = f"env {agent.task_source.name!r} has no reading lessons; set it to 0"
             raise ConfigError("warm_start.steps", config.warm_start.steps, way_out)
         examples += lessons
     return examples[:count]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from toy import Taker, ToyFamily, toy_agent
+from toy import Taker, ToyTasks, toy_agent
 
 from memory_stores.types import Keep, Write
 from memrl.contracts.types import (
@@ -11,7 +11,7 @@ from memrl.contracts.types import (
     Episode,
     Kind,
     Observation,
-    Offers,
+    OfferSet,
     OpDecision,
     Say,
     Step,
@@ -21,10 +21,10 @@ from memrl.contracts.types import (
 )
 from memrl.controllers.offers import NUM_NUMBERS
 
-NOBODY = toy_agent(ToyFamily(()), Taker())
+NOBODY = toy_agent(ToyTasks(()), Taker())
 """Estimators that look at the episodes alone ask the agent nothing."""
 TASK = Task(env="toy", theta=None, seed=0)
-OFFERS = Offers(
+OFFERS = OfferSet(
     ops=(Keep(), Write("x")),
     rows=np.full((2, 3), -1, dtype=np.int64),
     numbers=np.zeros((2, NUM_NUMBERS), dtype=np.float32),

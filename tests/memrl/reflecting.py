@@ -12,9 +12,9 @@ from memory_stores.types import MemoryOp
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice
 from memrl.contracts.types import Episode, Group, Task
-from memrl.policies.exact import ExactReader
+from memrl.policies.oracle_reader import OracleReader
 from memrl.recipes import recipe
-from memrl.rollouts.play import Seat, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_all, play_episode
 from memrl.training.build import Parts, build
 
 THETA = {"horizon": 12, "objects": 2, "places": 4, "questions": 3, "delay": 2, "contradict_rate": 0.0}
@@ -62,19 +62,19 @@ def parts(**changes: Any) -> Parts:
 
 def reader_agent(made: Parts, controller: Any) -> Agent:
     """The practice agent with another controller."""
-    family = made.agent.family
-    return replace(made.practice, controller=controller, policy=ExactReader({family.name: family}))
+    task_source = made.agent.task_source
+    return replace(made.practice, controller=controller, policy=OracleReader({task_source.name: task_source}))
 
 
 def group(agent: Agent, seed: int = 3, tries: int = 2, theta: Any = None) -> Group:
     """Some tries at one task."""
-    task = Task(env="memworld", theta=theta or agent.family.cells()["base"], seed=seed)
-    agent.table.add(agent.family.texts(task))
-    seats = [
-        Seat(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(i), practice=True)
+    task = Task(env="memworld", theta=theta or agent.task_source.cells()["base"], seed=seed)
+    agent.table.add(agent.task_source.texts(task))
+    contexts = [
+        EpisodeContext(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(i), practice=True)
         for i in range(tries)
     ]
-    return Group(task=task, episodes=tuple(play_all(map(play_episode, seats), agent, 8)))
+    return Group(task=task, episodes=tuple(play_all(map(play_episode, contexts), agent, 8)))
 
 
 def writes_nothing(step: int, op: MemoryOp) -> bool:

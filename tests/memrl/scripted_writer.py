@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from toy import ToyFamily, toy_agent
+from toy import ToyTasks, toy_agent
 
 from memory_stores.types import MemoryOp, Write
 from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice
@@ -36,4 +36,4 @@ class Script:
 
 def writer(*story: str, budget: int = 16) -> Agent:
     """Writes whatever fits."""
-    return toy_agent(ToyFamily(story), Script(lambda step, op: isinstance(op, Write)), budget=budget, max_ops=1)
+    return toy_agent(ToyTasks(story), Script(lambda step, op: isinstance(op, Write)), budget=budget, max_ops=1)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from toy import Taker, ToyFamily, toy_agent
+from toy import Taker, ToyTasks, toy_agent
 
 from memory_stores.memory import AgentMemory
 from memory_stores.token_store import TokenStore
@@ -164,7 +164,7 @@ def test_a_chat_observes_lines_and_answers_questions(
     from memrl.agent import MemoryAgent
     from memrl.cli.chat import lines_typed, talk
 
-    toy = toy_agent(ToyFamily([]), Taker(Write))
+    toy = toy_agent(ToyTasks([]), Taker(Write))
     agent = MemoryAgent(toy, toy.new_memory())
     saved = tmp_path / "notes.json"
     typed = f"Ana has the lantern.\n\nWho has the lantern?\n/memory\n/dance\n/save\n/save {saved}\n/quit\nnever read\n"

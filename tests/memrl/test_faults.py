@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy import TASK, Echo, Taker, ToyEnv, ToyFamily, toy_agent
+from toy import TASK, Echo, Taker, ToyEnv, ToyTasks, toy_agent
 
 from memory_stores.types import Write
 from memrl.advantages.credit import give_credit
@@ -50,7 +50,7 @@ class Faulty(ToyEnv):
 
 
 @dataclass
-class FaultyFamily(ToyFamily):
+class FaultyFamily(ToyTasks):
     """Every ``among``-th episode is spoilt at step ``at``."""
 
     fault: Fault = lambda outcome: outcome
@@ -124,7 +124,7 @@ def test_what_an_environment_said_is_told_once_a_call(caplog: pytest.LogCaptureF
 
 @pytest.mark.parametrize("method", ["make", "start"])
 def test_an_environment_that_cannot_begin_ends_its_own_episode(method: str):
-    class Broken(ToyFamily):
+    class Broken(ToyTasks):
         def make(self, task: Task) -> ToyEnv:
             if method == "make":
                 raise OSError("no such world")
@@ -167,7 +167,7 @@ def test_an_episode_that_never_ends_is_cut_off_and_counted():
             self._at += 1
             return Outcome(0.0, observation(id=f"o{self._at}", step=self._at))
 
-    class ForeverFamily(ToyFamily):
+    class ForeverFamily(ToyTasks):
         def make(self, task: Task) -> ToyEnv:
             return Forever(task, STORY)
 
@@ -181,7 +181,7 @@ def test_a_group_whose_siblings_all_fail_drops_out_and_is_counted():
     lost, sound = play(loud, among=1), play(lambda o: o)
     metrics = summarise([lost, sound])
     assert (metrics["env_errors"], metrics["dropped_groups"], metrics["episodes"]) == (4.0, 1.0, 8.0)
-    agent = toy_agent(ToyFamily(STORY), Taker())
+    agent = toy_agent(ToyTasks(STORY), Taker())
     assert [c.episode for c in give_credit([lost, sound], CreditConfig(), agent)] == list(sound.episodes)
 
 
@@ -189,18 +189,16 @@ def test_a_step_in_which_everything_fails_teaches_nothing_and_goes_on():
     lost = play(loud, at=0, among=1)
     assert "success" not in summarise([lost])
     scorer = Weights()
-    update = learner(scorer).update(
-        make_batch(give_credit([lost], CreditConfig(), toy_agent(ToyFamily(STORY), scorer)))
-    )
+    update = learner(scorer).update(make_batch(give_credit([lost], CreditConfig(), toy_agent(ToyTasks(STORY), scorer))))
     assert update["op_decisions"] == 0.0 and scorer.weight.tolist() == [1.0]
 
 
 def test_a_policy_that_raises_stops_the_run_and_is_not_taken_for_the_environment():
     class Broken(Echo):
-        def act(self, requests: Sequence[Any]) -> Any:
+        def sample(self, requests: Sequence[Any]) -> Any:
             raise RuntimeError("out of memory")
 
-    agent = toy_agent(ToyFamily(STORY), Taker(Write), policy=Broken())
+    agent = toy_agent(ToyTasks(STORY), Taker(Write), policy=Broken())
     with pytest.raises(RuntimeError, match="out of memory"):
         play_groups(agent, [TASK], RolloutConfig(group_size=2), seed=[0])
 
@@ -231,7 +229,7 @@ def learner(scorer: Weights) -> Learner:
 
 def test_a_gradient_that_is_not_finite_raises_and_leaves_the_weights():
     group = play(lambda o: o)
-    batch = make_batch(give_credit([group], CreditConfig(), toy_agent(ToyFamily(STORY), Taker())))
+    batch = make_batch(give_credit([group], CreditConfig(), toy_agent(ToyTasks(STORY), Taker())))
     assert isinstance(batch.ops, OpBatch)
     scorer = Weights(slope=float("inf"))
     with pytest.raises(FloatingPointError, match="not finite"):

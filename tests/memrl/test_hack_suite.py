@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy import Taker, ToyFamily, toy_agent
+from toy import Taker, ToyTasks, toy_agent
 
 from memory_stores.embed import HashEmbedder
 from memory_stores.types import Overwrite, Write
@@ -20,19 +20,19 @@ from memrl.advantages.credit import give_credit
 from memrl.algos.task_reward import INVALID, normalised, task_reward
 from memrl.contracts.config import CreditConfig, MemoryConfig
 from memrl.contracts.errors import LeakError
-from memrl.contracts.protocols import Agent, PolicyRequest
+from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.types import End, Episode, Group, Task, TextTable
-from memrl.controllers.offers import Proposer
-from memrl.envs.memworld.env import MemWorldFamily
+from memrl.controllers.offers import OpOffers
+from memrl.envs.memworld.env import MemWorldTasks
 from memrl.envs.memworld.gates import guess_floor
 from memrl.envs.memworld.names import NAMES
 from memrl.envs.memworld.program import program_of
 from memrl.evaluate import summarise_row
 from memrl.policies.scripted import ScriptedPolicy
-from memrl.rollouts.play import Seat, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_all, play_episode
 from memrl.training.build import build_memory
 
-FAMILY = MemWorldFamily({"horizon": 24, "objects": 3, "questions": 6})
+FAMILY = MemWorldTasks({"horizon": 24, "objects": 3, "questions": 6})
 TASKS = [FAMILY.held_out(seed, FAMILY.theta) for seed in range(6)]
 FLOOR = float(np.mean([guess_floor(program_of(task)) for task in TASKS]))
 PLACES = sorted({*NAMES["train"].places, *NAMES["eval"].places})
@@ -50,8 +50,8 @@ def player(script: Any, controller: Any = None, budget: int = 64) -> Agent:
     return Agent(
         policy=ScriptedPolicy(script),
         controller=controller or Taker(),
-        proposer=Proposer(table, words),
-        family=FAMILY,
+        offers=OpOffers(table, words),
+        task_source=FAMILY,
         table=table,
         embedder=embedder,
         new_memory=lambda: build_memory(memory, words, embedder),
@@ -63,7 +63,7 @@ def player(script: Any, controller: Any = None, budget: int = 64) -> Agent:
 def success(script: Any, controller: Any = None) -> float:
     agent = player(script, controller)
     plays = [
-        play_episode(Seat(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(0)))
+        play_episode(EpisodeContext(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(0)))
         for task in TASKS
     ]
     return float(np.mean([episode.success for episode in play_all(plays, agent, 8)]))
@@ -96,21 +96,21 @@ def test_of_values_one_a_line_the_first_alone_is_the_answer_so_a_dump_is_a_blind
 def test_two_answers_are_one_wrong_answer():
     right = {task: iter(program_of(task).answers.values()) for task in TASKS}
 
-    def both(request: PolicyRequest) -> str:
+    def both(request: SampleRequest) -> str:
         return f"{next(right[request.task])} or unknown"
 
     assert success(both) == 0.0
 
 
 def test_an_answer_said_twice_is_paid_once():
-    def twice(request: PolicyRequest) -> str:
+    def twice(request: SampleRequest) -> str:
         step = request.observation.step
         return "\n".join([program_of(request.task).answers[step]] * 2)
 
     agent = player(twice)
     task = TASKS[0]
-    seat = Seat(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(0))
-    [episode] = play_all([play_episode(seat)], agent, 1)
+    context = EpisodeContext(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(0))
+    [episode] = play_all([play_episode(context)], agent, 1)
     assert sum(step.reward for step in episode.steps) == FAMILY.theta.questions == len(episode.verdicts)
 
 
@@ -120,15 +120,15 @@ def test_writing_and_reading_in_bulk_pays_nothing():
 
 
 def test_a_question_cannot_be_written_down_for_its_echo():
-    family = ToyFamily(["The lantern is in the attic.", "Where is the lantern? ok", "Where is the lantern?"])
-    agent = toy_agent(family, Taker(Write))
-    seat = Seat(agent=agent, task=Task(env="toy", theta=None, seed=0), memory=agent.new_memory(), rng=None)  # pyright: ignore[reportArgumentType]
+    task_source = ToyTasks(["The lantern is in the attic.", "Where is the lantern? ok", "Where is the lantern?"])
+    agent = toy_agent(task_source, Taker(Write))
+    context = EpisodeContext(agent=agent, task=Task(env="toy", theta=None, seed=0), memory=agent.new_memory(), rng=None)  # pyright: ignore[reportArgumentType]
     with pytest.raises(LeakError):
-        play_all([play_episode(seat)], agent, 1)
+        play_all([play_episode(context)], agent, 1)
 
 
-def workshop() -> Any:
-    return FAMILY.workshop(64, words)
+def task_generator() -> Any:
+    return FAMILY.task_generator(64, words)
 
 
 def earned(judged: Any, solved: float, bench: Any) -> float:
@@ -140,7 +140,7 @@ def earned(judged: Any, solved: float, bench: Any) -> float:
 
 
 def test_a_task_written_twice_is_paid_once():
-    bench, task = workshop(), Task(env="memworld", theta=FAMILY.theta, seed=3)
+    bench, task = task_generator(), Task(env="memworld", theta=FAMILY.theta, seed=3)
     first = bench.judge(task)
     assert first.accepted and earned(first, 0.6, bench) > 0
     bench.enter(first)
@@ -162,7 +162,7 @@ BONUS_SPAM: dict[str, Any] = {
 
 @pytest.mark.parametrize("candidate", BONUS_SPAM.values(), ids=BONUS_SPAM)
 def test_bonus_words_and_broken_tasks_cost_their_writer(candidate: dict[str, Any]):
-    bench = workshop()
+    bench = task_generator()
     started = time.perf_counter()
     assert earned(bench.judge(candidate), 0.5, bench) == INVALID
     assert time.perf_counter() - started < 2.0
@@ -170,12 +170,12 @@ def test_bonus_words_and_broken_tasks_cost_their_writer(candidate: dict[str, Any
 
 @pytest.mark.parametrize("solved", [0.0, 1.0])
 def test_a_valid_task_that_is_always_or_never_solved_earns_nothing(solved: float):
-    bench, task = workshop(), Task(env="memworld", theta=FAMILY.theta, seed=3)
+    bench, task = task_generator(), Task(env="memworld", theta=FAMILY.theta, seed=3)
     assert earned(bench.judge(task), solved, bench) == 0.0
 
 
 def test_guessing_along_earns_the_writer_nothing():
-    bench, task = workshop(), Task(env="memworld", theta=FAMILY.theta, seed=3)
+    bench, task = task_generator(), Task(env="memworld", theta=FAMILY.theta, seed=3)
     judged = bench.judge(task)
     assert earned(judged, judged.bounds.floor, bench) == 0.0
 
@@ -195,17 +195,19 @@ class Sleeper:
         return self._env.step(action)
 
 
-class SleepyFamily(ToyFamily):
+class SleepyFamily(ToyTasks):
     def make(self, task: Task) -> Any:
         return Sleeper(super().make(task))
 
 
-def slow_episodes(policy: Callable[[PolicyRequest], str]) -> list[Episode]:
+def slow_episodes(policy: Callable[[SampleRequest], str]) -> list[Episode]:
     agent = toy_agent(SleepyFamily(["The lantern is here.", "Is it?"]), Taker(Write), ScriptedPolicy(policy))
     task = Task(env="toy", theta=None, seed=0)
     plays = [
         play_episode(
-            Seat(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(i), env_seconds=0.05)
+            EpisodeContext(
+                agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(i), env_seconds=0.05
+            )
         )
         for i in range(2)
     ]
@@ -219,17 +221,17 @@ def test_a_verifier_that_runs_out_of_time_pays_nobody():
     assert sum(step.reward for episode in episodes for step in episode.steps) == 0.0
     # Nor does anybody learn from it, nor does an evaluation count it.
     group = Group(task=episodes[0].task, episodes=tuple(episodes))
-    agent = toy_agent(ToyFamily([]), Taker())
+    agent = toy_agent(ToyTasks([]), Taker())
     assert give_credit([group], CreditConfig(), agent) == []
     with pytest.raises(RuntimeError, match="every episode ended in an environment error"):
         summarise_row("scorer", episodes, 1.0, None)
 
 
 def test_an_evaluation_keeps_each_task_in_its_place():
-    agent = toy_agent(ToyFamily(["The lantern is here.", "Is it?"]), Taker(Write), ScriptedPolicy(lambda _: "yes"))
+    agent = toy_agent(ToyTasks(["The lantern is here.", "Is it?"]), Taker(Write), ScriptedPolicy(lambda _: "yes"))
     task = Task(env="toy", theta=None, seed=0)
-    seat = Seat(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(0))
-    [right] = play_all([play_episode(seat)], agent, 1)
+    context = EpisodeContext(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(0))
+    [right] = play_all([play_episode(context)], agent, 1)
     [failed, _] = slow_episodes(lambda request: "yes")
     row = summarise_row("scorer", [right, failed, right], 1.0, None)
     assert row.by_episode == (1.0, None, 1.0)

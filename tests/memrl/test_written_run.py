@@ -43,6 +43,6 @@ def test_a_run_tells_of_every_task_resumes_byte_for_byte_and_can_be_replayed(tmp
     assert (cut / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
 
     yoked = build(config(tmp_path / "yoked", "yoked", tasks_file=str(whole / "tasks.jsonl"))).curriculum
-    workshop = build(config(tmp_path / "again")).curriculum.workshop  # pyright: ignore[reportAttributeAccessIssue]
-    drawn = [workshop.to_json(task) for task in yoked.draw(18)]
+    task_generator = build(config(tmp_path / "again")).curriculum.task_generator  # pyright: ignore[reportAttributeAccessIssue]
+    drawn = [task_generator.to_json(task) for task in yoked.draw(18)]
     assert drawn == [row["task"] for row in rows(whole) if row["accepted"]]

@@ -9,9 +9,9 @@ from typing import Any
 from memory_stores.embed import HashEmbedder
 from memory_stores.memory import AgentMemory
 from memory_stores.token_store import TokenStore
-from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice, Outcome, PolicyRequest
+from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice, Outcome, SampleRequest
 from memrl.contracts.types import Action, Kind, Observation, Say, Task, TextTable, TokenDecision, Verdict
-from memrl.controllers.offers import Proposer
+from memrl.controllers.offers import OpOffers
 
 TASK = Task(env="toy", theta=None, seed=0)
 
@@ -42,7 +42,7 @@ class ToyEnv:
 
 
 @dataclass
-class ToyFamily:
+class ToyTasks:
     story: Sequence[str]
     fail_at: int = -1
     name: str = "toy"
@@ -54,7 +54,7 @@ class ToyFamily:
     def texts(self, task: Task) -> Sequence[str]:
         return self.story
 
-    def workshop(self, budget: int, cost: object) -> None:
+    def task_generator(self, budget: int, cost: object) -> None:
         """Its story is given."""
 
     def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str | None:
@@ -90,9 +90,9 @@ class Echo:
     version = 0
 
     def __init__(self) -> None:
-        self.requests: list[PolicyRequest] = []
+        self.requests: list[SampleRequest] = []
 
-    def act(self, requests: Sequence[PolicyRequest]) -> list[TokenDecision]:
+    def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         self.requests += requests
         return [
             TokenDecision(
@@ -117,14 +117,14 @@ def count_words(text: str) -> int:
     return len(text.split())
 
 
-def toy_agent(family: ToyFamily, controller: Any, policy: Any = None, budget: int = 16, max_ops: int = 2) -> Agent:
+def toy_agent(task_source: ToyTasks, controller: Any, policy: Any = None, budget: int = 16, max_ops: int = 2) -> Agent:
     embedder = HashEmbedder(16)
     table = TextTable(embedder)
     return Agent(
         policy=policy or Echo(),
         controller=controller,
-        proposer=Proposer(table, count_words),
-        family=family,  # pyright: ignore[reportArgumentType]
+        offers=OpOffers(table, count_words),
+        task_source=task_source,  # pyright: ignore[reportArgumentType]
         table=table,
         embedder=embedder,
         new_memory=lambda: AgentMemory(token=TokenStore(budget, count_words), graph=None, archive=None),

@@ -56,7 +56,7 @@ class LocomoEnv:
         return Verdict(score=points, expected=question.gold, category=CATEGORIES[question.category])
 
 
-class LocomoFamily:
+class LocomoTasks:
     """The dialogues of one LoCoMo file. Nobody knows the best keeper of real talk: no bounds, no plan, no exact reader.
 
     Args:
@@ -122,7 +122,7 @@ class LocomoFamily:
         """None: the dialogues are for testing."""
         return []
 
-    def workshop(self, budget: int, cost: Callable[[str], int]) -> None:
+    def task_generator(self, budget: int, cost: Callable[[str], int]) -> None:
         """Dialogues are given, not written."""
 
     def read(self, task: Task, question_id: str, seen: frozenset[str]) -> None:

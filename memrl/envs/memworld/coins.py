@@ -16,10 +16,10 @@ import numpy as np
 from memrl.contracts.protocols import Bounds, Env, Judged, Outcome, ReadingLesson
 from memrl.contracts.types import Action, Observation, Say, Task, Verdict
 from memrl.envs.memworld.case import Limits
-from memrl.envs.memworld.env import MemWorldFamily, normalise
+from memrl.envs.memworld.env import MemWorldTasks, normalise
 from memrl.envs.memworld.gates import Judgement
+from memrl.envs.memworld.task_generator import MemWorldGenerator
 from memrl.envs.memworld.theta import Theta
-from memrl.envs.memworld.workshop import MemWorldWorkshop
 
 SHARE = 0.1
 """Of fresh candidates; among the cells, one of coin flips to about nine others."""
@@ -63,11 +63,11 @@ class CoinEnv:
 
 
 class CoinFlips:
-    """A MemWorld family with coin flips among its cells and among what its workshop finds."""
+    """MemWorld tasks with coin flips among the cells and among what the generator finds."""
 
     num_tasks: int | None = None
 
-    def __init__(self, inner: MemWorldFamily) -> None:
+    def __init__(self, inner: MemWorldTasks) -> None:
         self._inner = inner
         self.name = inner.name
         self.theta = inner.theta
@@ -109,8 +109,8 @@ class CoinFlips:
             return SIDES[_throw(task.seed, question_id, "guess", *sorted(seen))]
         return self._inner.read(task, question_id, seen)
 
-    def workshop(self, budget: int, cost: Callable[[str], int]) -> CoinWorkshop:
-        return CoinWorkshop(self._inner.workshop(budget, cost), Limits(budget=budget))
+    def task_generator(self, budget: int, cost: Callable[[str], int]) -> CoinGenerator:
+        return CoinGenerator(self._inner.task_generator(budget, cost), Limits(budget=budget))
 
     def blame(self, task: Task, question_id: str, held: frozenset[str]) -> frozenset[str]:
         """Nothing that was told would have helped with a coin."""
@@ -120,10 +120,10 @@ class CoinFlips:
         return replace(task, seed=seed) if is_coin(task) else self._inner.sibling(task, seed)
 
 
-class CoinWorkshop:
-    """MemWorld's workshop, in which every tenth candidate turns out to be a coin flip."""
+class CoinGenerator:
+    """MemWorld's task_generator, in which every tenth candidate turns out to be a coin flip."""
 
-    def __init__(self, inner: MemWorldWorkshop, limits: Limits) -> None:
+    def __init__(self, inner: MemWorldGenerator, limits: Limits) -> None:
         self._inner, self._limits = inner, limits
 
     def fresh(self, rng: np.random.Generator) -> Any:

@@ -1,4 +1,4 @@
-"""MemWorld as an environment, and the family that curricula and evaluations draw from."""
+"""MemWorld as an environment, and the task source that curricula and evaluations draw from."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from memrl.envs.memworld.case import Limits
 from memrl.envs.memworld.cells import ladder
 from memrl.envs.memworld.events import QUERIES, UNKNOWN, Contradict, Query, form, observation_id, step_of
 from memrl.envs.memworld.program import Program, Written, as_theta, program_of
+from memrl.envs.memworld.task_generator import MemWorldGenerator
 from memrl.envs.memworld.theta import Theta
 from memrl.envs.memworld.views import sample_views
-from memrl.envs.memworld.workshop import MemWorldWorkshop
 
 UNTRUSTED = 0.3
 """Trust of the channel that contradictions come through."""
@@ -81,7 +81,7 @@ class MemWorldEnv:
         )
 
 
-class MemWorldFamily:
+class MemWorldTasks:
     """Every MemWorld task that a base theta and the ladder up to it describe."""
 
     name = "memworld"
@@ -91,7 +91,7 @@ class MemWorldFamily:
         self.theta = as_theta({} if theta is None else theta)
 
     def task(self, seed: int, split: Split = "train", theta: Theta | None = None, cell: str = "") -> Task:
-        """A task of this family; of its base theta where none is given."""
+        """A task of this task source; of its base theta where none is given."""
         return Task(env=self.name, theta=theta or self.theta, seed=seed, split=split, cell=cell)
 
     def make(self, task: Task) -> MemWorldEnv:
@@ -106,7 +106,7 @@ class MemWorldFamily:
         return self.task(seed, "eval", as_theta(theta))
 
     def cells(self) -> dict[str, Theta]:
-        """Cell name -> theta, easiest first; the last, "base", is the family's own theta."""
+        """Cell name -> theta, easiest first; the last, "base", is the task source's own theta."""
         return ladder(self.theta)
 
     def at_horizon(self, horizon: int) -> dict[str, Any]:
@@ -136,9 +136,9 @@ class MemWorldFamily:
         steps = (step_of(name) for name in seen if name)
         return forward.answer(program.told(steps, query.step), query)
 
-    def workshop(self, budget: int, cost: Callable[[str], int]) -> MemWorldWorkshop:
+    def task_generator(self, budget: int, cost: Callable[[str], int]) -> MemWorldGenerator:
         """Where tasks are written and walk through the gates under ``budget`` tokens."""
-        return MemWorldWorkshop(self.theta, Limits(budget=budget), cost)
+        return MemWorldGenerator(self.theta, Limits(budget=budget), cost)
 
     def blame(self, task: Task, question_id: str, held: frozenset[str]) -> frozenset[str]:
         """What the backward search finds the answer to rest on, less what is held."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scripted_writer import CHATTER, LANTERN, Script, writer
-from toy import TASK, Echo, ToyFamily, toy_agent
+from toy import TASK, Echo, ToyTasks, toy_agent
 
 from memory_stores.types import Forget, Keep, Overwrite, Write
 from memrl.advantages.contract import Scene
@@ -18,34 +18,35 @@ from memrl.advantages.gains import OpAt, ops
 from memrl.advantages.same_state import KEEP, Branch, mean_returns
 from memrl.contracts.config import CreditConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Agent, PolicyRequest
+from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.types import Episode, OpDecision
 from memrl.controllers.uniform_random import UniformRandom
-from memrl.policies.exact import EPS, ExactReader
+from memrl.policies.oracle_reader import EPS, OracleReader
 from memrl.policies.scripted import ScriptedPolicy
-from memrl.rollouts.play import Seat, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_all, play_episode
 from memrl.rollouts.replay import Site
 
 ATTRIBUTING = ("retrieval_tracing", "answer_likelihood_gain", "same_state", "leave_one_out", "fresh_futures")
 STORY = (LANTERN, CHATTER, "where is it?")
 
 
-def reader() -> ExactReader:
-    return ExactReader({"toy": ToyFamily(STORY)})  # pyright: ignore[reportArgumentType]
+def reader() -> OracleReader:
+    return OracleReader({"toy": ToyTasks(STORY)})  # pyright: ignore[reportArgumentType]
 
 
 def siblings(*agents: Agent) -> list[Episode]:
-    seats = [
-        Seat(agent=a, task=TASK, memory=a.new_memory(), rng=np.random.default_rng(i)) for i, a in enumerate(agents)
+    contexts = [
+        EpisodeContext(agent=a, task=TASK, memory=a.new_memory(), rng=np.random.default_rng(i))
+        for i, a in enumerate(agents)
     ]
-    return [play_all([play_episode(seat)], seat.agent, 1)[0] for seat in seats]
+    return [play_all([play_episode(context)], context.agent, 1)[0] for context in contexts]
 
 
 def agents(budget: int = 16, story: Sequence[str] = STORY) -> tuple[Agent, Agent]:
     """One that writes whatever fits, one that keeps nothing; both read without error."""
-    family = ToyFamily(story)
+    task_source = ToyTasks(story)
     keeps = Script(lambda step, op: isinstance(op, Keep))
-    made = writer(*story, budget=budget), toy_agent(family, keeps, budget=budget, max_ops=1)
+    made = writer(*story, budget=budget), toy_agent(task_source, keeps, budget=budget, max_ops=1)
     return tuple(replace(agent, policy=reader()) for agent in made)  # pyright: ignore[reportReturnType]
 
 
@@ -101,7 +102,7 @@ def test_discount_shrinks_what_is_won_later(name: str):
 class Stuffer(ScriptedPolicy):
     """Says every value at once; the right one is as likely as it ever was, whatever is in view."""
 
-    def answer_logprobs(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[float]:
+    def answer_logprobs(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[float]:
         return [-3.0] * len(requests)
 
 

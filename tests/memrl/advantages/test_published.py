@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toy import TASK, Taker, ToyFamily, toy_agent
+from toy import TASK, Taker, ToyTasks, toy_agent
 
 from memory_stores.types import Keep, Write
 from memrl.advantages.credit import ESTIMATORS, give_credit
@@ -20,16 +20,16 @@ from memrl.contracts.types import (
     Group,
     Kind,
     Observation,
-    Offers,
+    OfferSet,
     OpDecision,
     Say,
     Step,
     TokenDecision,
 )
 
-NOBODY = toy_agent(ToyFamily(()), Taker())
+NOBODY = toy_agent(ToyTasks(()), Taker())
 """None of these estimators asks the agent anything."""
-OFFERS = Offers(
+OFFERS = OfferSet(
     ops=(Keep(), Write("x")), rows=np.full((2, 3), -1, dtype=np.int64), numbers=np.zeros((2, 1), dtype=np.float32)
 )
 PUBLISHED = ["grpo", "dr_grpo", "gigpo_state", "gigpo_memory", "stratified", "question_step", "gae"]

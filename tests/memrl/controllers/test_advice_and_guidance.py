@@ -10,20 +10,20 @@ import pytest
 
 from memory_stores.types import Keep, Overwrite, Write
 from memrl.contracts.protocols import OpChoice
-from memrl.contracts.types import Offers
+from memrl.contracts.types import OfferSet
 from memrl.controllers.advice import Advice, advice_of, in_words, worthless
 from memrl.controllers.guided import Guided
 from memrl.controllers.offers import NUM_NUMBERS, NUMBER_NAMES
 
 
-def offers(*lines: dict[str, float]) -> Offers:
+def offers(*lines: dict[str, float]) -> OfferSet:
     numbers = np.zeros((len(lines), NUM_NUMBERS), dtype=np.float32)
     numbers[:, NUMBER_NAMES.index("trust")] = numbers[:, NUMBER_NAMES.index("touched_trust")] = 1.0
     for row, line in zip(numbers, lines, strict=True):
         for name, value in line.items():
             row[NUMBER_NAMES.index(name)] = value
     ops = (Keep(), Write("x"), Overwrite("t1", "x"), Overwrite("t2", "x"))[: len(lines)]
-    return Offers(ops=ops, rows=np.full((len(lines), 3), -1), numbers=numbers)
+    return OfferSet(ops=ops, rows=np.full((len(lines), 3), -1), numbers=numbers)
 
 
 FOUR = offers(

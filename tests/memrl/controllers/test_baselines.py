@@ -27,11 +27,11 @@ from memory_stores.types import (
     Write,
 )
 from memrl.contracts.protocols import Controller, ControllerRequest
-from memrl.contracts.types import Kind, Observation, Offers, Task, TextTable
+from memrl.contracts.types import Kind, Observation, OfferSet, Task, TextTable
 from memrl.controllers.fifo import Fifo
 from memrl.controllers.lru import Lru
 from memrl.controllers.none import NoWrites
-from memrl.controllers.offers import Proposer
+from memrl.controllers.offers import OpOffers
 from memrl.controllers.oracle import OracleKeeper
 from memrl.controllers.similarity import Similarity
 from memrl.controllers.uniform_random import UniformRandom
@@ -39,22 +39,22 @@ from memrl.controllers.window import Window
 
 TASK = Task(env="toy", theta=None, seed=0)
 TABLE = TextTable(HashEmbedder(64))
-PROPOSER = Proposer(TABLE, count_words)
+PROPOSER = OpOffers(TABLE, count_words)
 RULES = [NoWrites(), Fifo(), Window(), Lru(), Similarity(), OracleKeeper(lambda task: {"o9": 99})]
 
 
 def request(
     memory: AgentMemory,
-    ops: Sequence[MemoryOp] | Offers,
+    ops: Sequence[MemoryOp] | OfferSet,
     text: str = "new text",
     step: int = 9,
     count: int = 0,
     kind: Kind = Kind.TELL,
     seed: int = 0,
 ) -> ControllerRequest:
-    if not isinstance(ops, Offers):
+    if not isinstance(ops, OfferSet):
         empty = np.zeros((len(ops), 1), dtype=np.float32)
-        ops = Offers(ops=tuple(ops), rows=np.full((len(ops), 3), -1, dtype=np.int64), numbers=empty)
+        ops = OfferSet(ops=tuple(ops), rows=np.full((len(ops), 3), -1, dtype=np.int64), numbers=empty)
     observation = Observation(id=f"o{step}", step=step, text=text, kind=kind)
     rng = np.random.default_rng(seed)
     return ControllerRequest(

@@ -8,16 +8,16 @@ from memory_stores.memory import AgentMemory
 from memory_stores.pattern_linker import PatternLinker
 from memory_stores.token_store import TokenStore
 from memory_stores.types import Forget, Keep, Link, Overwrite, Relink, Retrieve, Stamp, Unlink, Write
-from memrl.contracts.types import Kind, Observation, Offers, TextTable
-from memrl.controllers.offers import NUM_NUMBERS, NUMBER_NAMES, Proposer
+from memrl.contracts.types import Kind, Observation, OfferSet, TextTable
+from memrl.controllers.offers import NUM_NUMBERS, NUMBER_NAMES, OpOffers
 
 
 def count_words(text: str) -> int:
     return len(text.split())
 
 
-def proposer(edges: bool = False) -> Proposer:
-    return Proposer(TextTable(HashEmbedder(16)), count_words, PatternLinker(), edges=edges)
+def proposer(edges: bool = False) -> OpOffers:
+    return OpOffers(TextTable(HashEmbedder(16)), count_words, PatternLinker(), edges=edges)
 
 
 def told(text: str, step: int = 5) -> Observation:
@@ -28,7 +28,7 @@ def memory(budget: int = 16, graph: int = 0) -> AgentMemory:
     return AgentMemory(token=TokenStore(budget, count_words), graph=GraphStore(graph, count_words) if graph else None)
 
 
-def number(offers: Offers, name: str) -> list[float]:
+def number(offers: OfferSet, name: str) -> list[float]:
     return offers.numbers[:, NUMBER_NAMES.index(name)].tolist()
 
 
@@ -116,7 +116,7 @@ def test_every_offer_has_its_row_of_finite_numbers():
 
 def test_subjects_are_two_more_columns_of_rows():
     table = TextTable(HashEmbedder(16))
-    makes = Proposer(table, count_words, PatternLinker(), subjects=True)
+    makes = OpOffers(table, count_words, PatternLinker(), subjects=True)
     store = memory(budget=32)
     store.apply(Write("Ana put the lantern in the attic."), Stamp(step=1, observation_id="o1"))
     store.apply(Write("What a lovely day it was."), Stamp(step=2, observation_id="o2"))
@@ -131,7 +131,7 @@ def test_subjects_are_two_more_columns_of_rows():
 
 def test_an_edge_speaks_of_its_own_subject():
     table = TextTable(HashEmbedder(16))
-    makes = Proposer(table, count_words, PatternLinker(), edges=True, subjects=True)
+    makes = OpOffers(table, count_words, PatternLinker(), edges=True, subjects=True)
     store = memory(budget=32, graph=32)
     store.apply(Link("lantern", "in", "attic"), Stamp(step=1, observation_id="o1"))
     offers = makes.writes(store, told("Ben moved the lantern to the garden."))

@@ -11,15 +11,15 @@ from memory_stores.pattern_linker import PatternLinker
 from memory_stores.token_store import TokenStore
 from memrl.contracts.config import ControllerConfig
 from memrl.contracts.protocols import ControllerRequest
-from memrl.contracts.types import Kind, Observation, Offers, Task, TextTable
-from memrl.controllers.offers import Proposer
+from memrl.contracts.types import Kind, Observation, OfferSet, Task, TextTable
+from memrl.controllers.offers import OpOffers
 from memrl.controllers.scorer import Scorer
 
 
-def seen(table: TextTable, subjects: bool) -> tuple[AgentMemory, Observation, Offers]:
+def seen(table: TextTable, subjects: bool) -> tuple[AgentMemory, Observation, OfferSet]:
     memory = AgentMemory(token=TokenStore(16, lambda text: len(text.split())))
     observation = Observation(id="o1", step=1, text="Ana put the lantern in the attic.", kind=Kind.TELL)
-    proposer = Proposer(table, lambda text: len(text.split()), PatternLinker(), subjects=subjects)
+    proposer = OpOffers(table, lambda text: len(text.split()), PatternLinker(), subjects=subjects)
     return memory, observation, proposer.writes(memory, observation)
 
 
@@ -33,7 +33,7 @@ def test_only_with_subjects_does_the_score_depend_on_what_a_text_speaks_of(subje
 
     def scores(rows: np.ndarray) -> np.ndarray:
         request = ControllerRequest(
-            observation=observation, offers=Offers(ops=offers.ops, rows=rows, numbers=offers.numbers), memory=memory,
+            observation=observation, offers=OfferSet(ops=offers.ops, rows=rows, numbers=offers.numbers), memory=memory,
             table=table, task=Task(env="toy", theta={}, seed=0), rng=np.random.default_rng(0), greedy=True, count=0,
         )  # fmt: skip
         return scorer.offer_logprobs([request])[0]

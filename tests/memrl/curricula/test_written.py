@@ -18,7 +18,7 @@ from memrl.curricula._skills import Skills
 from memrl.curricula.recorded import Recorded
 from memrl.curricula.written import Written, shares
 from memrl.envs.memworld.coins import CoinFlips, is_coin
-from memrl.envs.memworld.env import MemWorldFamily
+from memrl.envs.memworld.env import MemWorldTasks
 
 THETA = {"horizon": 16, "objects": 2, "places": 6, "questions": 4, "delay": 2}
 
@@ -27,13 +27,13 @@ def words(text: str) -> int:
     return len(text.split())
 
 
-def kit(seed: int = 0, family=None, budget: int = 64, workshop: bool = True, **config) -> Kit:
-    family = family or MemWorldFamily(THETA)
+def kit(seed: int = 0, task_source=None, budget: int = 64, task_generator: bool = True, **config) -> Kit:
+    task_source = task_source or MemWorldTasks(THETA)
     return Kit(
-        draws=Draws(family.name, family.cells(), seed, 8),
+        draws=Draws(task_source.name, task_source.cells(), seed, 8),
         config=CurriculumConfig(name="written", **config),
-        family=family,
-        workshop=family.workshop(budget, words) if workshop else None,
+        task_source=task_source,
+        task_generator=task_source.task_generator(budget, words) if task_generator else None,
         budget=budget,
         cost=words,
         seed=seed,
@@ -72,7 +72,7 @@ class Penman:
         self.told.append(list(failures))
         return [Proposal(self.candidates[i % len(self.candidates)], i) for i in range(count)]
 
-    def homework(self, judged):
+    def auxiliary_losses(self, judged):
         self.paid += [reward for _, reward in judged]
         return ()
 
@@ -94,8 +94,8 @@ def test_shares_keep_a_fifth_fresh_whatever_a_proposer_takes():
 
 
 def test_nothing_that_was_turned_away_is_ever_drawn():
-    curriculum = Written(kit(family=MemWorldFamily({**THETA, "unanswerable_rate": 0.6}), budget=24))
-    drawn = {json.dumps(curriculum.workshop.to_json(task)) for task in play(curriculum, 4)}
+    curriculum = Written(kit(task_source=MemWorldTasks({**THETA, "unanswerable_rate": 0.6}), budget=24))
+    drawn = {json.dumps(curriculum.task_generator.to_json(task)) for task in play(curriculum, 4)}
     rows = curriculum.drain_log()
     turned = [row for row in rows if not row["accepted"]]
     assert turned and all(row["gate"] and row["reason"] and row["q"] is None for row in turned)
@@ -119,7 +119,7 @@ def test_sources_hold_their_shares_once_there_is_something_to_replay():
 
 
 def test_episodes_grow_only_as_fast_as_they_are_solved():
-    curriculum = Written(kit(family=MemWorldFamily({**THETA, "horizon": 96})))
+    curriculum = Written(kit(task_source=MemWorldTasks({**THETA, "horizon": 96})))
     for _ in range(4):
         tasks = curriculum.draw(24)
         written = [task for task in tasks if task.cell == "written"]
@@ -129,22 +129,22 @@ def test_episodes_grow_only_as_fast_as_they_are_solved():
 
 
 def test_coin_flips_are_never_drawn():
-    coins = CoinFlips(MemWorldFamily(THETA))
-    curriculum = Written(kit(family=coins))
+    coins = CoinFlips(MemWorldTasks(THETA))
+    curriculum = Written(kit(task_source=coins))
     assert not any(map(is_coin, play(curriculum, 6)))
     gates = Counter(row["gate"] for row in curriculum.drain_log() if row["task"].get("coins"))
     assert gates["solvable"] > 0
 
 
 def test_proposals_are_paid_by_what_they_were_worth():
-    family = MemWorldFamily(THETA)
-    good = [family.task(1000 + i) for i in range(40)]
+    task_source = MemWorldTasks(THETA)
+    good = [task_source.task(1000 + i) for i in range(40)]
     penman = Penman(*good)
     curriculum = Written(kit(proposed=0.5), penman)
     tasks = curriculum.draw(24)
     mine = [drawn for drawn in curriculum._waiting if drawn.proposal]
     curriculum.observe([group(task, 1, 0, 1, 0) for task in tasks])
-    curriculum.homework()
+    curriculum.auxiliary_losses()
     expected = []
     for drawn in mine:
         q = (0.5 - drawn.bounds.floor) / (drawn.bounds.ceiling - drawn.bounds.floor)
@@ -159,7 +159,7 @@ def test_an_invalid_proposal_costs_half_and_another_task_takes_its_place():
     curriculum = Written(kit(proposed=0.5), penman)
     tasks = curriculum.draw(24)
     curriculum.observe([group(task, 1, 0) for task in tasks])
-    curriculum.homework()
+    curriculum.auxiliary_losses()
     rows = [row for row in curriculum.drain_log() if row["source"] == "proposed"]
     assert len(tasks) == 24 and rows and {row["gate"] for row in rows} == {"schema"}
     assert penman.paid == [-0.5] * len(rows) == [row["reward"] for row in rows]
@@ -186,9 +186,9 @@ def test_learning_progress_is_the_distance_of_two_averages():
 
 
 def test_the_buffer_keeps_few_of_one_signature_and_the_most_learnable():
-    buffer, family = Buffer(size=100, alike=0.02), MemWorldFamily(THETA)
+    buffer, task_source = Buffer(size=100, alike=0.02), MemWorldTasks(THETA)
     for i, worth in enumerate((0.1, 0.2, 0.05, 0.15)):
-        buffer.visit(Entry(family.task(i), "same", Bounds(1.0, 0.0), worth, i))
+        buffer.visit(Entry(task_source.task(i), "same", Bounds(1.0, 0.0), worth, i))
     assert [entry.learnability for entry in buffer.entries] == [0.2, 0.15]
 
 
@@ -204,8 +204,8 @@ def test_a_curriculum_taken_up_again_draws_what_it_would_have_drawn(tmp_path: Pa
 
 
 def test_without_a_workshop_it_names_the_way_out():
-    with pytest.raises(ConfigError, match="has no workshop"):
-        Written(kit(workshop=False))
+    with pytest.raises(ConfigError, match="has no task_generator"):
+        Written(kit(task_generator=False))
 
 
 def recorded(tmp_path: Path) -> tuple[Path, list[Task]]:

@@ -10,10 +10,10 @@ import pytest
 from memrl.contracts.config import EnvConfig
 from memrl.contracts.errors import ConfigError, DataError
 from memrl.contracts.types import Kind, Say, Unreadable
-from memrl.envs.locomo.env import LocomoFamily
+from memrl.envs.locomo.env import LocomoTasks
 from memrl.envs.testing import check_env
 from memrl.rollouts.play import LeakGuard
-from memrl.training.build import build_family
+from memrl.training.build import build_task_source
 
 REAL = Path(os.environ.get("MEMRL_DATA", Path(__file__).parents[4] / "shared" / "data")) / "locomo" / "locomo6.json"
 needs_real = pytest.mark.skipif(not REAL.is_file(), reason=f"no LoCoMo at {REAL}: set MEMRL_DATA to the data folder")
@@ -55,8 +55,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def play(family: LocomoFamily, answers: dict[str, str], seed: int = 0) -> list[Any]:
-    env = family.make(family.task(seed))
+def play(task_source: LocomoTasks, answers: dict[str, str], seed: int = 0) -> list[Any]:
+    env = task_source.make(task_source.task(seed))
     observation, played = env.start(), []
     while observation is not None:
         asked = observation.kind is Kind.ASK
@@ -67,7 +67,7 @@ def play(family: LocomoFamily, answers: dict[str, str], seed: int = 0) -> list[A
 
 
 def test_turns_are_told_in_order_of_their_sessions_with_day_speaker_and_caption(folder: Path) -> None:
-    told = [o for o, _ in play(LocomoFamily(str(folder)), {}) if o.kind is Kind.TELL]
+    told = [o for o, _ in play(LocomoTasks(str(folder)), {}) if o.kind is Kind.TELL]
     assert [(o.id, o.text) for o in told] == [
         ("D2:1", "[8 May 2023] Ana: I bought a lamp yesterday!"),
         ("D2:2", "[8 May 2023] Ben: Look. [shares a photo of a red bike]"),
@@ -77,7 +77,7 @@ def test_turns_are_told_in_order_of_their_sessions_with_day_speaker_and_caption(
 
 def test_questions_follow_and_are_judged_by_their_category(folder: Path) -> None:
     answers = {"q0": "The lamp", "q1": "2023", "q2": "it fell", "q3": "unknown", "q4": "yes"}
-    asked = {o.id: outcome for o, outcome in play(LocomoFamily(str(folder)), answers) if o.kind is Kind.ASK}
+    asked = {o.id: outcome for o, outcome in play(LocomoTasks(str(folder)), answers) if o.kind is Kind.ASK}
     assert [(v.score, v.expected, v.category) for v in (o.verdict for o in asked.values())] == [
         (1.0, "a lamp", "single_hop"),
         (1.0, "2023", "temporal"),
@@ -89,16 +89,20 @@ def test_questions_follow_and_are_judged_by_their_category(folder: Path) -> None
 
 
 def test_a_family_keeps_the_promises_of_an_environment(folder: Path) -> None:
-    family = LocomoFamily(str(folder / "locomo10.json"))
-    check_env(family, family.task(1))
-    task = family.task(0)
-    assert list(family.texts(task)) == [o.text for o, _ in play(family, {})]
-    nobody_knows = (family.bounds(task, 9, len), family.plan(task, 9, len), family.read(task, "q0", frozenset()))
+    task_source = LocomoTasks(str(folder / "locomo10.json"))
+    check_env(task_source, task_source.task(1))
+    task = task_source.task(0)
+    assert list(task_source.texts(task)) == [o.text for o, _ in play(task_source, {})]
+    nobody_knows = (
+        task_source.bounds(task, 9, len),
+        task_source.plan(task, 9, len),
+        task_source.read(task, "q0", frozenset()),
+    )
     assert nobody_knows == (None, None, None)
 
 
 def test_an_env_is_played_once_and_not_beyond_its_end(folder: Path) -> None:
-    env = LocomoFamily(str(folder)).make(LocomoFamily(str(folder)).task(0))
+    env = LocomoTasks(str(folder)).make(LocomoTasks(str(folder)).task(0))
     with pytest.raises(RuntimeError, match="not started"):
         env.step(None)
     env.start()
@@ -112,7 +116,7 @@ def test_an_env_is_played_once_and_not_beyond_its_end(folder: Path) -> None:
 
 
 def test_what_is_no_text_scores_nothing_even_where_abstaining_is_right(folder: Path) -> None:
-    env = LocomoFamily(str(folder)).make(LocomoFamily(str(folder)).task(0))
+    env = LocomoTasks(str(folder)).make(LocomoTasks(str(folder)).task(0))
     env.start()
     verdicts = [env.step(Unreadable("unknown")).verdict for _ in range(8)]
     assert [v.score for v in verdicts if v] == [0.0] * 5
@@ -120,25 +124,25 @@ def test_what_is_no_text_scores_nothing_even_where_abstaining_is_right(folder: P
 
 def test_max_turns_tells_less_and_asks_only_what_was_told(folder: Path) -> None:
     # Two turns: q2 rests on D10:1, and nobody knows what q4 rests on.
-    family = LocomoFamily(str(folder), {"max_turns": 2})
-    assert [o.id for o, _ in play(family, {})] == ["D2:1", "D2:2", "q0", "q1", "q3"]
-    assert LocomoFamily(str(folder), {"horizon": 2}).theta == family.theta
-    assert family.theta.horizon == 2
+    task_source = LocomoTasks(str(folder), {"max_turns": 2})
+    assert [o.id for o, _ in play(task_source, {})] == ["D2:1", "D2:2", "q0", "q1", "q3"]
+    assert LocomoTasks(str(folder), {"horizon": 2}).theta == task_source.theta
+    assert task_source.theta.horizon == 2
 
 
 def test_max_questions_spreads_over_the_list(folder: Path) -> None:
     # 5 questions, 2 asked: indices 0 * 5 // 2 = 0 and 1 * 5 // 2 = 2.
-    assert [o.id for o, _ in play(LocomoFamily(str(folder), {"max_questions": 2}), {})][3:] == ["q0", "q2"]
+    assert [o.id for o, _ in play(LocomoTasks(str(folder), {"max_questions": 2}), {})][3:] == ["q0", "q2"]
 
 
 def test_the_seed_chooses_the_dialogue_and_theta_overrules_it(folder: Path) -> None:
-    family = LocomoFamily(str(folder))
-    assert family.num_tasks == 2
-    assert [family.task(seed).theta.dialogue for seed in (0, 1, 2)] == [0, 1, 0]
-    target = list(family.cells().values())[-1]
-    assert [family.held_out(seed, target).theta.dialogue for seed in (4, 5)] == [0, 1]
-    assert list(family.cells()) == ["dialogue_0", "dialogue_1"]
-    only = LocomoFamily(str(folder), {"dialogue": 1})
+    task_source = LocomoTasks(str(folder))
+    assert task_source.num_tasks == 2
+    assert [task_source.task(seed).theta.dialogue for seed in (0, 1, 2)] == [0, 1, 0]
+    target = list(task_source.cells().values())[-1]
+    assert [task_source.held_out(seed, target).theta.dialogue for seed in (4, 5)] == [0, 1]
+    assert list(task_source.cells()) == ["dialogue_0", "dialogue_1"]
+    only = LocomoTasks(str(folder), {"dialogue": 1})
     assert only.num_tasks == 1
     assert [only.held_out(seed, only.theta).theta.dialogue for seed in (0, 1)] == [1, 1]
     assert list(only.cells()) == ["dialogue_1"]
@@ -147,7 +151,7 @@ def test_the_seed_chooses_the_dialogue_and_theta_overrules_it(folder: Path) -> N
 def test_corrected_answers_replace_the_gold_without_the_auditors_remarks(folder: Path) -> None:
     entry = {"question": "What did Ana buy?", "golden_answer": "a lamp", "correct_answer": "two lamps (not one)."}
     (folder / "gold_errors.json").write_text(json.dumps([entry]), encoding="utf-8")
-    wrong, right = (LocomoFamily(str(folder), {"corrected": flag}) for flag in (False, True))
+    wrong, right = (LocomoTasks(str(folder), {"corrected": flag}) for flag in (False, True))
     assert play(wrong, {})[3][1].verdict.expected == "a lamp"
     assert play(right, {})[3][1].verdict.expected == "two lamps."
     assert play(right, {})[4][1].verdict.expected == "2023"
@@ -155,7 +159,7 @@ def test_corrected_answers_replace_the_gold_without_the_auditors_remarks(folder:
 
 def test_corrected_without_the_audit_says_what_to_do(folder: Path) -> None:
     with pytest.raises(DataError, match=r"gold_errors\.json.*no such file.*corrected = False"):
-        LocomoFamily(str(folder), {"corrected": True})
+        LocomoTasks(str(folder), {"corrected": True})
 
 
 @pytest.mark.parametrize(
@@ -173,7 +177,7 @@ def test_a_corrupt_file_is_one_line_with_path_and_way_out(tmp_path: Path, conten
     path = tmp_path / "mine.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DataError) as caught:
-        LocomoFamily(str(path))
+        LocomoTasks(str(path))
     message = str(caught.value)
     assert problem in message
     assert str(path) in message
@@ -185,7 +189,7 @@ def test_a_missing_file_is_one_line_with_path_and_way_out(tmp_path: Path, monkey
     monkeypatch.setenv("MEMRL_DATA", str(tmp_path))
     for data in (None, str(tmp_path / "no.json")):
         with pytest.raises(DataError) as caught:
-            LocomoFamily(data)
+            LocomoTasks(data)
         assert str(tmp_path) in str(caught.value)
         assert "MEMRL_DATA" in str(caught.value)
 
@@ -194,7 +198,7 @@ def test_the_environment_variable_names_the_data_folder(folder: Path, monkeypatc
     (folder / "locomo").mkdir()
     (folder / "locomo10.json").rename(folder / "locomo" / "locomo10.json")
     monkeypatch.setenv("MEMRL_DATA", str(folder))
-    assert build_family(EnvConfig(name="locomo")).num_tasks == 2
+    assert build_task_source(EnvConfig(name="locomo")).num_tasks == 2
 
 
 @pytest.mark.parametrize(
@@ -210,7 +214,7 @@ def test_the_environment_variable_names_the_data_folder(folder: Path, monkeypatc
 )
 def test_a_bad_axis_is_named(folder: Path, theta: dict[str, Any], knob: str) -> None:
     with pytest.raises(ConfigError, match=knob):
-        LocomoFamily(str(folder), theta)
+        LocomoTasks(str(folder), theta)
 
 
 def test_too_few_turns_for_any_question_is_refused(folder: Path) -> None:
@@ -218,22 +222,22 @@ def test_too_few_turns_for_any_question_is_refused(folder: Path) -> None:
     raw[0]["qa"] = [question("What happened to the lamp?", "It broke.", 4, "D10:1")]
     (folder / "locomo10.json").write_text(json.dumps(raw), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"max_turns = 2: no question of dialogue 'one'"):
-        LocomoFamily(str(folder), {"max_turns": 2})
+        LocomoTasks(str(folder), {"max_turns": 2})
 
 
 @needs_real
 def test_the_real_dialogues_play_without_leaking_a_question() -> None:
-    family = LocomoFamily(str(REAL))
-    assert family.num_tasks == 6
+    task_source = LocomoTasks(str(REAL))
+    assert task_source.num_tasks == 6
     for seed in range(6):
         guard = LeakGuard()
-        for observation, _ in play(family, {}, seed):
+        for observation, _ in play(task_source, {}, seed):
             guard.check(observation)
 
 
 @needs_real
 def test_the_first_real_dialogue_has_its_419_turns_and_199_questions() -> None:
-    played = play(LocomoFamily(str(REAL)), {"q0": "7 May 2023"})
+    played = play(LocomoTasks(str(REAL)), {"q0": "7 May 2023"})
     assert len(played) == 419 + 199
     assert played[0][0].text == "[8 May 2023] Caroline: Hey Mel! Good to see you! How have you been?"
     assert played[419][1].verdict.score == 1.0
@@ -243,7 +247,7 @@ def test_the_first_real_dialogue_has_its_419_turns_and_199_questions() -> None:
 @needs_real
 def test_the_real_audit_changes_answers() -> None:
     verdicts = {
-        flag: [o.verdict for _, o in play(LocomoFamily(str(REAL), {"corrected": flag}), {}, 4) if o.verdict]
+        flag: [o.verdict for _, o in play(LocomoTasks(str(REAL), {"corrected": flag}), {}, 4) if o.verdict]
         for flag in (False, True)
     }
     assert ("Spanish", "French") in {

@@ -6,7 +6,7 @@ import pytest
 from memory_stores.types import Keep
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.types import Kind, Say, Task, ToolCall, Unreadable
-from memrl.envs.memworld.env import UNTRUSTED, MemWorldFamily, normalise
+from memrl.envs.memworld.env import UNTRUSTED, MemWorldTasks, normalise
 from memrl.envs.memworld.events import Contradict
 from memrl.envs.memworld.presets import everything, path_world
 from memrl.envs.memworld.program import program_of
@@ -17,13 +17,13 @@ from memrl.envs.testing import check_env
 @pytest.mark.parametrize("theta", [Theta(), path_world(), everything()])
 @pytest.mark.parametrize("split", ["train", "eval"])
 def test_the_family_keeps_every_promise(theta, split):
-    family = MemWorldFamily(theta)
-    check_env(family, family.task(5, split))
+    task_source = MemWorldTasks(theta)
+    check_env(task_source, task_source.task(5, split))
 
 
 def play(task, answer):
     """Every (observation, outcome); ``answer`` maps an observation to an action."""
-    env = MemWorldFamily().make(task)
+    env = MemWorldTasks().make(task)
     observation, played = env.start(), []
     while observation is not None:
         outcome = env.step(answer(observation))
@@ -33,7 +33,7 @@ def play(task, answer):
 
 
 def test_observations_are_numbered_and_hearsay_comes_through_a_channel_of_low_trust():
-    task = MemWorldFamily().task(0)
+    task = MemWorldTasks().task(0)
     played = play(task, lambda observation: None)
     assert [o.id for o, _ in played] == [f"o{i}" for i in range(48)]
     for (observation, _), event in zip(played, program_of(task).events, strict=True):
@@ -41,7 +41,7 @@ def test_observations_are_numbered_and_hearsay_comes_through_a_channel_of_low_tr
 
 
 def test_only_the_right_word_is_paid():
-    task = MemWorldFamily().task(1)
+    task = MemWorldTasks().task(1)
     answers = program_of(task).answers
     right = play(task, lambda o: Say(f"The {answers[o.step].upper()}.\nBecause") if o.kind is Kind.ASK else None)
     assert sum(outcome.reward for _, outcome in right) == 8.0
@@ -50,11 +50,11 @@ def test_only_the_right_word_is_paid():
 
 
 def test_a_verdict_names_the_kind_of_question():
-    family = MemWorldFamily(everything())
+    task_source = MemWorldTasks(everything())
     categories = {
         outcome.verdict.category
         for seed in range(6)
-        for _, outcome in play(family.task(seed), lambda o: None)
+        for _, outcome in play(task_source.task(seed), lambda o: None)
         if outcome.verdict is not None
     }
     assert categories == {"latest", "day", "path3", "count", "unanswerable"}
@@ -69,7 +69,7 @@ def test_answers_are_compared_without_case_punctuation_and_articles(said, heard)
 
 
 def test_an_env_is_played_once():
-    env = MemWorldFamily().make(MemWorldFamily().task(0))
+    env = MemWorldTasks().make(MemWorldTasks().task(0))
     with pytest.raises(RuntimeError, match="not started"):
         env.step(None)
     env.start()
@@ -82,47 +82,47 @@ def test_an_env_is_played_once():
 
 
 def test_the_reader_answers_from_what_was_seen_and_nothing_later():
-    family = MemWorldFamily()
-    task = family.task(3, "eval")
+    task_source = MemWorldTasks()
+    task = task_source.task(3, "eval")
     program = program_of(task)
     query = program.queries[-1]
     everything_told = frozenset(f"o{i}" for i in range(48))
-    assert family.read(task, f"o{query.step}", everything_told) == program.answers[query.step]
-    assert family.read(task, f"o{query.step}", frozenset()) == "unknown"
+    assert task_source.read(task, f"o{query.step}", everything_told) == program.answers[query.step]
+    assert task_source.read(task, f"o{query.step}", frozenset()) == "unknown"
     with pytest.raises(ValueError, match="asks nothing"):
-        family.read(task, "o0", frozenset())
+        task_source.read(task, "o0", frozenset())
 
 
 def test_bounds_and_plan_go_together():
-    family = MemWorldFamily()
-    task = family.held_out(0, {})
-    bounds = family.bounds(task, 4, lambda text: 1)
+    task_source = MemWorldTasks()
+    task = task_source.held_out(0, {})
+    bounds = task_source.bounds(task, 4, lambda text: 1)
     assert (bounds.ceiling, bounds.floor) == (1.0, pytest.approx(0.05))
-    plan = family.plan(task, 4, lambda text: 1)
+    plan = task_source.plan(task, 4, lambda text: 1)
     program = program_of(task)
     for query in program.queries:
         held = frozenset(name for name, end in plan.items() if end >= query.step)
-        assert family.read(task, f"o{query.step}", held) == program.answers[query.step]
+        assert task_source.read(task, f"o{query.step}", held) == program.answers[query.step]
 
 
 def test_a_task_read_back_from_json_is_the_same_task():
-    family = MemWorldFamily({"horizon": 60})
-    task = family.held_out(4, family.cells()["base"])
+    task_source = MemWorldTasks({"horizon": 60})
+    task = task_source.held_out(4, task_source.cells()["base"])
     again = Task(env="memworld", theta=asdict(task.theta), seed=4, split="eval")
     assert program_of(again) is program_of(task)
-    assert family.texts(task) == program_of(task).texts
+    assert task_source.texts(task) == program_of(task).texts
 
 
 def test_a_family_refuses_what_is_no_theta():
     with pytest.raises(ConfigError, match=r"env\.theta\.depth"):
-        MemWorldFamily({"depth": 3})
+        MemWorldTasks({"depth": 3})
     with pytest.raises(ConfigError, match=r"env\.theta = 3"):
         program_of(Task(env="memworld", theta=3, seed=0))
 
 
 def test_lessons_come_from_training_names_only():
-    family = MemWorldFamily()
-    lessons = family.reading_lessons(3, np.random.default_rng(0), 4)
-    texts = set(program_of(family.task(3, "train")).texts)
+    task_source = MemWorldTasks()
+    lessons = task_source.reading_lessons(3, np.random.default_rng(0), 4)
+    texts = set(program_of(task_source.task(3, "train")).texts)
     assert len(lessons) == 8
     assert all(lesson.question in texts for lesson in lessons)

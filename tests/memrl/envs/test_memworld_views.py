@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from memrl.envs.memworld import forward
-from memrl.envs.memworld.env import MemWorldFamily
+from memrl.envs.memworld.env import MemWorldTasks
 from memrl.envs.memworld.events import AskLatest, Assert
 from memrl.envs.memworld.presets import everything, path_world
 from memrl.envs.memworld.program import program_of
@@ -11,8 +11,10 @@ from memrl.envs.memworld.views import sample_views
 
 
 def views_of(theta, tasks=30, count=10, budget_lines=4, seed=0):
-    family, rng = MemWorldFamily(theta), np.random.default_rng(seed)
-    return [(t, v) for i in range(tasks) for t in [family.task(i)] for v in sample_views(t, rng, count, budget_lines)]
+    task_source, rng = MemWorldTasks(theta), np.random.default_rng(seed)
+    return [
+        (t, v) for i in range(tasks) for t in [task_source.task(i)] for v in sample_views(t, rng, count, budget_lines)
+    ]
 
 
 @pytest.mark.parametrize("theta", [Theta(), path_world(), everything()])
@@ -57,4 +59,4 @@ def test_the_same_rng_gives_the_same_views():
 
 def test_a_view_needs_a_line():
     with pytest.raises(ValueError, match="budget_lines = 0"):
-        sample_views(MemWorldFamily().task(0), np.random.default_rng(0), 1, 0)
+        sample_views(MemWorldTasks().task(0), np.random.default_rng(0), 1, 0)

@@ -13,7 +13,7 @@ from memworld_samples import thetas
 from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.types import Say, Task
 from memrl.envs.memworld import presets
-from memrl.envs.memworld.env import MemWorldFamily
+from memrl.envs.memworld.env import MemWorldTasks
 from memrl.envs.memworld.events import UNKNOWN
 from memrl.envs.memworld.program import Written, digest, program_of, write_program, written
 from memrl.envs.memworld.schema_check import check
@@ -213,25 +213,25 @@ def test_a_written_digest_is_the_same_in_another_process():
 
 
 def test_a_written_program_plays_like_the_seed_it_came_from():
-    family = MemWorldFamily(presets.everything())
-    seeded = family.task(3)
+    task_source = MemWorldTasks(presets.everything())
+    seeded = task_source.task(3)
     hand = task_from_json(through_text(task_to_json(written(program_of(seeded)))))
     assert isinstance(hand.theta, Written)
     assert hand.theta.horizon == 96
-    assert family.texts(hand) == family.texts(seeded)
-    assert family.bounds(hand, 64, words) == family.bounds(seeded, 64, words)
-    assert family.plan(hand, 64, words) == family.plan(seeded, 64, words)
+    assert task_source.texts(hand) == task_source.texts(seeded)
+    assert task_source.bounds(hand, 64, words) == task_source.bounds(seeded, 64, words)
+    assert task_source.plan(hand, 64, words) == task_source.plan(seeded, 64, words)
 
 
 def test_a_written_program_is_played_and_read():
-    family, task = MemWorldFamily(), written(program_from_json(by_hand()))
-    env = family.make(task)
+    task_source, task = MemWorldTasks(), written(program_from_json(by_hand()))
+    env = task_source.make(task)
     env.start()
     rewards = [env.step(action).reward for action in (None, None, None, Say("the attic"), Say("kitchen"))]
     assert rewards == [0.0, 0.0, 0.0, 1.0, 0.0]
-    assert family.read(task, "o3", frozenset(["o0"])) == "kitchen"
-    assert family.read(task, "o3", frozenset(["o0", "o2"])) == "attic"
-    assert family.bounds(task, 64, words).ceiling == 1.0
+    assert task_source.read(task, "o3", frozenset(["o0"])) == "kitchen"
+    assert task_source.read(task, "o3", frozenset(["o0", "o2"])) == "attic"
+    assert task_source.bounds(task, 64, words).ceiling == 1.0
 
 
 def test_a_written_program_stays_in_its_split():

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from memrl.contracts.config import PolicyConfig
-from memrl.contracts.protocols import PolicyRequest
+from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.types import Kind, Observation, Task, ViewLine
 from memrl.policies.hf import HFPolicy
 
@@ -18,10 +18,10 @@ TASK = Task(env="toy", theta=None, seed=0)
 
 def ask(
     question: str = "Where is the lantern?", lines: Sequence[str] = (), *, seed: int = 0, greedy: bool = False
-) -> PolicyRequest:
+) -> SampleRequest:
     view = tuple(ViewLine(text, f"t{i}", "token", f"o{i}") for i, text in enumerate(lines))
     observation = Observation(id="q0", step=9, text=question, kind=Kind.ASK)
-    return PolicyRequest(task=TASK, observation=observation, view=view, memory_hash="h", seed=seed, greedy=greedy)
+    return SampleRequest(task=TASK, observation=observation, view=view, memory_hash="h", seed=seed, greedy=greedy)
 
 
 def tiny_policy(*, stirred: bool = True, **knobs: Any) -> HFPolicy:

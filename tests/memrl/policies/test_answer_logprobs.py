@@ -9,7 +9,7 @@ import pytest
 from policy_samples import ask, plain_logprobs, tiny_policy
 
 from memrl.contracts.types import Task
-from memrl.policies.exact import EPS, ExactReader
+from memrl.policies.oracle_reader import EPS, OracleReader
 
 
 def test_a_model_scores_given_answers_as_a_plain_forward_pass_does():
@@ -36,7 +36,7 @@ class Attic:
 
 
 def test_the_exact_reader_is_all_but_sure_of_what_its_view_supports():
-    reader = ExactReader({"toy": Attic()})  # pyright: ignore[reportArgumentType]
+    reader = OracleReader({"toy": Attic()})  # pyright: ignore[reportArgumentType]
     seen, blind = ask(lines=["the lantern is in the attic"]), ask()
     found = reader.answer_logprobs([seen, seen, blind], ["attic", "cellar", "attic"])
     assert found == pytest.approx([math.log(1 - EPS), math.log(EPS), math.log(EPS)])

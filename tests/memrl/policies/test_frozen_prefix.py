@@ -33,14 +33,14 @@ def test_the_header_is_read_once_and_again_after_an_update():
     assert header >= len(HEADER)  # a byte is a token of the tiny model
     longest = max(len(ids) for ids in policy.encode([render_prompt(request) for request in asked()]))
     with forward_shapes(policy) as shapes:
-        policy.act(asked())
-        policy.act([ask(lines=STORY[:2], seed=99)])
+        policy.sample(asked())
+        policy.sample([ask(lines=STORY[:2], seed=99)])
     reads = [shape for shape in shapes if shape[1] > 1]
     assert reads[0] == (1, header) and [shape for shape in reads if shape == (1, header)] == [(1, header)]
     assert max(tokens for _, tokens in reads[1:]) == longest - header
     policy.bump()
     with forward_shapes(policy) as shapes:
-        policy.act([ask(lines=STORY[:2], seed=99)])
+        policy.sample([ask(lines=STORY[:2], seed=99)])
     assert shapes[0] == (1, header)
 
 
@@ -49,7 +49,7 @@ def test_answers_and_logprobs_are_those_of_prompts_read_whole(greedy: bool):
     policy, whole = tiny_policy(), tiny_policy()
     stir(policy), stir(whole)
     whole._prefix = FrozenPrefix(())
-    for one, other in zip(policy.act(asked(greedy)), whole.act(asked(greedy)), strict=True):
+    for one, other in zip(policy.sample(asked(greedy)), whole.sample(asked(greedy)), strict=True):
         assert one.action_ids == other.action_ids
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
 
@@ -57,4 +57,4 @@ def test_answers_and_logprobs_are_those_of_prompts_read_whole(greedy: bool):
 def test_a_prompt_that_begins_otherwise_is_read_whole():
     policy, whole = tiny_policy(), tiny_policy()
     policy._prefix, whole._prefix = FrozenPrefix((7, 7, 7)), FrozenPrefix(())
-    assert [d.action_ids for d in policy.act(asked())] == [d.action_ids for d in whole.act(asked())]
+    assert [d.action_ids for d in policy.sample(asked())] == [d.action_ids for d in whole.sample(asked())]

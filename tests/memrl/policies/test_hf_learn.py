@@ -23,7 +23,7 @@ def base_weights(policy: Any) -> dict[str, torch.Tensor]:
 
 def test_recomputed_logprobs_equal_those_of_the_rollout() -> None:
     policy = tiny_policy()
-    decisions = policy.act([ask(lines=LINES[: i % 3], seed=i) for i in range(12)])
+    decisions = policy.sample([ask(lines=LINES[: i % 3], seed=i) for i in range(12)])
     logprobs, mask = policy.token_logprobs([(d.prompt_ids, d.action_ids) for d in decisions])
     assert logprobs.shape == mask.shape == (12, max(len(d.action_ids) for d in decisions))
     for row, exists, decision in zip(logprobs.detach(), mask, decisions, strict=True):
@@ -35,7 +35,7 @@ def test_recomputed_logprobs_equal_those_of_the_rollout() -> None:
 
 def test_temperature_is_the_same_when_sampled_and_when_learned() -> None:
     policy = tiny_policy(temperature=2.5)
-    decisions = policy.act([ask(lines=LINES, seed=i) for i in range(4)])
+    decisions = policy.sample([ask(lines=LINES, seed=i) for i in range(4)])
     logprobs, _ = policy.token_logprobs([(d.prompt_ids, d.action_ids) for d in decisions])
     for row, decision in zip(logprobs.detach(), decisions, strict=True):
         assert row[: len(decision.logprobs)].tolist() == pytest.approx(decision.logprobs, abs=1e-4)
@@ -59,14 +59,14 @@ def test_only_lora_learns_and_the_base_stays_as_it_is() -> None:
     policy = tiny_policy()
     before = base_weights(policy)
     optimizer = torch.optim.Adam(policy.parameters(), lr=0.001)
-    rows = [(d.prompt_ids, d.action_ids) for d in policy.act([ask(seed=s) for s in range(4)])]
+    rows = [(d.prompt_ids, d.action_ids) for d in policy.sample([ask(seed=s) for s in range(4)])]
     first = policy.token_logprobs(rows)[0].sum()
     for _ in range(3):
         optimizer.zero_grad()
         (-policy.token_logprobs(rows)[0].sum()).backward()
         optimizer.step()
         policy.bump()
-        policy.act([ask(seed=1)])
+        policy.sample([ask(seed=1)])
     assert policy.token_logprobs(rows)[0].sum() > first
     after = base_weights(policy)
     assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
@@ -79,7 +79,7 @@ def test_a_bf16_base_keeps_every_bit_and_its_lora_is_fp32() -> None:
     assert {weight.dtype for weight in before.values()} == {torch.bfloat16}
     assert {weight.dtype for weight in policy.parameters()} == {torch.float32}
     for seed in range(3):
-        decisions = policy.act([ask(lines=LINES, seed=seed)])
+        decisions = policy.sample([ask(lines=LINES, seed=seed)])
         logprobs, _ = policy.token_logprobs([(d.prompt_ids, d.action_ids) for d in decisions])
         assert logprobs[0].tolist() == pytest.approx(decisions[0].logprobs, abs=0.15)
         stir(policy, seed)
@@ -111,26 +111,26 @@ def test_fresh_lora_changes_nothing_and_comes_from_the_seed() -> None:
 
 def test_a_state_brings_back_weights_version_and_answers() -> None:
     policy = tiny_policy()
-    answers = [d.action_ids for d in policy.act([ask(lines=LINES, seed=s) for s in range(4)])]
+    answers = [d.action_ids for d in policy.sample([ask(lines=LINES, seed=s) for s in range(4)])]
     state = policy.state_dict()
     stir(policy, seed=8)
-    assert [d.action_ids for d in policy.act([ask(lines=LINES, seed=s) for s in range(4)])] != answers
+    assert [d.action_ids for d in policy.sample([ask(lines=LINES, seed=s) for s in range(4)])] != answers
     other = tiny_policy(stirred=False)
     for restored in (policy, other):
         restored.load_state_dict(state)
         assert restored.version == state["version"]
-        assert [d.action_ids for d in restored.act([ask(lines=LINES, seed=s) for s in range(4)])] == answers
+        assert [d.action_ids for d in restored.sample([ask(lines=LINES, seed=s) for s in range(4)])] == answers
 
 
 def test_loading_a_state_empties_the_answer_cache() -> None:
     policy = tiny_policy()
     state = policy.state_dict()
     stir(policy, seed=8)
-    [stale] = policy.act([ask(lines=LINES, greedy=True)])
+    [stale] = policy.sample([ask(lines=LINES, greedy=True)])
     policy.load_state_dict(state)
-    [fresh] = policy.act([ask(lines=LINES, greedy=True)])
+    [fresh] = policy.sample([ask(lines=LINES, greedy=True)])
     assert fresh.action_ids != stale.action_ids
-    assert fresh.action_ids == tiny_policy().act([ask(lines=LINES, greedy=True)])[0].action_ids
+    assert fresh.action_ids == tiny_policy().sample([ask(lines=LINES, greedy=True)])[0].action_ids
 
 
 def test_a_state_of_another_shape_is_refused_in_one_line() -> None:

@@ -9,15 +9,15 @@ import pytest
 from policy_samples import ask
 
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import EnvFamily
+from memrl.contracts.protocols import TaskSource
 from memrl.contracts.types import Say, Task
-from memrl.policies.exact import ExactReader
+from memrl.policies.oracle_reader import OracleReader
 from memrl.policies.scripted import ScriptedPolicy
 
 
 @dataclass
 class Reads:
-    """The part of a family that an exact reader uses; knows the answer once it has seen o1."""
+    """The part of a task source that an exact reader uses; knows the answer once it has seen o1."""
 
     exact: bool = True
 
@@ -27,40 +27,40 @@ class Reads:
         return f"{question_id}: attic" if "o1" in seen else "unknown"
 
 
-def reader(**knobs: Any) -> ExactReader:
-    return ExactReader({"toy": cast(EnvFamily, Reads(**knobs))})
+def reader(**knobs: Any) -> OracleReader:
+    return OracleReader({"toy": cast(TaskSource, Reads(**knobs))})
 
 
 def test_a_script_is_played_in_order_and_over_again() -> None:
     policy = ScriptedPolicy(["one", "two"])
-    answers = [d.action for _ in range(2) for d in policy.act([ask(), ask()])]
+    answers = [d.action for _ in range(2) for d in policy.sample([ask(), ask()])]
     assert answers == [Say("one"), Say("two"), Say("one"), Say("two")]
 
 
 def test_a_script_may_be_a_function_of_the_request() -> None:
-    [decision] = ScriptedPolicy(lambda request: request.observation.text.upper()).act([ask("Who?")])
+    [decision] = ScriptedPolicy(lambda request: request.observation.text.upper()).sample([ask("Who?")])
     assert decision.action == Say("WHO?")
 
 
 def test_a_script_goes_on_where_its_state_stood() -> None:
     policy, other = ScriptedPolicy(["one", "two"]), ScriptedPolicy(["one", "two"])
-    policy.act([ask()])
+    policy.sample([ask()])
     other.load_state_dict(policy.state_dict())
-    assert other.act([ask()])[0].action == Say("two")
+    assert other.sample([ask()])[0].action == Say("two")
 
 
 def test_the_exact_reader_knows_what_the_observations_in_view_support() -> None:
-    without, with_it = reader().act([ask(lines=["a"]), ask(lines=["a", "b"])])
+    without, with_it = reader().sample([ask(lines=["a"]), ask(lines=["a", "b"])])
     assert (without.action, with_it.action) == (Say("unknown"), Say("q0: attic"))
 
 
 def test_stand_ins_leave_nothing_to_learn_from() -> None:
-    for decision in reader().act([ask()]) + ScriptedPolicy(["x"]).act([ask()]):
+    for decision in reader().sample([ask()]) + ScriptedPolicy(["x"]).sample([ask()]):
         assert (decision.prompt_ids, decision.action_ids, decision.logprobs) == ((), (), ())
         assert (decision.actor, decision.memory_hash) == ("policy", "h")
 
 
 def test_a_family_without_an_exact_reader_is_refused_in_one_line() -> None:
     with pytest.raises(ConfigError, match=r"rollout\.practice_tasks.*'toy'.*0") as raised:
-        reader(exact=False).act([ask()])
+        reader(exact=False).sample([ask()])
     assert "\n" not in str(raised.value)

@@ -39,7 +39,7 @@ def seen_by(policy: HFPolicy, steps: int = 1, **knobs: Any) -> list[list[int]]:
 
 
 def prompts_of(policy: HFPolicy) -> list[tuple[int, ...]]:
-    return [d.prompt_ids for d in policy.act([ask(one.question, one.lines) for one in LESSONS])]
+    return [d.prompt_ids for d in policy.sample([ask(one.question, one.lines) for one in LESSONS])]
 
 
 def test_lessons_begin_with_the_ids_that_act_reads_and_end_with_the_end_of_text() -> None:
@@ -63,7 +63,7 @@ def test_the_chat_layout_is_taught_as_it_is_asked() -> None:
 def test_a_warm_start_teaches_the_answers_and_empties_the_cache(capfd: pytest.CaptureFixture[str]) -> None:
     policy = tiny_policy(stirred=False, lora_rank=16)
     asked = [ask(one.question, one.lines, greedy=True) for one in LESSONS]
-    before = policy.act(asked)
+    before = policy.sample(asked)
     ticks: list[object] = []
     config = WarmStartConfig(steps=160, batch_size=2, learning_rate=0.01)
     warm_start(policy, LESSONS, config, on_step=lambda: ticks.append(None))
@@ -77,7 +77,7 @@ def test_a_warm_start_teaches_the_answers_and_empties_the_cache(capfd: pytest.Ca
             untaught, _ = policy.token_logprobs(rows)
     # This random model's tied head can say no more than that; greedily it is enough for the answers' first letters.
     assert (logprobs - untaught)[mask].mean() > 0.5
-    texts = [policy.tokenizer.decode(d.action_ids) for d in policy.act(asked)]
+    texts = [policy.tokenizer.decode(d.action_ids) for d in policy.sample(asked)]
     assert [text.strip()[:3] for text in texts] == ["att", "unk"]
     assert policy.version == 1 and len(ticks) == 160
     assert capfd.readouterr().out == ""
@@ -92,7 +92,7 @@ def test_a_bf16_base_is_left_alone_and_lora_stays_fp32() -> None:
     assert all(torch.equal(weight, now[name]) and now[name].dtype is torch.bfloat16 for name, weight in base.items())
     assert {p.dtype for p in policy.parameters()} == {torch.float32}
     assert any(not torch.equal(a, b) for a, b in zip(lora, policy.parameters(), strict=True))
-    assert isinstance(policy.act([ask(seed=1)])[0].logprobs, tuple)
+    assert isinstance(policy.sample([ask(seed=1)])[0].logprobs, tuple)
     assert not policy.model.training
 
 

@@ -22,7 +22,7 @@ def learn(proposer: AxesProposer, steps: int, pay) -> list[float]:
     entropies = []
     for _ in range(steps):
         written = proposer.propose(8, [])
-        (part,) = proposer.homework([(p, pay(dict(p.candidate.theta))) for p in written])
+        (part,) = proposer.auxiliary_losses([(p, pay(dict(p.candidate.theta))) for p in written])
         optimizer.zero_grad()
         entropies.append(part.backward()["entropy"])
         optimizer.step()
@@ -52,7 +52,7 @@ def test_a_masked_axis_is_drawn_evenly_and_teaches_nothing():
     assert all(abs(share - 1 / 3) < 0.07 for share in found.values())
     written = proposer.propose(4, [])
     assert not any(own for p in written for own in p.trace.own)
-    (part,) = proposer.homework([(p, float(i)) for i, p in enumerate(written)])
+    (part,) = proposer.auxiliary_losses([(p, float(i)) for i, p in enumerate(written)])
     assert part.backward()["loss"] == 0.0
 
 
@@ -82,11 +82,11 @@ def test_the_logprobs_of_what_was_sampled_are_those_that_the_loss_starts_from():
 def test_the_baseline_is_the_one_from_before_the_rewards():
     proposer = AxesProposer(ToySpace(), seed=0)
     (one,) = proposer.propose(1, [])
-    proposer.homework([(one, 0.5)])
+    proposer.auxiliary_losses([(one, 0.5)])
     assert proposer.state_dict()["baseline"] == pytest.approx(0.5)
-    proposer.homework([(one, 1.0)])
+    proposer.auxiliary_losses([(one, 1.0)])
     assert proposer.state_dict()["baseline"] == pytest.approx(0.95 * 0.5 + 0.05)
-    assert proposer.homework([]) == ()
+    assert proposer.auxiliary_losses([]) == ()
 
 
 def test_it_goes_on_to_the_bit():

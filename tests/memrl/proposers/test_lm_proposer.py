@@ -83,7 +83,7 @@ def test_its_lesson_makes_what_paid_likelier(policy: HFPolicy):
     good, bad = proposer.propose(2, [])
     optimizer = torch.optim.SGD(policy.parameters(), lr=1.0)
     started = proposer.read(good.trace)[0].sum().item() - proposer.read(bad.trace)[0].sum().item()
-    (part,) = proposer.homework([(good, 1.0), (bad, -0.5)])
+    (part,) = proposer.auxiliary_losses([(good, 1.0), (bad, -0.5)])
     told = part.backward()
     optimizer.step()
     ended = proposer.read(good.trace)[0].sum().item() - proposer.read(bad.trace)[0].sum().item()
@@ -96,13 +96,13 @@ def test_its_lesson_makes_what_paid_likelier(policy: HFPolicy):
 def test_a_frozen_model_proposes_and_learns_nothing(policy: HFPolicy):
     proposer = lm(policy, trained=False)
     (proposal,) = proposer.propose(1, [])
-    assert proposer.homework([(proposal, 1.0)]) == () and list(proposer.parameters()) == []
+    assert proposer.auxiliary_losses([(proposal, 1.0)]) == () and list(proposer.parameters()) == []
 
 
 def test_the_prompt_shows_what_fails_what_was_proven_and_what_taught(policy: HFPolicy):
     proposer = lm(policy)
     (proposal,) = proposer.propose(1, [])
-    proposer.homework([(proposal, 0.9)])
+    proposer.auxiliary_losses([(proposal, 0.9)])
     prompt = proposer.prompt(["size.2: keep the newest word", "size.1"])
     assert "Skills that fail: size.2, size.1" in prompt
     assert "- keep the newest word" in prompt
@@ -119,7 +119,7 @@ def test_at_most_six_references_one_a_signature_the_alike_first(policy: HFPolicy
 
 def test_it_goes_on_to_the_bit(policy: HFPolicy):
     one, two = lm(policy), LmProposer(policy, ToySpace(), skill, [], seed=5)
-    one.homework([(p, 1.0) for p in one.propose(1, [])])
+    one.auxiliary_losses([(p, 1.0) for p in one.propose(1, [])])
     two.load_state_dict(one.state_dict())
     first, second = one.propose(1, ["x"])[0], two.propose(1, ["x"])[0]
     assert first.trace.decision == second.trace.decision and first.candidate == second.candidate

@@ -11,7 +11,7 @@ import torch
 
 from memory_stores.types import Forget, Keep, Write
 from memrl.contracts.protocols import Lesson
-from memrl.contracts.types import Offers, OpDecision, Say, Task, TokenDecision
+from memrl.contracts.types import OfferSet, OpDecision, Say, Task, TokenDecision
 from memrl.controllers.offers import NUM_NUMBERS
 from memrl.reflection.auxiliary_losses import (
     AnswerDistil,
@@ -25,7 +25,7 @@ from memrl.reflection.auxiliary_losses import (
 )
 from memrl.training.learner import _due
 
-OFFERS = Offers(
+OFFERS = OfferSet(
     ops=(Keep(), Write("x"), Forget("t1")),
     rows=np.full((3, 3), -1, dtype=np.int64),
     numbers=np.zeros((3, NUM_NUMBERS), dtype=np.float32),

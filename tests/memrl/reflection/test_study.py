@@ -17,7 +17,7 @@ from memory_stores.types import Write
 from memrl.advantages.credit import give_credit
 from memrl.contracts.config import CreditConfig, ReflectionConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Agent, Lesson, PolicyRequest
+from memrl.contracts.protocols import Agent, Lesson, SampleRequest
 from memrl.contracts.types import Group, Say, TokenDecision
 from memrl.controllers.advice import advice_of, in_words, worthless
 from memrl.controllers.guided import Guided
@@ -266,29 +266,31 @@ def test_reflection_needs_a_controller_that_scores_offers():
 class Reader(ScriptedPolicy):
     """Reads right only with the rule about reading in view; its answers carry tokens."""
 
-    def __init__(self, family: Any) -> None:
-        def script(request: PolicyRequest) -> str:
+    def __init__(self, task_source: Any) -> None:
+        def script(request: SampleRequest) -> str:
             told = any(line.text == READING for line in request.view)
             seen = frozenset(line.observation_id for line in request.view)
-            return family.read(request.task, request.observation.id, seen) if told else "nonsense"
+            return task_source.read(request.task, request.observation.id, seen) if told else "nonsense"
 
         super().__init__(script)
 
-    def act(self, requests: Sequence[PolicyRequest]) -> list[TokenDecision]:
+    def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         shown = [tuple(range(1, len(r.view) + 2)) for r in requests]
-        answers = zip(super().act(requests), shown, strict=True)
+        answers = zip(super().sample(requests), shown, strict=True)
         return [replace(one, prompt_ids=prompt, action_ids=(len(prompt),), logprobs=(-1.0,)) for one, prompt in answers]
 
 
 def test_a_right_second_answer_is_learned_after_the_first_prompt_only_where_the_view_supports_it(made: Parts):
     writer = reader_agent(made, Wanting(lambda step, op: isinstance(op, Write)))
-    agent = replace(writer, policy=Reader(made.agent.family))
+    agent = replace(writer, policy=Reader(made.agent.task_source))
     played = group(agent, 3, tries=1)
     supported = [
         step
         for step in played.episodes[0].steps
         if step.verdict is not None
-        and made.agent.family.read(played.task, step.observation.id, frozenset(x.observation_id for x in step.view))
+        and made.agent.task_source.read(
+            played.task, step.observation.id, frozenset(x.observation_id for x in step.view)
+        )
         == step.verdict.expected
     ]
     found, tokens = second_attempts([played], agent, [])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy import TASK, Taker, ToyFamily, toy_agent
+from toy import TASK, Taker, ToyTasks, toy_agent
 
 from memory_stores.types import Forget, Keep, Overwrite, Write
 from memrl.contracts.protocols import Agent
@@ -16,7 +16,7 @@ from memrl.contracts.types import Episode, Group, Task
 from memrl.reflectors.edits import edits_for
 from memrl.reflectors.evidence import Evidence
 from memrl.reflectors.tracker import Tracker
-from memrl.rollouts.play import Seat, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_all, play_episode
 
 LANTERN, RAIN = "the lantern is here", "rain again all day"
 QUESTION = "where is the lantern?"
@@ -26,7 +26,7 @@ NIGHT = (RAIN, "snow fell all night", LANTERN, QUESTION)
 
 
 @dataclass
-class Family(ToyFamily):
+class Family(ToyTasks):
     """Every question rests on the observations ``wanted``."""
 
     wanted: tuple[str, ...] = ("o0",)
@@ -37,8 +37,8 @@ class Family(ToyFamily):
 
 def played(story: Sequence[str], controller: Any, budget: int = 16) -> tuple[Episode, Agent]:
     agent = toy_agent(Family(story), controller, budget=budget, max_ops=1)
-    seat = Seat(agent=agent, task=TASK, memory=agent.new_memory(), rng=np.random.default_rng(0))
-    return play_all([play_episode(seat)], agent, 1)[0], agent
+    context = EpisodeContext(agent=agent, task=TASK, memory=agent.new_memory(), rng=np.random.default_rng(0))
+    return play_all([play_episode(context)], agent, 1)[0], agent
 
 
 def resting_on(*wanted: str) -> Any:
@@ -52,7 +52,7 @@ def plain(offers: Any, index: int) -> bool:
 @pytest.mark.parametrize("feedback", ["none", "binary", "diff"])
 def test_a_fact_that_was_never_written_is_to_be_written(feedback: Any):
     episode, agent = played([LANTERN, RAIN, QUESTION], Taker())
-    [edit] = edits_for(Evidence(episode, agent.family, feedback), 4, plain)
+    [edit] = edits_for(Evidence(episode, agent.task_source, feedback), 4, plain)
     assert edit.step == 0
     assert edit.decision.offers.ops[edit.better] == Write(LANTERN)
 
@@ -60,22 +60,22 @@ def test_a_fact_that_was_never_written_is_to_be_written(feedback: Any):
 def test_a_fact_that_was_overwritten_is_to_be_left():
     episode, agent = played([LANTERN, RAIN, QUESTION], Taker(Write, Overwrite), budget=4)
     assert episode.success == 0.0
-    edits = edits_for(Evidence(episode, agent.family, "diff"), 4, plain)
+    edits = edits_for(Evidence(episode, agent.task_source, "diff"), 4, plain)
     assert [(e.step, e.decision.offers.ops[e.better]) for e in edits] == [(1, Keep())]
 
 
 def test_the_diff_is_about_wrong_answers_and_what_was_not_in_view_alone():
     episode, agent = played([LANTERN, RAIN, QUESTION], Taker(Write))
     assert episode.success == 1.0
-    assert Evidence(episode, agent.family, "diff").missing == []
+    assert Evidence(episode, agent.task_source, "diff").missing == []
 
 
 def test_without_feedback_a_right_answer_is_suspect_too():
     episode, agent = played([LANTERN, "the lantern is gone", QUESTION], Taker(Write), budget=4)
     # Only the first sentence fits; by its words the question is about the second.
     assert episode.success == 1.0
-    assert [m.source for m in Evidence(episode, agent.family, "none").missing] == [1]
-    assert Evidence(episode, agent.family, "binary").missing == []
+    assert [m.source for m in Evidence(episode, agent.task_source, "none").missing] == [1]
+    assert Evidence(episode, agent.task_source, "binary").missing == []
 
 
 def test_of_entries_that_could_go_the_one_wanted_last_goes():
@@ -89,10 +89,10 @@ def test_of_entries_that_could_go_the_one_wanted_last_goes():
 
 def test_of_equals_what_is_plainly_of_no_use_goes_first():
     episode, _ = played(NIGHT, Taker(Write), budget=8)
-    family = resting_on("o2")
+    task_source = resting_on("o2")
     snow = episode.steps[1].decisions[0].created  # pyright: ignore[reportAttributeAccessIssue]
     of_no_use = lambda offers, i: getattr(offers.ops[i], "id", "") in snow  # noqa: E731
-    edits = edits_for(Evidence(episode, family, "diff"), 1, of_no_use)
+    edits = edits_for(Evidence(episode, task_source, "diff"), 1, of_no_use)
     assert edits[0].decision.offers.ops[edits[0].better] == Overwrite(snow[0], LANTERN)
 
 
@@ -107,10 +107,10 @@ def test_a_fact_that_came_in_keeps_its_place_where_another_entry_can_go():
     """The snow is never asked for, yet it is no reason to throw the lantern out: the rain goes instead."""
     story = (RAIN, LANTERN, "snow fell all night", QUESTION)
     episode, _ = played(story, Forgetful(), budget=8)
-    family = Family(story, wanted=("o1",))
+    task_source = Family(story, wanted=("o1",))
     rain, lantern = (episode.steps[t].decisions[0].created[0] for t in (0, 1))  # pyright: ignore
     assert episode.steps[2].decisions[0].action == Overwrite(lantern, story[2])
-    evidence: Any = Evidence(episode, family, "diff")  # pyright: ignore
+    evidence: Any = Evidence(episode, task_source, "diff")  # pyright: ignore
     facts = edits_for(evidence, 2, lambda offers, i: False)
     idle = edits_for(evidence, 2, lambda offers, i: True)
     assert [e.decision.offers.ops[e.better] for e in facts] == [Overwrite(rain, story[2]), Keep()]

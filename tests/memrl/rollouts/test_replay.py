@@ -8,21 +8,33 @@ from typing import Any
 import numpy as np
 import pytest
 from scripted_writer import CHATTER, LANTERN, Script, writer
-from toy import TASK, Echo, ToyEnv, ToyFamily, count_words, toy_agent
+from toy import TASK, Echo, ToyEnv, ToyTasks, count_words, toy_agent
 
 from memory_stores.graph_store import GraphStore
 from memory_stores.memory import AgentMemory
 from memory_stores.token_store import TokenStore
 from memory_stores.types import Forget, Keep, Link, MemoryOp, Overwrite, Relink, Retrieve, Write
 from memrl.contracts.protocols import Agent, OpChoice, Outcome
-from memrl.contracts.types import Action, End, Episode, Kind, Observation, Offers, OpDecision, Say, Step, Task, Verdict
-from memrl.rollouts.play import Seat, carry_out, play_all, play_episode, see
+from memrl.contracts.types import (
+    Action,
+    End,
+    Episode,
+    Kind,
+    Observation,
+    OfferSet,
+    OpDecision,
+    Say,
+    Step,
+    Task,
+    Verdict,
+)
+from memrl.rollouts.play import EpisodeContext, carry_out, play_all, play_episode, see
 from memrl.rollouts.replay import Change, Site, replay, tape
 
 
 def played(agent: Agent) -> Episode:
-    seat = Seat(agent=agent, task=TASK, memory=agent.new_memory(), rng=np.random.default_rng(0))
-    [episode] = play_all([play_episode(seat)], agent, 1)
+    context = EpisodeContext(agent=agent, task=TASK, memory=agent.new_memory(), rng=np.random.default_rng(0))
+    [episode] = play_all([play_episode(context)], agent, 1)
     assert episode.end is End.DONE
     return episode
 
@@ -55,7 +67,7 @@ def test_an_op_undone_before_anybody_looked_changes_nothing():
     def wanted(step: int, op: MemoryOp) -> bool:
         return isinstance(op, Write | Overwrite)
 
-    agent = toy_agent(ToyFamily((CHATTER, "snow again all day", LANTERN, "where is it?")), Script(wanted), budget=4)
+    agent = toy_agent(ToyTasks((CHATTER, "snow again all day", LANTERN, "where is it?")), Script(wanted), budget=4)
     episode = played(replace(agent, max_ops=1))
     assert [type(step.decisions[0].action) for step in episode.steps[:3]] == [Write, Overwrite, Overwrite]
     policy, replays = taken_back(agent, episode, 0, 1)
@@ -87,7 +99,7 @@ def test_entries_made_later_are_found_under_their_new_ids():
     def wanted(step: int, op: MemoryOp) -> bool:
         return op == Forget("t2") if step == 2 else isinstance(op, Write)
 
-    agent = toy_agent(ToyFamily((LANTERN, CHATTER, "forget it", "where is it?")), Script(wanted), max_ops=1)
+    agent = toy_agent(ToyTasks((LANTERN, CHATTER, "forget it", "where is it?")), Script(wanted), max_ops=1)
     policy, replays = taken_back(agent, played(agent), 0)
     # Without the first write the chatter is t1; it must go all the same.
     assert [r.view for r in policy.requests if not r.view] == [()]
@@ -102,11 +114,11 @@ def test_an_environment_that_answers_back_is_worth_nothing_and_counted():
                 return outcome._replace(next=replace(outcome.next, text="you are wrong"))
             return outcome
 
-    class MoodyFamily(ToyFamily):
+    class MoodyFamily(ToyTasks):
         def make(self, task: Task) -> ToyEnv:
             return Moody(task, self.story)
 
-    agent = replace(writer(), family=MoodyFamily((LANTERN, "where is it?", "fine")))  # pyright: ignore[reportArgumentType]
+    agent = replace(writer(), task_source=MoodyFamily((LANTERN, "where is it?", "fine")))  # pyright: ignore[reportArgumentType]
     _, replays = taken_back(agent, played(agent), 0)
     assert replays.each[0].rewards is None and replays.diverged == 1
     assert replays.each[0].reference.tolist() == [0, 1, 0]
@@ -116,35 +128,35 @@ def test_an_episode_that_began_with_another_memory_is_refused():
     agent = writer(LANTERN, "where is it?")
     full = agent.new_memory()
     full.apply(Write("an older fact"))
-    seat = Seat(agent=agent, task=TASK, memory=full, rng=np.random.default_rng(0))
-    [episode] = play_all([play_episode(seat)], agent, 1)
+    context = EpisodeContext(agent=agent, task=TASK, memory=full, rng=np.random.default_rng(0))
+    [episode] = play_all([play_episode(context)], agent, 1)
     with pytest.raises(ValueError, match=r"episode.steps\[0\].*new_memory"):
         tape(episode, agent)
 
 
 def recorded(agent: Agent, *told: MemoryOp, read: MemoryOp) -> Episode:
     """An episode of one op a step, and a question at its end."""
-    seat = Seat(agent=agent, task=TASK, memory=agent.new_memory(), rng=np.random.default_rng(0))
+    context = EpisodeContext(agent=agent, task=TASK, memory=agent.new_memory(), rng=np.random.default_rng(0))
     steps: list[Step] = []
     for t, op in enumerate((*told, read)):
         kind = Kind.ASK if op is read else Kind.TELL
         observation = Observation(id=f"o{t}", step=t, text=f"text {t}" + "?" * (op is read), kind=kind)
-        offers = Offers(ops=(Keep(), op), rows=np.zeros((2, 3), dtype=np.int64), numbers=np.zeros((2, 1), np.float32))
+        offers = OfferSet(ops=(Keep(), op), rows=np.zeros((2, 3), dtype=np.int64), numbers=np.zeros((2, 1), np.float32))
         decisions: list[Any] = []
-        hits = carry_out(seat, observation, offers, OpChoice(1, 0.0), decisions)
+        hits = carry_out(context, observation, offers, OpChoice(1, 0.0), decisions)
         view = ()
         if op is read:
-            view = see(seat.memory, hits, agent)
-            decisions += Echo().act([_request(observation, view)])
+            view = see(context.memory, hits, agent)
+            decisions += Echo().sample([_request(observation, view)])
         verdict = Verdict(score=0.0, expected="yes", category="toy") if op is read else None
         steps.append(Step(observation=observation, decisions=tuple(decisions), view=view, verdict=verdict))
     return Episode(task=TASK, steps=tuple(steps), end=End.DONE)
 
 
 def _request(observation: Observation, view: Any) -> Any:
-    from memrl.contracts.protocols import PolicyRequest
+    from memrl.contracts.protocols import SampleRequest
 
-    return PolicyRequest(task=TASK, observation=observation, view=view, memory_hash="", seed=0)
+    return SampleRequest(task=TASK, observation=observation, view=view, memory_hash="", seed=0)
 
 
 def graph_agent() -> Agent:

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-from memrl.contracts.config import WatchConfig
+from memrl.contracts.config import MonitorConfig
 from memrl.contracts.errors import ConfigError
 from memrl.recipes import recipe
 from memrl.training.build import build
-from memrl.training.collapse_monitor import Watch, anchor_scores, anchor_tasks, has_fallen
+from memrl.training.collapse_monitor import CollapseMonitor, anchor_scores, anchor_tasks, has_fallen
 
 SMALL = recipe(
     "smoke", rollout={"tasks": 0, "practice_tasks": 2}, policy={"trained": False}, warm_start={"steps": 0},
-    watch={"every": 1, "anchors": 4},
+    monitor={"every": 1, "anchors": 4},
 )  # fmt: skip
 
 
@@ -38,10 +38,10 @@ class Lines(list):
         self.append(text)
 
 
-def scripted(*looks: list[float], every: int = 1, **knobs: Any) -> Watch:
-    """A watch whose anchors score as written, one list a look."""
+def scripted(*looks: list[float], every: int = 1, **knobs: Any) -> CollapseMonitor:
+    """A monitor whose anchors score as written, one list a look."""
     remaining = list(looks)
-    return Watch(WatchConfig(every=every, **knobs), lambda: remaining.pop(0))
+    return CollapseMonitor(MonitorConfig(every=every, **knobs), lambda: remaining.pop(0))
 
 
 def test_has_fallen_counts_standard_errors_of_the_difference():
@@ -52,12 +52,12 @@ def test_has_fallen_counts_standard_errors_of_the_difference():
 
 
 def test_a_fall_takes_the_weights_back_and_nothing_else():
-    watch, lines = scripted([0.5, 0.5], [0.9, 0.9], [0.1, 0.2], [0.8, 1.0]), Lines()
+    monitor, lines = scripted([0.5, 0.5], [0.9, 0.9], [0.1, 0.2], [0.8, 1.0]), Lines()
     controller, texts = Weights(), Weights()
     parts = {"controller": controller, "texts": texts}
     found = []
     for step in range(1, 5):
-        found.append(watch.look(step, {}, parts, lines.say))
+        found.append(monitor.look(step, {}, parts, lines.say))
         # In place, as an optimizer does.
         for part in parts.values():
             part.weight += 1.0
@@ -71,35 +71,35 @@ def test_a_fall_takes_the_weights_back_and_nothing_else():
 
 
 def test_the_snapshot_survives_what_is_learned_after_a_return():
-    watch = scripted([0.9, 0.9], [0.1, 0.1], [0.2, 0.2])
+    monitor = scripted([0.9, 0.9], [0.1, 0.1], [0.2, 0.2])
     controller = Weights(7.0)
     for step in range(1, 4):
-        watch.look(step, {}, {"controller": controller}, print)
+        monitor.look(step, {}, {"controller": controller}, print)
         assert controller.weight.item() == 7.0
         controller.weight += 1.0
 
 
 def test_looks_come_every_so_many_steps():
-    watch = scripted([0.5, 0.5], every=3)
-    looks = [watch.look(step, {}, {}, print) for step in (1, 2, 3)]
+    monitor = scripted([0.5, 0.5], every=3)
+    looks = [monitor.look(step, {}, {}, print) for step in (1, 2, 3)]
     assert ["anchor_success" in look for look in looks] == [False, False, True]
 
 
 def test_alarms_are_told_once_and_logged_at_every_step():
-    watch, lines = Watch(WatchConfig(), SMALL.rollout, None), Lines()  # pyright: ignore[reportArgumentType]
+    monitor, lines = CollapseMonitor(MonitorConfig(), SMALL.rollout, None), Lines()  # pyright: ignore[reportArgumentType]
     calm = {"proposer/entropy": 0.5, "entropy": 0.4, "op_decisions": 9.0, "variety": 40.0, "reject/trackers": 0.0}
     loud = {"proposer/entropy": 0.1, "entropy": 0.001, "op_decisions": 9.0, "variety": 19.0, "reject/trackers": 1.0}
     names = {"alarm/proposer_entropy", "alarm/op_entropy", "alarm/variety", "alarm/verifiers"}
-    assert watch.look(1, calm, {}, lines.say) == dict.fromkeys(names, 0.0) and not lines
+    assert monitor.look(1, calm, {}, lines.say) == dict.fromkeys(names, 0.0) and not lines
     for step in (2, 3):
-        assert watch.look(step, loud, {}, lines.say) == dict.fromkeys(names, 1.0)
+        assert monitor.look(step, loud, {}, lines.say) == dict.fromkeys(names, 1.0)
     assert len(lines) == 4 and all(line.startswith("step 2: ") for line in lines)
 
 
 def test_what_cannot_be_judged_rings_no_alarm():
-    watch = scripted(every=0)
-    assert watch.look(1, {"success": 0.5, "op_decisions": 0.0}, {}, print) == {}
-    assert watch.look(2, {"success": 0.5, "op_decisions": 9.0}, {}, print) == {}, "a controller that nobody trains"
+    monitor = scripted(every=0)
+    assert monitor.look(1, {"success": 0.5, "op_decisions": 0.0}, {}, print) == {}
+    assert monitor.look(2, {"success": 0.5, "op_decisions": 9.0}, {}, print) == {}, "a controller that nobody trains"
     off = scripted(every=0, alarms=False)
     assert off.look(1, {"proposer/entropy": 0.0}, {}, print) == {}
 
@@ -114,14 +114,14 @@ def test_anchors_are_held_out_always_the_same_and_nearly_free():
 
 def test_a_real_learner_goes_back_to_the_bit():
     agent, _, _, learner, *_ = build(SMALL)
-    watch = scripted([0.5, 0.5], [0.2, 0.2])
+    monitor = scripted([0.5, 0.5], [0.2, 0.2])
     parts: dict[str, Any] = {"policy": agent.policy, "controller": agent.controller, "learner": learner}
-    watch.look(1, {}, parts, print)
+    monitor.look(1, {}, parts, print)
     before = {name: value.clone() for name, value in agent.controller.state_dict()["net"].items()}
     with torch.no_grad():
         for weight in agent.controller.parameters():  # pyright: ignore[reportAttributeAccessIssue]
             weight += 1.0
-    assert watch.look(2, {}, parts, print)["rolled_back"] == 1.0
+    assert monitor.look(2, {}, parts, print)["rolled_back"] == 1.0
     after = agent.controller.state_dict()["net"]
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
@@ -140,5 +140,5 @@ def test_its_state_goes_through_a_checkpoint():
 
 @pytest.mark.parametrize(("knob", "value"), [("anchors", 1), ("every", -1)])
 def test_a_watch_that_cannot_be_is_refused_in_one_line(knob: str, value: int):
-    with pytest.raises(ConfigError, match=f"watch.{knob} = "):
-        recipe("smoke", watch={knob: value})
+    with pytest.raises(ConfigError, match=f"monitor.{knob} = "):
+        recipe("smoke", monitor={knob: value})

@@ -12,8 +12,8 @@ from memory_stores.types import Keep, Write
 from memrl.advantages.credit import give_credit
 from memrl.contracts.config import ControllerConfig, CreditConfig, LearnerConfig, PolicyConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import PolicyRequest
-from memrl.contracts.types import Group, Kind, Observation, Offers, OpDecision, Task, TextTable
+from memrl.contracts.protocols import SampleRequest
+from memrl.contracts.types import Group, Kind, Observation, OfferSet, OpDecision, Task, TextTable
 from memrl.controllers.offers import NUM_NUMBERS
 from memrl.controllers.scorer import Scorer
 from memrl.policies.hf import HFPolicy
@@ -29,11 +29,11 @@ def scorer() -> Scorer:
     return Scorer(table, ControllerConfig(width=4, hidden=8), seed=0)
 
 
-def offers(row: int) -> Offers:
+def offers(row: int) -> OfferSet:
     numbers = np.zeros((2, NUM_NUMBERS), dtype=np.float32)
     numbers[0, 0] = numbers[1, 1] = 1.0
     rows = np.array([[row, -1, -1], [row, row, -1]], dtype=np.int64)
-    return Offers(ops=(Keep(), Write("x")), rows=rows, numbers=numbers)
+    return OfferSet(ops=(Keep(), Write("x")), rows=rows, numbers=numbers)
 
 
 def op(row: int, choice: int) -> OpDecision:
@@ -151,13 +151,13 @@ def test_a_gradient_that_is_not_finite_raises_and_changes_no_weight():
 
 def asked(policy: HFPolicy) -> list[TokenRow]:
     requests = [
-        PolicyRequest(task=TASK, observation=Observation(id=f"q{i}", step=i, text=f"Where is {i}?", kind=Kind.ASK),
+        SampleRequest(task=TASK, observation=Observation(id=f"q{i}", step=i, text=f"Where is {i}?", kind=Kind.ASK),
                       view=(), memory_hash="", seed=i)
         for i in range(4)
     ]  # fmt: skip
     return [
         TokenRow(prompt_ids=d.prompt_ids, action_ids=d.action_ids, logprobs=d.logprobs, advantage=0.1)
-        for d in policy.act(requests)
+        for d in policy.sample(requests)
     ]
 
 

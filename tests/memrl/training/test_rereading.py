@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy import Echo, Taker, ToyFamily, toy_agent
+from toy import Echo, Taker, ToyTasks, toy_agent
 
 from memory_stores.types import Write
 from memrl.contracts.config import LearnerConfig, TrainConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import PolicyRequest
+from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.types import Group, Task
 from memrl.recipes import recipe
-from memrl.rollouts.play import Seat, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_all, play_episode
 from memrl.train import train
 from memrl.training.batch import make_batch
 from memrl.training.learner import Learner
@@ -38,13 +38,13 @@ class Reader:
         self.batches: list[int] = []
         self.asked: list[int] = []
 
-    def act(self, requests: Sequence[PolicyRequest]) -> list[Any]:
-        return Echo().act(requests)
+    def sample(self, requests: Sequence[SampleRequest]) -> list[Any]:
+        return Echo().sample(requests)
 
-    def answer_rows(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[Any]:
+    def answer_rows(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[Any]:
         return [((0,) * int(r.task.seed + 1), (int(r.task.seed),)) for r in requests]
 
-    def answer_logprobs(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[float]:
+    def answer_logprobs(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[float]:
         self.asked = [int(r.task.seed) for r in requests]
         return [float(self.logprobs_K[k].detach()) for k in self.asked]
 
@@ -71,12 +71,13 @@ class Trained:
 
 
 def practised(story: Sequence[str] = STORY, tries: int = 2, seed: int = 0, wanted: type = Write) -> Group:
-    agent = toy_agent(ToyFamily(story), Taker(wanted))
+    agent = toy_agent(ToyTasks(story), Taker(wanted))
     task = Task(env="toy", theta=None, seed=seed)
-    seats = [
-        Seat(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(i)) for i in range(tries)
+    contexts = [
+        EpisodeContext(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(i))
+        for i in range(tries)
     ]
-    return Group(task=task, episodes=tuple(play_all((play_episode(seat) for seat in seats), agent, tries)))
+    return Group(task=task, episodes=tuple(play_all((play_episode(context) for context in contexts), agent, tries)))
 
 
 def config(**learner: Any) -> TrainConfig:
@@ -141,7 +142,7 @@ def test_with_fewer_rows_than_optimiser_steps_the_last_ones_read_nothing():
 def test_the_least_likely_of_those_drawn_are_learned():
     reader = Reader(*(-float((7 * k) % 10) for k in range(10)))
     groups = [practised([f"Ana took lantern {k}.", "Is it the lantern?"], seed=k) for k in range(10)]
-    agent = toy_agent(ToyFamily(STORY), Taker(), reader)
+    agent = toy_agent(ToyTasks(STORY), Taker(), reader)
     [part] = reread(groups, agent, config(rereads=2), [0, 1])
     assert isinstance(part, AnswerLikelihood)
     assert len(reader.asked) == 2 * DRAWN
@@ -152,7 +153,7 @@ def test_the_least_likely_of_those_drawn_are_learned():
 
 
 def test_nothing_is_reread_without_questions_or_by_a_frozen_policy():
-    agent = toy_agent(ToyFamily(STORY), Taker(), Reader(0.0))
+    agent = toy_agent(ToyTasks(STORY), Taker(), Reader(0.0))
     assert reread([], agent, config(rereads=2), [0]) == []
     assert reread([practised()], agent, config(), [0]) == []
     frozen = recipe("smoke", policy={"trained": False}, learner={"rereads": 2})
@@ -161,7 +162,7 @@ def test_nothing_is_reread_without_questions_or_by_a_frozen_policy():
 
 def test_a_policy_that_cannot_learn_a_given_answer_is_one_clear_line():
     with pytest.raises(ConfigError, match=r"learner.rereads = 2: Echo cannot learn a given answer .*set it to 0"):
-        reread([practised()], toy_agent(ToyFamily(STORY), Taker()), config(rereads=2), [0])
+        reread([practised()], toy_agent(ToyTasks(STORY), Taker()), config(rereads=2), [0])
 
 
 def test_a_run_tells_what_it_reread(tmp_path):

@@ -27,8 +27,8 @@ PROGRAM_EDITS = 0.25
 """Share of the edits that change the events of a program instead of its theta."""
 
 
-class MemWorldWorkshop:
-    """The contract ``protocols.Workshop`` for MemWorld.
+class MemWorldGenerator:
+    """The contract ``protocols.TaskGenerator`` for MemWorld.
 
     Args:
         theta: where fresh candidates start from.

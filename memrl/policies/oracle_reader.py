@@ -1,4 +1,4 @@
-"""Reads without error, by the family's own trackers: practice episodes use it in the policy's seat.
+"""Reads without error, by the task source's own trackers: practice episodes use it in the policy's context.
 
 It costs no LM token, so the controller can practise by the thousand. Its success says whether a view *suffices*;
 it is never reported as the policy's.
@@ -11,7 +11,7 @@ from math import log, log1p
 from typing import Any
 
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import EnvFamily, PolicyRequest
+from memrl.contracts.protocols import SampleRequest, TaskSource
 from memrl.contracts.types import TokenDecision
 from memrl.policies.scripted import silent_decision
 
@@ -19,7 +19,7 @@ EPS = 1e-3
 """Probability that it leaves to all other answers together, so that every answer has a log-probability."""
 
 
-class ExactReader:
+class OracleReader:
     """Answers what the observations behind the view support.
 
     Raises:
@@ -28,18 +28,18 @@ class ExactReader:
 
     version = 0
 
-    def __init__(self, families: Mapping[str, EnvFamily]) -> None:
-        self._families = dict(families)
+    def __init__(self, task_sources: Mapping[str, TaskSource]) -> None:
+        self._families = dict(task_sources)
 
-    def act(self, requests: Sequence[PolicyRequest]) -> list[TokenDecision]:
+    def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         return [silent_decision(self._read(request), request) for request in requests]
 
-    def answer_logprobs(self, requests: Sequence[PolicyRequest], answers: Sequence[str]) -> list[float]:
+    def answer_logprobs(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[float]:
         """log(1 - EPS) of the answer that the view supports, log(EPS) of any other: a reader all but sure of itself."""
         sure, doubt = log1p(-EPS), log(EPS)
         return [sure if self._read(r) == answer else doubt for r, answer in zip(requests, answers, strict=True)]
 
-    def _read(self, request: PolicyRequest) -> str:
+    def _read(self, request: SampleRequest) -> str:
         seen = frozenset(line.observation_id for line in request.view)
         answer = self._families[request.task.env].read(request.task, request.observation.id, seen)
         if answer is None:
