@@ -14,8 +14,9 @@ import numpy as np
 
 from memory_stores.bm25_store import Bm25Store
 from memory_stores.memory import AgentMemory
+from memrl.contracts.checks import whole
 from memrl.contracts.config import EnvConfig, TrainConfig
-from memrl.contracts.errors import ConfigError
+from memrl.contracts.overrides import EVAL_KNOBS, with_settings
 from memrl.contracts.protocols import Agent, Bounds
 from memrl.contracts.registry import find
 from memrl.contracts.types import End, Episode, Task
@@ -85,6 +86,7 @@ def evaluate(
     rows: Sequence[str] | None = None,
     memory_tokens: int | None = None,
     data: str | None = None,
+    settings: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> EvalReport:
     """Play held-out tasks with a run's trained policy and each controller in turn.
@@ -99,12 +101,14 @@ def evaluate(
             "untrained" the same before any training. Another learned controller is played as it is made.
         memory_tokens: token budget and read budget in place of the run's.
         data: ``env.options.data``, for environments that read some.
+        settings: knobs in place of the run's, as ``"memory.read_budget=96"``; those of ``EVAL_KNOBS``.
 
     Raises:
         InputError: a name, a number or a folder cannot be used.
     """
+    whole("seed", seed)
     config, checkpoint = load_run(Path(run))
-    config = for_evaluation(config, env, horizon, memory_tokens, data)
+    config = for_evaluation(with_settings(config, settings, EVAL_KNOBS), env, horizon, memory_tokens, data)
     agent = build_agent(config)
     agent.policy.load_state_dict(checkpoint["policy"])
     return evaluate_agent(
@@ -121,8 +125,8 @@ def for_evaluation(
 ) -> TrainConfig:
     """A run's config with what an evaluation plays otherwise; None leaves a knob. Raises ConfigError."""
     env_config = config.env if env in (None, config.env.name) else EnvConfig(name=str(env))
-    if horizon is not None and horizon < 1:
-        raise ConfigError("horizon", horizon, "it must be at least 1 step")
+    if horizon is not None:
+        whole("horizon", horizon, 1)
     if data is not None:
         env_config = dataclasses.replace(env_config, options={**env_config.options, "data": data})
     if horizon is not None:
@@ -178,8 +182,7 @@ def held_out_tasks(agent: Agent, config: TrainConfig, seed: int, episodes: int |
     cells = agent.task_source.cells()
     target = list(cells)[-1]
     count = episodes if episodes is not None else min(config.evaluation.episodes, agent.task_source.num_tasks or 10**9)
-    if count < 1:
-        raise ConfigError("episodes", count, "it must be at least 1")
+    whole("episodes", count, 1)
     return [agent.task_source.held_out(seed * EVAL_SEED + i, cells[target]) for i in range(count)]
 
 

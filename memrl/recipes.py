@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from memrl.contracts.config import (
@@ -20,7 +20,7 @@ from memrl.contracts.config import (
     TrainConfig,
     WarmStartConfig,
 )
-from memrl.contracts.config_io import changed
+from memrl.contracts.config_io import changed, config_from_dict
 from memrl.contracts.errors import ConfigError
 from memrl.envs.memworld.presets import path_world
 
@@ -152,6 +152,22 @@ def recipe(name: str = "quickstart", **changes: Any) -> TrainConfig:
     Raises:
         ConfigError: there is no such recipe or knob, or no run can have the value.
     """
-    if name not in RECIPES:
+    if not isinstance(name, str) or name not in RECIPES:
         raise ConfigError("recipe", name, f"it is none of {', '.join(RECIPES)}")
     return changed(RECIPES[name](), changes)
+
+
+def configured(data: Mapping[str, Any], base: str | None = None) -> TrainConfig:
+    """The config that a file holds, on top of a recipe: ``base``, else the one that ``recipe`` in it names.
+
+    A file that holds every knob needs no recipe: its ``recipe`` may be any name.
+
+    Raises:
+        ConfigError: there is no such recipe or knob, or no run can have the value.
+    """
+    knobs = {name: value for name, value in data.items() if name != "recipe"}
+    named = data.get("recipe", "quickstart")
+    whole = knobs.keys() >= {knob.name for knob in fields(TrainConfig)} - {"recipe"}
+    if base is None and whole and named not in list(RECIPES):
+        return config_from_dict(data)
+    return recipe(base or named, **{str(name): value for name, value in knobs.items()})

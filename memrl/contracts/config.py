@@ -9,20 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from memrl.contracts.checks import check, section_name
 from memrl.contracts.errors import ConfigError
 
 
 def _at_least(section: object, minimum: float, *names: str) -> None:
     for name in names:
         if getattr(section, name) < minimum:
-            knob = f"{type(section).__name__.removesuffix('Config').lower()}.{name}"
+            knob = f"{section_name(type(section))}{name}"
             raise ConfigError(knob, getattr(section, name), f"it must be at least {minimum:g}")
-
-
-def _one_of(section: object, name: str, choices: tuple[str, ...]) -> None:
-    if getattr(section, name) not in choices:
-        knob = f"{type(section).__name__.removesuffix('Config').lower()}.{name}"
-        raise ConfigError(knob, getattr(section, name), f"it is none of {', '.join(choices)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +28,9 @@ class EnvConfig:
     """The environment's own knobs that differ from its defaults, such as ``{"horizon": 480}``."""
     train_seeds: int = 0
     """Draw training tasks from this many seeds a cell; 0 for a fresh seed every time."""
+
+    def __post_init__(self) -> None:
+        check(self, train_seeds="[0, inf)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +54,7 @@ class MemoryConfig:
     linker_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 0, "token_budget", "graph_budget", "archive_budget")
         _at_least(self, 1, "read_budget")
         if self.total < 1:
@@ -87,6 +86,7 @@ class PolicyConfig:
     prompt: Literal["plain", "chat"] = "plain"
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 1, "lora_rank", "max_new_tokens", "batch_tokens")
         if self.temperature <= 0:
             raise ConfigError("policy.temperature", self.temperature, "it must be above 0; evaluation is greedy anyway")
@@ -105,6 +105,7 @@ class WarmStartConfig:
     policy (the model by its name), seed and libraries: runs that differ in later knobs then share one warm start."""
 
     def __post_init__(self) -> None:
+        check(self, learning_rate="[0, inf)")
         _at_least(self, 0, "steps")
         _at_least(self, 1, "batch_size")
 
@@ -121,6 +122,7 @@ class ControllerConfig:
     """Ops a step; the closing Keep and what only makes room are not counted."""
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 1, "max_ops")
 
 
@@ -142,6 +144,7 @@ class RolloutConfig:
     """Wall time after which a call of the environment counts as failed; 0 for no limit."""
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 0, "tasks", "practice_tasks", "env_seconds")
         _at_least(self, 1, "concurrency", "step_limit")
         if self.group_size < 2:
@@ -164,6 +167,7 @@ class CreditConfig:
     """Per environment step, for rewards that come after a decision."""
 
     def __post_init__(self) -> None:
+        check(self)
         if not 0 < self.discount <= 1:
             raise ConfigError("credit.discount", self.discount, "it must lie in (0, 1]")
 
@@ -199,6 +203,7 @@ class LearnerConfig:
     What a constant rate has learned keeps trembling."""
 
     def __post_init__(self) -> None:
+        check(self, clip_low="[0, 1)", clip_high="[0, inf)", max_grad_norm="(0, inf)")
         if not 0 <= self.decay_from <= 1:
             raise ConfigError("learner.decay_from", self.decay_from, "it must lie in [0, 1]")
         _at_least(self, 1, "epochs", "minibatches", "batch_tokens")
@@ -217,6 +222,9 @@ class CurriculumConfig:
     proposer: str = "none"
     """Who writes tasks from nothing, a part of kind "proposer": "axes" is a small network, "lm" the policy itself."""
     proposer_options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +246,7 @@ class MonitorConfig:
     """Alarm where the recent tasks have less than this share of as many signatures as they once had."""
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 0, "every", "standard_errors", "proposer_entropy", "op_entropy", "variety")
         _at_least(self, 2, "anchors")
 
@@ -280,10 +289,10 @@ class ReflectionConfig:
     """Of the tokens that a language model reflected in."""
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 0, "threshold", "reach", "siblings", "trials", "bonus")
         _at_least(self, 0, "weight", "beta", "policy_weight", "reflector_weight")
         _at_least(self, 1, "wins", "rules")
-        _one_of(self, "mode", ("off", "in_context", "distil", "dpo", "distil_memory"))
         if not 0 < self.share <= 0.5:
             raise ConfigError("reflection.share", self.share, "it must lie in (0, 0.5]")
         if not 0 <= self.decay < 1:
@@ -299,7 +308,10 @@ class EvalConfig:
     """Parts of kind "controller" to compare; "own" is the run's, "untrained" the same before any training."""
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 1, "episodes")
+        if not self.rows:
+            raise ConfigError("evaluation.rows", self.rows, "name at least one controller")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,6 +336,7 @@ class TrainConfig:
     evaluation: EvalConfig = EvalConfig()
 
     def __post_init__(self) -> None:
+        check(self, seed="[0, 9223372036854775807]")
         if self.steps < 1:
             raise ConfigError("steps", self.steps, "it must be at least 1")
         if self.checkpoint_every < 1:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from memrl.contracts.checks import nearest
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError
 
@@ -38,7 +39,8 @@ def changed(section: _Section, changes: Mapping[str, Any], prefix: str = "") -> 
     values: dict[str, Any] = {}
     for name, value in changes.items():
         if name not in known:
-            raise ConfigError(f"{prefix}{name}", value, f"there is no such knob; choose from {', '.join(known)}")
+            way_out = f"there is no such knob; choose from {', '.join(known)}{nearest(str(name), known)}"
+            raise ConfigError(f"{prefix}{name}", value, way_out)
         values[name] = _fitted(getattr(section, name), value, f"{prefix}{name}")
     for name in list(values):
         options = "options" if name == "name" else f"{name}_options"

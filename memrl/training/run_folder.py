@@ -69,11 +69,8 @@ class Run:
 
         Raises:
             RunFolderError: ``config.out`` is taken; ``resume`` holds no run, one of another version or another config.
-            ConfigError: a seed below 0.
             StorageError: the folder cannot be made or written.
         """
-        if config.seed < 0:
-            raise ConfigError("seed", config.seed, "it must be at least 0")
         if resume is not None:
             folder = Path(resume)
             _check_same(folder, load_config(folder), config)

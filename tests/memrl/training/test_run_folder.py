@@ -255,9 +255,9 @@ def test_a_recipe_takes_changes_of_single_knobs():
     ("changes", "message"),
     [
         ({"sede": 1}, "sede = 1: there is no such knob"),
-        ({"policy": {"rank": 1}}, "policy.rank = 1: there is no such knob; choose from model,"),
+        ({"policy": {"rank": 1}}, "policy.rank = 1: there is no such knob; choose from name, options,"),
         ({"policy": 3}, "policy = 3: it is a section"),
-        ({"steps": "many"}, "wrong type"),
+        ({"steps": "many"}, "steps = .many.: it must be a whole number"),
     ],
 )
 def test_a_change_that_no_config_has_is_refused(changes: dict[str, Any], message: str):
