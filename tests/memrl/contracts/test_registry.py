@@ -38,10 +38,13 @@ class Plain:
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch):
-    """What a test registers is gone after it."""
-    monkeypatch.setattr(registry, "_PARTS", dict(registry._PARTS))
-    monkeypatch.setattr(registry, "_HOMES", {})
+def clean():
+    """What a test registers is gone after it; ours stay, as their modules do."""
+    yield
+    for kind, name in list(registry._PARTS):
+        if registry.origin(kind, name):
+            del registry._PARTS[kind, name]
+    registry._HOMES.clear()
 
 
 def package(folder: Path, points: str = "", **modules: str) -> Path:
@@ -156,6 +159,28 @@ def test_asking_for_one_of_ours_loads_no_torch():
     )
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert not {"torch", "transformers", "faiss", "sentence_transformers"}.intersection(out.split())
+
+
+def test_one_new_file_is_all_that_a_part_of_ours_takes(tmp_path: Path):
+    import memrl.curricula
+
+    text = "from memrl.contracts.registry import register\nregister('curriculum', 'lazy', lambda context: 'mine')\n"
+    (tmp_path / "idle.py").write_text(text)
+    memrl.curricula.__path__.append(str(tmp_path))
+    try:
+        assert registry.make("curriculum", "lazy", {}, "curriculum.name", None) == "mine"
+        assert "lazy" in registry.names("curriculum")
+    finally:
+        memrl.curricula.__path__.remove(str(tmp_path))
+        sys.modules.pop("memrl.curricula.idle", None)
+        registry._PARTS.pop(("curriculum", "lazy"), None)
+
+
+def test_every_part_of_ours_is_found_by_its_name_and_has_options_with_a_default_each():
+    for kind in registry.KINDS:
+        for name in registry.names(kind):
+            part = registry.find(kind, name, "x")
+            assert part.options is None or registry.make_options(part, {}, "x") == part.options()
 
 
 def test_an_attribute_of_a_module_stands_in_place_of_a_name(lodge):
