@@ -28,7 +28,7 @@ from memory_stores.files import write_json
 from memrl.algos.task_reward import INVALID
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.contexts import CurriculumContext
-from memrl.contracts.protocols import Proposal
+from memrl.contracts.generation import Proposal
 from memrl.curricula._visits import SOURCES, Drawn
 from memrl.curricula.written import TRIES, Written, WrittenOptions
 from memrl.envs.memworld.bank import Bank

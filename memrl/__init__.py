@@ -15,8 +15,8 @@ in one loop that fits on one page, on tasks that a curriculum draws and whose an
 Floors (a module imports floors below it, or its own floor as listed in tests/test_architecture.py)
 
     0  memory_stores/   items, edges, eight ops; token store, graph, archive behind one apply(). No torch, no memrl.
-    1  contracts/       types (what flows), protocols (what a part must do), config, errors; registry (parts by name, ours and
-                        anybody's), contexts (what a part is made from). No torch.
+    1  contracts/       types (what flows), protocols (what a part must do), config, errors; registry (parts by name:
+                        ours and anybody's), contexts (what a part is made from). No torch.
     2  algos/           pure functions: advantages, losses, learnability.
     3  parts            one plural folder a contract, one file a part, which registers itself in its last line; no part
                         imports another folder's part:

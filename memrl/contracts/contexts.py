@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from memory_stores.store import StoreContext as StoreContext
 from memrl.contracts.config import CurriculumConfig, PolicyConfig, TrainConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Policy, TaskGenerator, TaskProposer, TaskSource
-from memrl.contracts.types import OfferSet, Task, TextTable
+from memrl.contracts.generation import TaskGenerator, TaskProposer
+from memrl.contracts.protocols import Policy, TaskSource
+from memrl.contracts.texts import TextTable
+from memrl.contracts.types import OfferSet, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from memrl.contracts.contexts import CellDraws
-from memrl.contracts.protocols import AuxiliaryLoss, Lesson
+from memrl.contracts.generation import AuxiliaryLoss
+from memrl.contracts.learning import Lesson
 from memrl.contracts.types import Group
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from memrl.algos.learnability import softmax_with_floor, success_variance
 from memrl.contracts.checks import check
 from memrl.contracts.contexts import CellDraws, CurriculumContext
-from memrl.contracts.protocols import Lesson
+from memrl.contracts.learning import Lesson
 from memrl.contracts.registry import register
 from memrl.contracts.types import Group, Task
 from memrl.curricula._base import FromCells

@@ -9,7 +9,7 @@ import numpy as np
 
 from memrl.algos.priorities import rank_weights, staleness_weights
 from memrl.contracts.contexts import CellDraws
-from memrl.contracts.protocols import Lesson
+from memrl.contracts.learning import Lesson
 from memrl.contracts.registry import register
 from memrl.contracts.types import Group, Task
 from memrl.curricula._base import FromCells

@@ -12,7 +12,7 @@ import numpy as np
 
 from memrl.contracts.contexts import CurriculumContext
 from memrl.contracts.errors import ConfigError, DataError
-from memrl.contracts.protocols import Lesson
+from memrl.contracts.learning import Lesson
 from memrl.contracts.registry import register
 from memrl.contracts.types import Group, Task
 from memrl.curricula._base import Quiet

@@ -35,9 +35,11 @@ from typing import Any
 import numpy as np
 
 from memrl.algos.task_reward import INVALID, task_reward
+from memrl.contracts.capabilities import Bounded, Bounds, able
 from memrl.contracts.checks import check
 from memrl.contracts.contexts import CurriculumContext
-from memrl.contracts.protocols import AuxiliaryLoss, Bounds, Judged, Lesson, Proposal
+from memrl.contracts.generation import AuxiliaryLoss, Judged, Proposal
+from memrl.contracts.learning import Lesson
 from memrl.contracts.registry import register
 from memrl.contracts.types import Group, Task
 from memrl.curricula._buffer import Buffer, Entry
@@ -232,7 +234,10 @@ class Written:
 
     def _anchor(self, cell: str, seed: int) -> Drawn:
         task = self._context.draws.task(cell, seed)
-        bounds = self._context.task_source.bounds(task, self._context.budget, self._context.cost) or Bounds(1.0, 0.0)
+        bounded = able(self._context.task_source, Bounded)
+        bounds = (
+            bounded.bounds(task, self._context.budget, self._context.cost) if bounded is not None else Bounds(1.0, 0.0)
+        )
         return Drawn(task=task, source="anchor", signature=self.task_generator.signature(task), bounds=bounds)
 
     def state_dict(self) -> dict[str, Any]:

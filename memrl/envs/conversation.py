@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from memrl.contracts.errors import ConfigError
@@ -14,15 +14,17 @@ class Conversation:
     """A task source without tasks. Raises ConfigError when it is asked for one."""
 
     name = "conversation"
-    num_tasks: int | None = 0
-
-    def cells(self) -> Mapping[str, Any]:
-        return self._none()
-
-    def held_out(self, seed: int, theta: Any) -> Task:
-        return self._none()
 
     def make(self, task: Task) -> Any:
+        return self._none()
+
+    def cells(self) -> Sequence[str]:
+        return self._none()
+
+    def train(self, cell: str, seed: int) -> Task:
+        return self._none()
+
+    def held_out(self, seed: int) -> Task:
         return self._none()
 
     def _none(self) -> NoReturn:

@@ -23,7 +23,7 @@ from memrl.algos.losses import clipped_surrogate, masked_log_softmax
 from memrl.algos.role_baseline import role_advantages
 from memrl.contracts.checks import check
 from memrl.contracts.contexts import ProposerContext
-from memrl.contracts.protocols import AuxiliaryLoss, Proposal
+from memrl.contracts.generation import AuxiliaryLoss, Proposal
 from memrl.contracts.registry import register
 from memrl.proposers.space import TaskSpace
 

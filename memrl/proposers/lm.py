@@ -17,7 +17,7 @@ from memrl.algos.losses import clipped_surrogate
 from memrl.algos.role_baseline import role_advantages
 from memrl.contracts.checks import check
 from memrl.contracts.contexts import ProposerContext
-from memrl.contracts.protocols import AuxiliaryLoss, Proposal
+from memrl.contracts.generation import AuxiliaryLoss, Proposal
 from memrl.contracts.registry import register
 from memrl.contracts.types import Say, Task, TokenDecision
 from memrl.proposers.form import Form, to_json

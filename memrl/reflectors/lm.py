@@ -19,7 +19,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from memrl.contracts.contexts import ReflectorContext
-from memrl.contracts.protocols import Agent, Lesson
+from memrl.contracts.learning import Lesson
+from memrl.contracts.protocols import Agent
 from memrl.contracts.registry import register
 from memrl.contracts.types import Episode, Group, OpDecision, Say, Step, TokenDecision
 from memrl.reflectors.edits import Edit, Worthless, edits_for

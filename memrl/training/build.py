@@ -12,6 +12,7 @@ from memory_stores.linker import EntityLinker
 from memory_stores.memory import AgentMemory
 from memory_stores.token_store import TokenStore
 from memory_stores.types import CountTokens
+from memrl.contracts.capabilities import Bounded, Foreseen, WritesTasks, able, need
 from memrl.contracts.config import EnvConfig, MemoryConfig, TrainConfig
 from memrl.contracts.contexts import (
     ControllerContext,
@@ -22,18 +23,12 @@ from memrl.contracts.contexts import (
     StoreContext,
 )
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import (
-    Agent,
-    Curriculum,
-    Policy,
-    Reflection,
-    Task,
-    TaskGenerator,
-    TaskProposer,
-    TaskSource,
-)
+from memrl.contracts.generation import TaskGenerator, TaskProposer
+from memrl.contracts.learning import Curriculum, Reflection
+from memrl.contracts.protocols import Agent, Policy, TaskSource
 from memrl.contracts.registry import find, make, make_options
-from memrl.contracts.types import TextTable
+from memrl.contracts.texts import TextTable
+from memrl.contracts.types import Task
 from memrl.controllers.advice import advice_of, in_words, worthless
 from memrl.controllers.guided import Guided
 from memrl.controllers.offers import OpOffers
@@ -103,10 +98,8 @@ def build_controller(
     cost = keep_cost(config.memory, count)
 
     def plan(task: Task) -> Mapping[str, int]:
-        planned = task_source.plan(task, config.memory.total, cost)
-        if planned is None:
-            raise ConfigError("controller.name", "oracle", f"nobody knows the best keeper of env {task_source.name!r}")
-        return planned
+        keeper = need(task_source, Bounded, "controller.name", "oracle", "nobody knows its best keeper")
+        return keeper.plan(task, config.memory.total, cost)
 
     options = config.controller.options if name == config.controller.name else {}
     context = ControllerContext(table=table, seed=config.seed, plan=plan)
@@ -118,10 +111,10 @@ def build_curriculum(config: TrainConfig, agent: Agent) -> Curriculum:
     task_source, cost = agent.task_source, keep_cost(config.memory, agent.count_tokens)
     knobs = config.curriculum
     context = CurriculumContext(
-        draws=Draws(task_source.name, task_source.cells(), config.seed, config.env.train_seeds),
+        draws=Draws(task_source, config.seed, config.env.train_seeds),
         config=knobs,
         task_source=task_source,
-        task_generator=task_source.task_generator(config.memory.total, cost),
+        task_generator=_task_generator(config, agent),
         budget=config.memory.total,
         cost=cost,
         seed=config.seed,
@@ -139,10 +132,9 @@ def build_curriculum(config: TrainConfig, agent: Agent) -> Curriculum:
 
 def build_proposer(config: TrainConfig, agent: Agent, task_generator: TaskGenerator) -> TaskProposer | None:
     """Who writes tasks from nothing; None where nobody does."""
-    cells = agent.task_source.cells()
     context = ProposerContext(
         task_generator=task_generator,
-        examples=[Task(env=agent.task_source.name, theta=theta, seed=0, cell=name) for name, theta in cells.items()],
+        examples=[agent.task_source.train(cell, 0) for cell in agent.task_source.cells()],
         policy=agent.policy,
         policy_trained=config.policy.trained,
         seed=config.seed,
@@ -180,6 +172,7 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
         read_budget=config.memory.read_budget,
         count_tokens=count,
         max_ops=knobs.max_ops,
+        rollout=config.rollout,
     )
 
 
@@ -219,9 +212,7 @@ def build(config: TrainConfig, say: Say | None = None) -> Parts:
         others=[proposer] if proposer is not None and next(proposer.parameters(), None) is not None else [],
     )
     practice = dataclasses.replace(agent, policy=OracleReader({agent.task_source.name: agent.task_source}))
-    monitor = CollapseMonitor(
-        config.monitor, lambda: anchor_scores(practice, config.rollout, config.monitor.anchors), proposer
-    )
+    monitor = CollapseMonitor(config.monitor, lambda: anchor_scores(practice, config.monitor.anchors), proposer)
     reflection, player, drilled = build_reflection(config, agent, practice)
     return Parts(player, drilled, curriculum, learner, reflection, monitor)
 
@@ -253,7 +244,7 @@ def build_reflection(config: TrainConfig, agent: Agent, practice: Agent) -> tupl
         worthless=worthless,
     )
     reflector = make("reflector", knobs.name, knobs.options, "reflection.name", context)
-    task_generator = agent.task_source.task_generator(config.memory.total, keep_cost(config.memory, agent.count_tokens))
+    task_generator = _task_generator(config, agent)
     memory, policy = RuleMemory(knobs), trained(agent.policy, config.policy.trained, "policy")
     reflection = Reflecting(
         knobs,
@@ -279,9 +270,8 @@ def _check_budget(memory: MemoryConfig, task_source: TaskSource, count: CountTok
     Raises:
         ConfigError: it does not, so nothing could ever be written.
     """
-    if not memory.token_budget:
-        return
-    texts = task_source.texts(task_source.held_out(0, list(task_source.cells().values())[-1]))
+    foreseen = able(task_source, Foreseen) if memory.token_budget else None
+    texts = foreseen.texts(task_source.held_out(0)) if foreseen is not None else ()
     if not texts:
         return
     typical = sorted(count(text) for text in texts)[len(texts) // 2]
@@ -292,6 +282,14 @@ def _check_budget(memory: MemoryConfig, task_source: TaskSource, count: CountTok
             f"give {typical * 4}"
         )
         raise ConfigError(f"memory.{knob}", getattr(memory, knob), way_out)
+
+
+def _task_generator(config: TrainConfig, agent: Agent) -> TaskGenerator | None:
+    """Where tasks of the agent's source are written and checked; None where nobody can."""
+    writes = able(agent.task_source, WritesTasks)
+    if writes is None:
+        return None
+    return writes.task_generator(config.memory.total, keep_cost(config.memory, agent.count_tokens))
 
 
 def _count_words(text: str) -> int:

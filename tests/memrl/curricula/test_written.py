@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from memrl.contracts.capabilities import Bounds
 from memrl.contracts.config import CurriculumConfig
 from memrl.contracts.contexts import CurriculumContext
 from memrl.contracts.errors import ConfigError, DataError
-from memrl.contracts.protocols import Bounds, Proposal
-from memrl.contracts.types import End, Episode, Group, Kind, Observation, Step, Task, Verdict
+from memrl.contracts.generation import Proposal
+from memrl.contracts.types import End, Episode, Group, Observation, Step, Task, Verdict
 from memrl.curricula._buffer import Buffer, Entry
 from memrl.curricula._draws import Draws
 from memrl.curricula._skills import Skills
@@ -30,7 +31,7 @@ def words(text: str) -> int:
 def kit(seed: int = 0, task_source=None, budget: int = 64, task_generator: bool = True, proposer=None):
     task_source = task_source or MemWorldTasks(THETA)
     return CurriculumContext(
-        draws=Draws(task_source.name, task_source.cells(), seed, 8),
+        draws=Draws(task_source, seed, 8),
         config=CurriculumConfig(name="written"),
         task_source=task_source,
         task_generator=task_source.task_generator(budget, words) if task_generator else None,
@@ -47,7 +48,7 @@ def writes(proposed: float = 0.25, **knobs) -> Written:
 
 
 def group(task: Task, *scores: float) -> Group:
-    observation = Observation(id="o0", step=0, text="?", kind=Kind.ASK)
+    observation = Observation(id="o0", step=0, content="?", wants_action=True, writable=False)
     episodes = []
     for score in scores:
         verdict = Verdict(score=score, expected="x", category="c")
