@@ -205,7 +205,7 @@ def test_a_curriculum_taken_up_again_draws_what_it_would_have_drawn(tmp_path: Pa
 
 
 def test_without_a_workshop_it_names_the_way_out():
-    with pytest.raises(ConfigError, match="has no task_generator"):
+    with pytest.raises(ConfigError, match="has no task generator"):
         Written(kit(task_generator=False))
 
 
