@@ -86,6 +86,9 @@ class PolicyConfig:
     batch_tokens: int = 8192
     """Prompt tokens, padding included, that are read in one forward pass."""
     prompt: Literal["plain", "chat"] = "plain"
+    """The readable layout of any model, or the model's own chat template."""
+    template: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the chat template, such as ``{"enable_thinking": false}``."""
 
     def __post_init__(self) -> None:
         check(self)
