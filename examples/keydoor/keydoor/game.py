@@ -1,7 +1,7 @@
 """The environment: its options, one game, and the source of its tasks."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from memrl.contracts.protocols import Brief, Outcome
@@ -54,14 +54,14 @@ class KeyDoor:
     name, Options = "keydoor", Theta
 
     def __init__(self, theta: Theta) -> None:
-        near = max(1, theta.doors // 2)
-        self.ladder = {"near": Theta(steps=8 * near + 4, doors=near, cost=theta.cost, walk=theta.walk), "far": theta}
+        near, mid = replace(theta, steps=8, doors=1), replace(theta, steps=24, doors=2)
+        self.ladder = {"near": near, "mid": mid, "far": theta}
 
     def make(self, task: Task) -> Game:
         return Game(task)
 
     def brief(self, task: Task) -> Brief:
-        return Brief(header="Each door opens with one key. Command: open the door with the key.", does="Command")
+        return Brief(header="Open the doors.", does="Command")
 
     def cells(self) -> list[str]:
         return list(self.ladder)
