@@ -194,6 +194,10 @@ class TrainablePolicy(Protocol):
         """Log-probabilities [R, A] of sampled tokens with gradients, and the mask of those that exist."""
         ...
 
+    def freeze_reference(self) -> None:
+        """Keep a copy of the weights as they are for ``reference``. RL starts here; the copy is part of the state."""
+        ...
+
     def reference(self) -> AbstractContextManager[None]:
         """The weights that RL started from, inside the ``with``."""
         ...

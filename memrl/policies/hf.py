@@ -68,6 +68,7 @@ class HFPolicy:
         self.version = 0
         self._device = next(self.model.parameters()).device
         self._stops = stop_tokens(self.tokenizer, base)
+        self._reference: list[Tensor] | None = None
         self._greedy: dict[Ask, Drawn] = {}
         self._merged = MergedWeights(self.model)
         self._prefix = FrozenPrefix(self._start() if keeps_places(base) else ())
@@ -175,15 +176,32 @@ class HFPolicy:
         low = self.model.dtype is torch.bfloat16
         return torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=low)
 
+    def freeze_reference(self) -> None:
+        """Keep the LoRA weights as they are: RL starts here."""
+        self._reference = [p.detach().clone() for p in self.parameters()]
+
     @contextmanager
     def reference(self) -> Iterator[None]:
-        """LoRA switched off: the base model, for a KL."""
-        with self.model.disable_adapter():
+        """The weights that ``freeze_reference`` kept, else the base model without LoRA: for a KL."""
+        if self._reference is None:
+            with self.model.disable_adapter():
+                yield
+            return
+        own = list(self.parameters())
+        now = [p.data for p in own]
+        try:
+            for p, kept in zip(own, self._reference, strict=True):
+                p.data = kept
             yield
+        finally:
+            for p, weight in zip(own, now, strict=True):
+                p.data = weight
 
     def state_dict(self) -> dict[str, Any]:
+        """The LoRA weights and their version; those of ``reference`` as well once there are any."""
         trained = {name: p.detach().clone() for name, p in self.model.named_parameters() if p.requires_grad}
-        return {"lora": trained, "version": self.version}
+        kept = {} if self._reference is None else {"reference": [weight.clone() for weight in self._reference]}
+        return {"lora": trained, "version": self.version, **kept}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up LoRA weights and version.
@@ -201,6 +219,8 @@ class HFPolicy:
         with torch.no_grad():
             for name, value in state["lora"].items():
                 own[name].copy_(value)
+        kept = state.get("reference")
+        self._reference = None if kept is None else [weight.to(self._device, copy=True) for weight in kept]
         self.bump()
         self.version = int(state["version"])
 

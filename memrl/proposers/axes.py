@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from memrl.algos.losses import clipped_surrogate, masked_log_softmax
 from memrl.algos.role_baseline import role_advantages
-from memrl.contracts.generation import AuxiliaryLoss, Proposal
+from memrl.contracts.generation import ONLY, AuxiliaryLoss, Proposal, Turn
 from memrl.proposers.space import TaskSpace
 
 # Shapes: P proposals, A axes, L levels of all axes in a row, C numbers of the context, H hidden.
@@ -198,7 +198,7 @@ class AxesLesson:
     ) -> None:
         self._proposer, self._traces, self._advantages, self._reward = proposer, traces, advantages, reward
 
-    def backward(self) -> Mapping[str, float]:
+    def backward(self, turn: Turn = ONLY) -> Mapping[str, float]:
         """Mean over the axes that the network chose itself."""
         logprobs_PAL, legal_PAL = self._proposer.logprobs(self._traces)
         columns_PA = torch.tensor([trace.levels for trace in self._traces])

@@ -280,8 +280,8 @@ def build(config: TrainConfig) -> Parts:
     curriculum = build_curriculum(config, agent)
     proposer: TaskProposer | None = getattr(curriculum, "proposer", None)
     learner = Learner(
-        policy=agent.policy if config.policy.trained else None,  # pyright: ignore[reportArgumentType]
-        controller=agent.controller if config.controller.trained else None,  # pyright: ignore[reportArgumentType]
+        policies={"policy": agent.policy if config.policy.trained else None},  # pyright: ignore[reportArgumentType]
+        scorer=agent.controller if config.controller.trained else None,  # pyright: ignore[reportArgumentType]
         config=config.learner,
         seed=config.seed,
         total_updates=config.steps,
