@@ -31,6 +31,7 @@ from memrl.policies.merging import MergedWeights
 from memrl.policies.prompts import as_user, parse_answer, render, render_prompt
 from memrl.policies.sampling import Drawn, decode, pad_left, read_prompts
 from memrl.policies.selected import selected_logprobs
+from memrl.policies.shared_reading import can_share, shared_logprobs, worthy_trees
 
 # Shapes: R rows, A sampled tokens of the longest, V vocabulary.
 
@@ -71,6 +72,7 @@ class HFPolicy:
         self._device = next(self.model.parameters()).device
         self._stops = stop_tokens(self.tokenizer, base)
         self._reference: list[Tensor] | None = None
+        self.shares_starts = can_share(base)
         self._greedy: dict[Ask, Drawn] = {}
         self._merged = MergedWeights(self.model)
         self._prefix = FrozenPrefix(self._start() if keeps_places(base) else ())
@@ -105,9 +107,16 @@ class HFPolicy:
     def token_logprobs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Tensor, Tensor]:
         """Log-probabilities [R, A] of sampled tokens with gradients, and the mask of those that exist.
 
-        Rows are padded on the left, so all sampled tokens stand at the right end and the LM head sees only them.
+        Rows are padded on the left, so all sampled tokens stand at the right end and the LM head sees only them; where
+        they begin alike, what they share is read once (``shared_reading.py``).
         """
         width = max(len(action) for _, action in rows)
+        lengths = torch.tensor([len(action) for _, action in rows], device=self._device)
+        mask = torch.arange(width, device=self._device)[None, :] < lengths[:, None]
+        trees = worthy_trees(rows, self._device) if self.shares_starts else None
+        if trees is not None:
+            with self._autocast():
+                return shared_logprobs(self.model, trees, rows, self._config.temperature), mask
         inputs = pad_left([[*prompt, *action] for prompt, action in rows], self._device)
         length = inputs["input_ids"].shape[1]
         keep = torch.arange(length - width - 1, length - 1, device=self._device)
@@ -116,9 +125,7 @@ class HFPolicy:
         targets = inputs["input_ids"][:, -width:]
         chosen = selected_logprobs(logits.flatten(0, 1), targets.flatten(), self._config.temperature).view_as(targets)
         # Right-aligned to left-aligned, as the learner keeps what was sampled.
-        lengths = torch.tensor([len(action) for _, action in rows], device=self._device)
         places = torch.arange(width, device=self._device)[None, :] + (width - lengths)[:, None]
-        mask = torch.arange(width, device=self._device)[None, :] < lengths[:, None]
         return chosen.gather(1, places.clamp(max=width - 1)) * mask, mask
 
     def text_ids(self, text: str) -> Ids:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from memrl.advantages.credit import Credit
 from memrl.algos.lengths import like_length
+from memrl.algos.prefix_tree import begin_alike
 from memrl.contracts.generation import AuxiliaryLoss
 from memrl.contracts.types import Actor, OpDecision, TokenDecision
 
@@ -214,6 +215,15 @@ def _merged(same: Sequence[TokenRow]) -> TokenRow:
     )
 
 
-def micro_batches(rows: Sequence[TokenRow], budget: int) -> list[list[TokenRow]]:
-    """Rows of like length together, each micro-batch within ``budget`` tokens, padding included."""
-    return [[rows[i] for i in batch] for batch in like_length([row.length for row in rows], budget)]
+def micro_batches(rows: Sequence[TokenRow], budget: int, *, alike: bool = False) -> list[list[TokenRow]]:
+    """Rows in micro-batches of at most ``budget`` tokens.
+
+    Args:
+        alike: rows that begin alike together, what they share counted once, for a policy that reads it once; else rows
+            of like length together, padding counted.
+    """
+    if alike:
+        batches = begin_alike([(*row.prompt_ids, *row.action_ids) for row in rows], budget)
+    else:
+        batches = like_length([row.length for row in rows], budget)
+    return [[rows[i] for i in batch] for batch in batches]

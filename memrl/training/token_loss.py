@@ -35,7 +35,8 @@ class TokenLoss:
         rows = self.read
         loss = gap = kl = 0.0
         tokens = sum(row.count * len(row.action_ids) for row in self.rows)
-        for micro in micro_batches(rows, self.config.batch_tokens):
+        alike = getattr(self.policy, "shares_starts", False)
+        for micro in micro_batches(rows, self.config.batch_tokens, alike=alike):
             logprobs_RA, mask_RA = self.policy.token_logprobs([(row.prompt_ids, row.action_ids) for row in micro])
             old_RA = _padded([row.logprobs for row in micro], logprobs_RA)
             total = (self._surrogate(logprobs_RA, old_RA, micro) * mask_RA).sum()
