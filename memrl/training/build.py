@@ -227,7 +227,7 @@ def build_curriculum(config: TrainConfig, agent: Agent) -> Curriculum:
         budget=config.memory.total,
         cost=cost,
         seed=config.seed,
-        steps=config.steps,
+        steps=config.planned_steps,
     )
     make = pick(CURRICULA, "curriculum.name", config.curriculum.name)
     if config.curriculum.proposer == "none":
@@ -295,7 +295,7 @@ def build(config: TrainConfig) -> Parts:
         controller=agent.controller if config.controller.trained else None,  # pyright: ignore[reportArgumentType]
         config=config.learner,
         seed=config.seed,
-        total_updates=config.steps,
+        total_updates=config.planned_steps,
         # One that writes with the policy's weights has none of its own.
         others=[proposer] if proposer is not None and next(proposer.parameters(), None) is not None else [],
     )
