@@ -26,7 +26,7 @@ from rich.table import Table
 from memory_stores.files import write_json
 from memrl.algos.task_reward import INVALID
 from memrl.contracts.config import TrainConfig
-from memrl.contracts.protocols import Proposal, TaskProposer
+from memrl.contracts.generation import Proposal, TaskProposer
 from memrl.curricula._visits import SOURCES, Drawn
 from memrl.curricula.written import TRIES, Written
 from memrl.envs.memworld.bank import Bank

@@ -22,7 +22,8 @@ from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice
 from memrl.contracts.types import Episode, OpDecision, Task
 from memrl.evaluate import held_out_tasks
 from memrl.recipes import recipe
-from memrl.rollouts.play import EpisodeContext, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_episode
+from memrl.rollouts.scheduler import play_all
 from memrl.training.build import build
 
 RESULT = Path(__file__).parent / "results" / "controller.json"

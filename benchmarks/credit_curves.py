@@ -33,7 +33,7 @@ from memrl.contracts.types import TokenDecision
 from memrl.evaluate import evaluate_agent, held_out_tasks
 from memrl.policies.oracle_reader import OracleReader
 from memrl.recipes import recipe
-from memrl.rollouts.play import play_groups
+from memrl.rollouts.scheduler import play
 from memrl.training.batch import make_batch
 from memrl.training.build import Parts, build
 
@@ -90,7 +90,7 @@ def curve(name: str, options: argparse.Namespace, batch: int, parts: Parts, conf
     points: list[dict[str, float]] = []
     for step in range(1, options.episodes // batch + 1):
         drawn = parts.curriculum.draw(tasks)
-        groups = play_groups(player, drawn, config.rollout, [seed, step, 1], practice=True)
+        groups = play(player, drawn, [seed, step, 1], practice=True)
         parts.learner.update(make_batch(give_credit(groups, config.credit, player)))
         if (episodes := step * batch) % options.every == 0:
             spent = reader.tokens

@@ -33,7 +33,7 @@ from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.types import Episode, TokenDecision
 from memrl.policies.oracle_reader import OracleReader
 from memrl.recipes import recipe
-from memrl.rollouts.play import play_groups
+from memrl.rollouts.scheduler import play
 from memrl.training.batch import make_batch
 from memrl.training.build import build_agent, build_curriculum, build_task_source
 from memrl.training.learner import Learner
@@ -109,7 +109,7 @@ def partly_trained(config: TrainConfig) -> Agent:
     learner = Learner(policy=None, controller=agent.controller, config=config.learner, seed=config.seed)  # pyright: ignore[reportArgumentType]
     for step in range(config.steps):
         tasks = curriculum.draw(config.rollout.practice_tasks)
-        groups = play_groups(agent, tasks, config.rollout, [config.seed, step, 1], practice=True)
+        groups = play(agent, tasks, [config.seed, step, 1], practice=True)
         learner.update(make_batch(give_credit(groups, config.credit, agent)))
         if step in (0, config.steps - 1):
             success = float(np.mean([e.success for group in groups for e in group.episodes]))
@@ -170,8 +170,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     worlds: list[World] = []
     costs = dict.fromkeys(ESTIMATORS, Cost())
     for number in range(options.worlds):
-        task = agent.task_source.held_out(1000 + number, agent.task_source.cells()["base"])
-        [group] = play_groups(agent, [task], config.rollout, [options.seed, 9, number], practice=True)
+        task = agent.task_source.held_out(1000 + number)
+        [group] = play(agent, [task], [options.seed, 9, number], practice=True)
         judged = [at for at, _ in ops(group.usable) if at.sibling < options.judged]
         if not judged or len(group.usable) < 2:
             continue

@@ -35,7 +35,8 @@ from memrl.envs.memworld.program import program_of
 from memrl.evaluate import EVAL_SEED
 from memrl.policies.oracle_reader import OracleReader
 from memrl.recipes import recipe
-from memrl.rollouts.play import EpisodeContext, play_all, play_episode, play_groups
+from memrl.rollouts.play import EpisodeContext, play_episode
+from memrl.rollouts.scheduler import play, play_all
 from memrl.training.batch import make_batch
 from memrl.training.build import build_agent, build_curriculum, build_memory, build_task_source, keep_cost
 from memrl.training.learner import Learner
@@ -96,7 +97,7 @@ class Examined:
     def __init__(self, agent: Agent, config: TrainConfig, axes: Mapping[str, float], budget: int, seed: int) -> None:
         task_source = build_task_source(dataclasses.replace(config.env, name="memworld", theta={**BASE, **axes}))
         memory = dataclasses.replace(config.memory, token_budget=budget, read_budget=budget)
-        self.tasks = [task_source.held_out(seed * EVAL_SEED + i, task_source.theta) for i in range(EVALUATED)]  # pyright: ignore[reportAttributeAccessIssue]
+        self.tasks = [task_source.held_out(seed * EVAL_SEED + i) for i in range(EVALUATED)]  # pyright: ignore[reportAttributeAccessIssue]
         self.agent = dataclasses.replace(
             agent,
             task_source=task_source,
@@ -142,7 +143,7 @@ def run_arm(arm: str, seed: int, coins: bool, tokens: int, steps: int) -> dict[s
             break
         step += 1
         tasks = curriculum.draw(TASKS)
-        groups = play_groups(agent, tasks, config.rollout, [seed, step, 1], practice=True)
+        groups = play(agent, tasks, [seed, step, 1], practice=True)
         curriculum.observe(groups)
         rows = curriculum.drain_log()
         log += rows

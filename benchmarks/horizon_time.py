@@ -20,7 +20,8 @@ import numpy as np
 from machine import machine
 
 from memrl.contracts.protocols import Agent
-from memrl.rollouts.play import EpisodeContext, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_episode
+from memrl.rollouts.scheduler import play_all
 from memrl.training.build import build_agent, build_task_source
 from memrl.training.run_folder import load_run
 
@@ -29,7 +30,7 @@ RESULT = Path(__file__).parent / "results" / "horizon_time.json"
 
 def seconds_and_tokens(agent: Agent, theta: Any, first: int, episodes: int) -> tuple[float, float]:
     """Per step, of ``episodes`` held-out tasks played together; embedding is done before the clock starts."""
-    tasks = [agent.task_source.held_out(first + i, theta) for i in range(episodes)]
+    tasks = [agent.task_source.task(first + i, "eval", theta) for i in range(episodes)]
     agent.table.add([text for task in tasks for text in agent.task_source.texts(task)])
     contexts = [
         EpisodeContext(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(0), greedy=True)
@@ -47,7 +48,7 @@ def measure(run: Path, rounds: int, episodes: int, times: int) -> dict[str, Any]
     agent = build_agent(config)
     agent.policy.load_state_dict(checkpoint["policy"])
     agent.controller.load_state_dict(checkpoint["controller"])
-    short = agent.task_source.cells()["base"]
+    short = agent.task_source.thetas()["base"]
     horizon = short.horizon * times
     long = dataclasses.replace(short, **build_task_source(config.env).at_horizon(horizon))
     seconds_and_tokens(agent, short, 0, episodes)  # warms caches

@@ -26,7 +26,8 @@ from memrl.envs.memworld.env import MemWorldTasks
 from memrl.evaluate import held_out_tasks
 from memrl.policies.oracle_reader import OracleReader
 from memrl.reflectors.evidence import Evidence, Missing
-from memrl.rollouts.play import EpisodeContext, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_episode
+from memrl.rollouts.scheduler import play_all
 from memrl.training.build import build_agent
 from memrl.training.run_folder import load_run
 

@@ -28,14 +28,16 @@ from credit_curves import CountingReader
 
 from memrl.advantages.credit import give_credit
 from memrl.contracts.config import TrainConfig
-from memrl.contracts.protocols import Agent, Lesson
+from memrl.contracts.learning import Lesson
+from memrl.contracts.protocols import Agent
 from memrl.contracts.types import Group, Task
 from memrl.controllers.advice import advice_of
 from memrl.evaluate import held_out_tasks
 from memrl.recipes import recipe
 from memrl.reflection.proof import places, replayed, siblings_of, try_rules, without_rules
 from memrl.reflection.study import Reflecting
-from memrl.rollouts.play import EpisodeContext, play_all, play_episode, play_groups
+from memrl.rollouts.play import EpisodeContext, play_episode
+from memrl.rollouts.scheduler import play, play_all
 from memrl.training.batch import make_batch
 from memrl.training.build import Parts, build
 
@@ -108,7 +110,7 @@ def look(parts: Parts, tasks: Sequence[Task]) -> dict[str, float]:
 
 def train_step(step: int, parts: Parts, player: Agent, config: TrainConfig, cost: Cost) -> dict[str, float]:
     drawn = parts.curriculum.draw(config.rollout.practice_tasks)
-    groups = play_groups(player, drawn, config.rollout, [config.seed, step, 1], practice=True)
+    groups = play(player, drawn, [config.seed, step, 1], practice=True)
     cost.steps += sum(len(e.steps) for group in groups for e in group.episodes)
     lessons = parts.reflection.study(groups, player)
     parts.curriculum.observe(groups, lessons)
@@ -180,7 +182,7 @@ def wrong(seed: int, options: argparse.Namespace) -> None:
     rows: list[dict[str, Any]] = []
     for step in range(1, 13):
         drawn = parts.curriculum.draw(options.tasks)
-        groups = play_groups(parts.practice, drawn, config.rollout, [seed, step, 1], practice=True)
+        groups = play(parts.practice, drawn, [seed, step, 1], practice=True)
         parts.learner.update(make_batch(give_credit(groups, config.credit, parts.practice)))
         if step % 6:
             continue

@@ -28,7 +28,7 @@ from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportPrivateImportUs
 
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.protocols import TaskSource
-from memrl.contracts.types import Kind, Observation, Task
+from memrl.contracts.types import Observation, Task
 from memrl.policies.hf import HFPolicy
 from memrl.policies.loading import SHORT, stop_tokens
 from memrl.policies.merging import MergedWeights
@@ -76,7 +76,7 @@ class Conversation:
     def _hear(self, observation: Observation | None) -> bool:
         """Append what is told, up to and with the next question; False where none comes."""
         while observation is not None:
-            if observation.kind is Kind.ASK:
+            if observation.is_question:
                 self._say(f"Question: {observation.text}\n{ANSWER}")
                 return True
             self._say(f"- {observation.text}\n")

@@ -5,7 +5,7 @@ python benchmarks/vs_trl.py --model tiny --horizons 16 --steps 2 --threads 1
 
 Both sides play the same MemWorld tasks with the same model, LoRA (rank, layers, start), dtype, sampler, group size and
 ``max_new_tokens``; a step is rollout and update together, optimiser included. memrl is the path of ``train.py`` without
-practice episodes and without a warm start: ``play_groups``, ``give_credit``, ``make_batch``, ``learner.update``; both
+practice episodes and without a warm start: ``play``, ``give_credit``, ``make_batch``, ``learner.update``; both
 of its actors learn. TRL's side is ``trl_side.py``. memrl spends no pass on an answer whose advantage is zero, and how
 many those are depends on how well the model already answers: a bare model is never right, so it trains on none, and the
 side "memrl, every row", which trains on them all, is the one to compare. ``--start RUN`` puts both sides on the weights
@@ -158,14 +158,14 @@ def _trl(config: TrainConfig, job: Job, out: Path) -> None:
     if saved := _saved(job):
         policy.load_state_dict(saved["policy"])
     meter = Meter(policy.model.get_base_model().base_model, out)
-    steps = steps_of_tasks(job, task_source.cells()["base"])
+    steps = steps_of_tasks(job, task_source.thetas()["base"])
     meter.write(trl_side.train(config, task_source, policy, steps, meter.record))
 
 
 def _memrl(config: TrainConfig, job: Job, out: Path) -> None:
     from memrl.advantages.credit import give_credit
     from memrl.contracts.types import TokenDecision
-    from memrl.rollouts.play import play_groups
+    from memrl.rollouts.scheduler import play
     from memrl.training.batch import make_batch
     from memrl.training.build import build
 
@@ -175,9 +175,9 @@ def _memrl(config: TrainConfig, job: Job, out: Path) -> None:
         agent.policy.load_state_dict(saved["policy"])
         agent.controller.load_state_dict(saved["controller"])
     meter = Meter(agent.policy.model.get_base_model().base_model, out)  # pyright: ignore[reportAttributeAccessIssue]
-    for number, tasks in enumerate(steps_of_tasks(job, agent.task_source.cells()["base"])):
+    for number, tasks in enumerate(steps_of_tasks(job, agent.task_source.thetas()["base"])):
         started = time.perf_counter()
-        groups = play_groups(agent, tasks, config.rollout, [config.seed, number, 0])
+        groups = play(agent, tasks, [config.seed, number, 0])
         credits = give_credit(groups, config.credit, agent)
         if job.side == "memrl, every row":
             credits = [c._replace(advantages=c.advantages + NO_ADVANTAGE * (c.advantages == 0)) for c in credits]

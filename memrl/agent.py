@@ -18,9 +18,10 @@ from memory_stores.types import Keep, MemoryOp
 from memrl.contracts.config import ControllerConfig, MemoryConfig, PolicyConfig, TrainConfig
 from memrl.contracts.errors import DataError
 from memrl.contracts.protocols import Agent
-from memrl.contracts.types import Kind, Observation, OpDecision, Say, Task, ViewLine
+from memrl.contracts.types import Observation, OpDecision, Say, Task, ViewLine
 from memrl.policies.hf import HFPolicy
-from memrl.rollouts.play import EpisodeContext, answer_question, take_in
+from memrl.rollouts.outside import answer_question, take_in
+from memrl.rollouts.play import EpisodeContext
 from memrl.training.build import build_agent
 from memrl.training.run_folder import is_run, load_run
 
@@ -42,13 +43,15 @@ class MemoryAgent:
     """Remembers what it observes, under a budget, and answers from it."""
 
     def __init__(self, agent: Agent, memory: AgentMemory, path: Path | None = None) -> None:
-        self._seat = EpisodeContext(agent=agent, task=WRAPPED, memory=memory, rng=np.random.default_rng(0), greedy=True)
+        self._context = EpisodeContext(
+            agent=agent, task=WRAPPED, memory=memory, rng=np.random.default_rng(0), greedy=True
+        )
         self._path = path
         self._clock = max((entry.stamp.step for entry in memory.entries()), default=-1) + 1
 
     @property
     def memory(self) -> AgentMemory:
-        return self._seat.memory
+        return self._context.memory
 
     def observe(self, text: str, trust: float = 1.0) -> tuple[MemoryOp, ...]:
         """Take in one text; returns the ops that the controller made of it (none: it was not worth keeping).
@@ -58,7 +61,7 @@ class MemoryAgent:
         """
         if not text.strip():
             raise ValueError("observe(text): text is blank; pass what was seen or said")
-        decisions = take_in(self._seat, self._observation(text, Kind.TELL, trust))
+        decisions = take_in(self._context, self._observation(text, False, trust))
         return _ops(decisions)
 
     def ask(self, question: str) -> Answer:
@@ -69,7 +72,7 @@ class MemoryAgent:
         """
         if not question.strip():
             raise ValueError("ask(question): question is blank")
-        decisions, view, answer = answer_question(self._seat, self._observation(question, Kind.ASK, 1.0))
+        decisions, view, answer = answer_question(self._context, self._observation(question, True, 1.0))
         text = answer.action.text if isinstance(answer.action, Say) else ""
         return Answer(text=text, used=view, ops=_ops(decisions))
 
@@ -85,9 +88,9 @@ class MemoryAgent:
         self.memory.save(target)
         return target
 
-    def _observation(self, text: str, kind: Kind, trust: float) -> Observation:
+    def _observation(self, text: str, asks: bool, trust: float) -> Observation:
         step, self._clock = self._clock, self._clock + 1
-        return Observation(id=f"u{step}", step=step, text=text, kind=kind, trust=trust)
+        return Observation(id=f"u{step}", step=step, content=text, trust=trust, wants_action=asks, writable=not asks)
 
 
 def wrap(

@@ -14,13 +14,14 @@ import numpy as np
 
 from memory_stores.bm25_store import Bm25Store
 from memory_stores.memory import AgentMemory
+from memrl.contracts.capabilities import Bounded, Bounds, Finite, Stretchable, able, need
 from memrl.contracts.checks import whole
 from memrl.contracts.config import EnvConfig, TrainConfig
 from memrl.contracts.overrides import EVAL_KNOBS, with_settings
-from memrl.contracts.protocols import Agent, Bounds
+from memrl.contracts.protocols import Agent
 from memrl.contracts.types import End, Episode, Task
 from memrl.reporting.metrics import count_refused
-from memrl.rollouts.play import EpisodeContext, play_all, play_episode
+from memrl.rollouts.scheduler import play
 from memrl.training.build import CONTROLLERS, build_agent, build_controller, build_task_source, keep_cost, pick
 from memrl.training.run_folder import load_run
 
@@ -127,7 +128,8 @@ def for_evaluation(
     if data is not None:
         env_config = dataclasses.replace(env_config, data=data)
     if horizon is not None:
-        stretched = build_task_source(env_config).at_horizon(horizon)
+        source = need(build_task_source(env_config), Stretchable, "horizon", horizon, "leave it out")
+        stretched = source.at_horizon(horizon)
         env_config = dataclasses.replace(env_config, theta={**env_config.theta, **stretched})
     memory = config.memory
     if memory_tokens is not None:
@@ -155,7 +157,7 @@ def evaluate_agent(
         if progress is not None:
             progress(name)
         player = _player(agent, config, name, trained)
-        made.append(play_row(name, player, tasks, config, seed, bounds))
+        made.append(play_row(name, player, tasks, seed, bounds))
     return EvalReport(
         env=agent.task_source.name,
         episodes=len(tasks),
@@ -171,11 +173,11 @@ def evaluate_agent(
 
 def held_out_tasks(agent: Agent, config: TrainConfig, seed: int, episodes: int | None) -> list[Task]:
     """Tasks of the evaluation split with the run's own theta."""
-    cells = agent.task_source.cells()
-    target = list(cells)[-1]
-    count = episodes if episodes is not None else min(config.evaluation.episodes, agent.task_source.num_tasks or 10**9)
+    finite = able(agent.task_source, Finite)
+    most = finite.num_tasks if finite is not None else config.evaluation.episodes
+    count = episodes if episodes is not None else min(config.evaluation.episodes, most)
     whole("episodes", count, 1)
-    return [agent.task_source.held_out(seed * EVAL_SEED + i, cells[target]) for i in range(count)]
+    return [agent.task_source.held_out(seed * EVAL_SEED + i) for i in range(count)]
 
 
 def _known_rows(agent: Agent, rows: Sequence[str], has_oracle: bool) -> list[str]:
@@ -201,26 +203,11 @@ def _player(agent: Agent, config: TrainConfig, name: str, trained: Any) -> Agent
     return dataclasses.replace(agent, controller=controller, max_ops=max_ops)
 
 
-def play_row(
-    name: str, agent: Agent, tasks: Sequence[Task], config: TrainConfig, seed: int, bounds: Bounds | None
-) -> Row:
+def play_row(name: str, agent: Agent, tasks: Sequence[Task], seed: int, bounds: Bounds | None) -> Row:
     """Greedy play of every task with one controller."""
     started = time.perf_counter()
-    plays = (
-        play_episode(
-            EpisodeContext(
-                agent=agent,
-                task=task,
-                memory=agent.new_memory(),
-                rng=np.random.default_rng([seed, 0xE7A1, i]),
-                greedy=name != "untrained",
-                query_free=config.rollout.query_free,
-                step_limit=config.rollout.step_limit,
-            )
-        )
-        for i, task in enumerate(tasks)
-    )
-    episodes = play_all(plays, agent, config.rollout.concurrency)
+    groups = play(agent, tasks, [seed, 0xE7A1], tries=1, greedy=name != "untrained")
+    episodes = [episode for group in groups for episode in group.episodes]
     return summarise_row(name, episodes, time.perf_counter() - started, bounds)
 
 
@@ -256,10 +243,10 @@ def summarise_row(name: str, episodes: Sequence[Episode], seconds: float, bounds
 
 def _bounds(agent: Agent, config: TrainConfig, tasks: Sequence[Task]) -> Bounds | None:
     cost = keep_cost(config.memory, agent.count_tokens)
-    each = [agent.task_source.bounds(task, config.memory.total, cost) for task in tasks]
-    known = [bounds for bounds in each if bounds is not None]
-    if len(known) < len(each):
+    bounded = able(agent.task_source, Bounded)
+    if bounded is None:
         return None
+    known = [bounded.bounds(task, config.memory.total, cost) for task in tasks]
     return Bounds(float(np.mean([b.ceiling for b in known])), float(np.mean([b.floor for b in known])))
 
 

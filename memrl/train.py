@@ -7,7 +7,7 @@ from pathlib import Path
 from memrl.advantages.credit import give_credit
 from memrl.contracts.config import TrainConfig
 from memrl.reporting.metrics import summarise
-from memrl.rollouts.play import play_groups
+from memrl.rollouts.scheduler import play
 from memrl.training.batch import make_batch
 from memrl.training.build import build
 from memrl.training.rereading import reread
@@ -34,9 +34,9 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
             warm_up(agent, config, run)
         for step in run.steps():
             tasks = curriculum.draw(config.rollout.tasks)
-            groups = play_groups(agent, tasks, config.rollout, [config.seed, step, 0])
+            groups = play(agent, tasks, [config.seed, step, 0])
             drills = curriculum.draw(config.rollout.practice_tasks)
-            practised = play_groups(practice, drills, config.rollout, [config.seed, step, 1], practice=True)
+            practised = play(practice, drills, [config.seed, step, 1], practice=True)
             lessons = reflection.study(groups, agent) + reflection.study(practised, practice)
             curriculum.observe(groups + practised, lessons)
             credits = give_credit(groups, config.credit, agent) + give_credit(practised, config.credit, practice)
@@ -46,5 +46,6 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
             told = {**summarise(groups + practised), **curriculum.metrics(), **reflection.metrics(), **update}
             run.log_tasks(curriculum.drain_log())
             run.log(step, told | monitor.look(step, told, parts, run.say))
+            agent.table.trim(config.memory.texts)
             run.checkpoint(step, **parts)
     return run.folder

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from memrl.advantages.clock import Clock
 from memrl.advantages.contract import Scene
 from memrl.algos.advantages import leave_one_out
+from memrl.contracts.capabilities import EvidenceReader, able
 from memrl.contracts.types import Episode, Step, TokenDecision
 
 # Shapes: G siblings, T places of their common clock.
@@ -47,4 +48,5 @@ def _supported(episodes: Sequence[Episode], clock: Clock, scene: Scene) -> dict[
 
 def _read(episode: Episode, step: Step, scene: Scene) -> str | None:
     seen = frozenset(line.observation_id for line in step.view)
-    return scene.agent.task_source.read(episode.task, step.observation.id, seen)
+    reader = able(scene.agent.task_source, EvidenceReader)
+    return None if reader is None else reader.read(episode.task, step.observation.id, seen)

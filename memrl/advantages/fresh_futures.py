@@ -23,8 +23,8 @@ from memrl.advantages.same_state import CONCURRENCY, KEEP, seeds
 from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.types import Episode, Observation, Say, Step, TokenDecision
 from memrl.rollouts.continuation import continue_twins
-from memrl.rollouts.play import play_all
 from memrl.rollouts.replay import Judge, Questions, View, tape, view_content
+from memrl.rollouts.scheduler import play_all
 
 
 def fresh_futures(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:

@@ -17,8 +17,9 @@ from memrl.advantages.gains import OpAt, from_gains, ops
 from memrl.contracts.protocols import Agent
 from memrl.contracts.types import End, Episode
 from memrl.rollouts.continuation import continue_episode, total
-from memrl.rollouts.play import Play, play_all
+from memrl.rollouts.play import Play
 from memrl.rollouts.replay import tape
+from memrl.rollouts.scheduler import play_all
 
 KEEP = 0
 """Its index among any offers."""

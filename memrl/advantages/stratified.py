@@ -9,19 +9,19 @@ import numpy as np
 from memrl.advantages.clock import align, by_place
 from memrl.advantages.contract import Advantages, Scene
 from memrl.algos.stratified import uma
-from memrl.contracts.types import Episode, Kind
+from memrl.contracts.types import Episode
 
 
 def stratified(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     """Every op of an episode earns one number, every answer its own; both standardised within their stratum.
 
-    A question is an observation of ``Kind.ASK``. Rewards at other observations do not enter, as in the paper.
+    A question is an observation of ``wants_action``. Rewards at other observations do not enter, as in the paper.
     """
     clock = align(episodes)
     asked_GT = np.zeros_like(clock.present_GT)
     for g, episode in enumerate(episodes):
         for step in episode.steps:
-            asked_GT[g, clock.column_of[step.observation.id]] = step.observation.kind is Kind.ASK
+            asked_GT[g, clock.column_of[step.observation.id]] = step.observation.wants_action
     strata = uma(clock.rewards_GT, asked_GT)
     ops_GT = np.broadcast_to(strata.memory_G[:, None], clock.rewards_GT.shape)
     return by_place(episodes, clock, ops_GT, strata.answers_GM)

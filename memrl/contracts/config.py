@@ -47,6 +47,8 @@ class MemoryConfig:
     read_budget: int = 64
     """Tokens of memory, hits included, that the policy may see at one step."""
     embedder: Literal["minilm", "hash"] = "minilm"
+    texts: int = 65_536
+    """Texts whose embeddings are kept from one step to the next, the newest; 0 keeps all."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -138,10 +140,14 @@ class RolloutConfig:
     """Steps after which an episode is cut off and counted as such."""
     env_seconds: float = 0.0
     """Wall time after which a call of the environment counts as failed; 0 for no limit."""
+    env_workers: int = 32
+    """Calls of slow environments that run side by side; 0 keeps all calls one after the other."""
+    scratch_turns: int = 0
+    """Turns that a policy may keep to itself in one step, before it acts."""
 
     def __post_init__(self) -> None:
         check(self)
-        _at_least(self, 0, "tasks", "practice_tasks", "env_seconds")
+        _at_least(self, 0, "tasks", "practice_tasks", "env_seconds", "env_workers", "scratch_turns")
         _at_least(self, 1, "concurrency", "step_limit")
         if self.group_size < 2:
             raise ConfigError(

@@ -1,36 +1,44 @@
-"""Five contracts on one page: Env, Policy, Controller, Reflector, Curriculum; and what joins them to the learner.
+"""The contracts of play: Env, TaskSource, Renderer, Policy, Controller, Offers; and what they are handed.
 
-A part is one class in one file of its plural folder, plus one line in ``build.py``. Batched where batching
-pays: a policy and a controller get a list of requests, from many episodes at once, and answer in order.
+A part is one class in one file of its plural folder. Batched where batching pays: a policy, a controller and whoever
+makes offers get a list of requests, from many episodes at once, and answer in order. What a task source may be able to
+do beyond its four methods stands in ``capabilities.py``; curricula and reflectors in ``learning.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from memrl.contracts.proposing import AuxiliaryLoss as AuxiliaryLoss
-from memrl.contracts.proposing import Proposal as Proposal
-from memrl.contracts.proposing import TaskProposer as TaskProposer
+from memrl.contracts.config import RolloutConfig
+from memrl.contracts.texts import TextTable
 from memrl.contracts.types import (
+    CONTROLLER,
+    POLICY,
     Action,
-    Group,
+    Actor,
+    Decision,
     Observation,
     OfferSet,
     OpDecision,
     Task,
-    TextTable,
     TokenDecision,
+    Tool,
     Verdict,
     ViewLine,
 )
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from memory_stores.embed import Embedder
     from memory_stores.memory import AgentMemory
+
+# Shapes: R rows, A tokens of the longest answer.
 
 
 class Checkpointed(Protocol):
@@ -48,182 +56,70 @@ class Outcome(NamedTuple):
     next: Observation | None
     """None at the task's own ending."""
     verdict: Verdict | None = None
-    """Set where the observation just dealt with asked for an answer."""
+    """Set where the action just taken was judged."""
+    success: float | None = None
+    """With the ending: how far the task was solved, in [0, 1]; None leaves it to the verdicts."""
 
 
 class Env(Protocol):
     """One task, played once. No ``reset``: make another. Randomness comes from the task's seed alone."""
-
-    task: Task
 
     def start(self) -> Observation:
         """The first observation."""
         ...
 
     def step(self, action: Action | None) -> Outcome:
-        """Deal with the current observation; ``action`` is None where it asked for nothing."""
+        """Deal with the current observation; ``action`` is None where it wanted none."""
         ...
 
 
 class TaskSource(Protocol):
-    """What a kind of environment offers a curriculum and an evaluation."""
+    """A kind of environment: its tasks, and a fresh environment for each. All that a plain environment needs.
+
+    ``passive = True`` says that what a policy does changes nothing that is shown later, only what is earned; a source
+    that says nothing may react, and replay-based credit is then refused.
+    """
 
     name: str
-    num_tasks: int | None
-    """How many different held-out tasks there are; None for no end of them."""
 
     def make(self, task: Task) -> Env: ...
 
-    def texts(self, task: Task) -> Sequence[str]:
-        """Texts that a play of the task will show, as far as they are known beforehand: they are embedded in one batch.
-
-        May be empty; costs speed, never correctness.
-        """
+    def cells(self) -> Sequence[str]:
+        """Names of the curriculum's cells, easiest first; the last one is what training is for."""
         ...
 
-    def held_out(self, seed: int, theta: Any) -> Task:
-        """A task of the evaluation split."""
+    def train(self, cell: str, seed: int) -> Task:
+        """A task of the training split."""
         ...
 
-    def cells(self) -> Mapping[str, Any]:
-        """Curriculum cell name -> theta, easiest first."""
-        ...
-
-    def at_horizon(self, horizon: int) -> dict[str, Any]:
-        """The axes of theta that a longer or shorter episode changes, questions in proportion to the steps."""
-        ...
-
-    def bounds(self, task: Task, budget: int, cost: Callable[[str], int]) -> Bounds | None:
-        """What the best keeper under that budget and a blind guesser would score; None where nobody can know.
-
-        ``cost`` is what keeping an observation's text takes, in tokens.
-        """
-        ...
-
-    def plan(self, task: Task, budget: int, cost: Callable[[str], int]) -> Mapping[str, int] | None:
-        """What the best keeper keeps: observation id -> last step at which it is still needed. None if unknown."""
-        ...
-
-    def reading_lessons(self, seed: int, rng: np.random.Generator, max_lines: int) -> list[ReadingLesson]:
-        """Lessons from one training task; empty if this task source has none."""
-        ...
-
-    def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str | None:
-        """The exact answer that the observations ``seen`` support; None if this task source has no exact reader."""
-        ...
-
-    def task_generator(self, budget: int, cost: Callable[[str], int]) -> TaskGenerator | None:
-        """Where tasks of this task source are written and examined; None if nobody can check them exactly."""
-        ...
-
-    def blame(self, task: Task, question_id: str, held: frozenset[str]) -> frozenset[str]:
-        """Ids of the observations that the right answer rests on and that are not among ``held``.
-
-        With nothing held, all that it rests on; empty where nothing was missing or nobody knows.
-        """
-        ...
-
-    def sibling(self, task: Task, seed: int) -> Task | None:
-        """Another training task of the same theta; None where a theta stands for one task only."""
+    def held_out(self, seed: int) -> Task:
+        """A task of the evaluation split, as hard as the last cell's."""
         ...
 
 
-class Judged(Protocol):
-    """What came of one proposed task."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """What an actor is told before anything else, and how its prompt names what it sees."""
 
-    @property
-    def accepted(self) -> bool: ...
-    @property
-    def gate(self) -> str:
-        """The gate that turned it away; empty if none did."""
-        ...
-
-    @property
-    def reason(self) -> str: ...
-    @property
-    def signature(self) -> str:
-        """Which skills it asks for; empty if it was turned away before that was known."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """Equal for tasks of the same events."""
-        ...
-
-    @property
-    def bounds(self) -> Bounds | None: ...
-    @property
-    def task(self) -> Task | None:
-        """Ready to play; set if it was accepted."""
-        ...
-
-    def to_json(self) -> dict[str, Any]: ...
+    header: str = ""
+    """What to do, in a line or two; empty for a plain word on memory."""
+    tools: tuple[Tool, ...] = ()
+    sees: str = ""
+    """Names the observation in the plain layout; empty for "Question" or "Observation"."""
+    does: str = ""
+    """Names what is to follow; empty for "Answer" or "Action"."""
+    max_new_tokens: int | None = None
+    """None leaves it to the policy's config."""
+    lines: int | None = 1
+    """Lines that an answer may have; None for any number."""
 
 
-class TaskGenerator(Checkpointed, Protocol):
-    """Writes tasks and lets only proven ones pass. Its state is the bank of what was accepted before."""
-
-    def fresh(self, rng: np.random.Generator) -> Any:
-        """A candidate from anywhere in the space of theta."""
-        ...
-
-    def edited(self, task: Task, rng: np.random.Generator) -> Any:
-        """A candidate one edit away from a task."""
-        ...
-
-    def shortened(self, candidate: Any, most: int) -> Any:
-        """The candidate with an episode of at most ``most`` steps; as it is where it cannot be cut."""
-        ...
-
-    def judge(self, candidate: Any) -> Judged:
-        """Walk the gates; changes nothing."""
-        ...
-
-    def enter(self, judged: Judged) -> None:
-        """Enter an accepted task into the bank."""
-        ...
-
-    def penalty(self, signature: str) -> float:
-        """Novelty penalty in [0, 1]: how common the signature is among recent tasks."""
-        ...
-
-    def signature(self, task: Task) -> str:
-        """Key of the skills that a task asks for."""
-        ...
-
-    def to_json(self, candidate: Any) -> dict[str, Any]:
-        """A candidate in its JSON form, for a log."""
-        ...
-
-    def from_json(self, data: Mapping[str, Any]) -> Task:
-        """The task of ``to_json``. Raises ConfigError."""
-        ...
-
-    def space(self) -> Any:
-        """The axes that a learned proposer chooses from: a ``proposers.space.TaskSpace``."""
-        ...
-
-
-class ReadingLesson(NamedTuple):
-    """A view, a question and the answer that an exact reader gives: what a reader is warm-started on."""
-
-    lines: tuple[str, ...]
-    question: str
-    answer: str
-
-
-class Bounds(NamedTuple):
-    """Ends of the scale for one task: ``q = (p - floor) / (ceiling - floor)``."""
-
-    ceiling: float
-    """p*, success of the best keeper under the budget, read without error."""
-    floor: float
-    """g, success of guessing with no memory at all."""
+PLAIN = Brief()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleRequest:
-    """All that a policy may know when it acts."""
+    """All that an actor made of tokens may know when it decides."""
 
     task: Task
     observation: Observation
@@ -233,28 +129,114 @@ class SampleRequest:
     seed: int
     """Makes this one sample repeatable, whichever batch it is answered in."""
     greedy: bool = False
+    brief: Brief = PLAIN
+    scratch: tuple[str, ...] = ()
+    """What the actor has told itself in this step, oldest first."""
+    actor: Actor = POLICY
+    """Who will have decided."""
 
 
-class Policy(Checkpointed, Protocol):
-    """Acts where the environment asks."""
+class Prompt(NamedTuple):
+    """What a sampler needs to write one answer."""
+
+    ids: tuple[int, ...]
+    stops: tuple[int, ...]
+    """Tokens after which it is complete."""
+    max_new_tokens: int
+
+
+class Renderer(Protocol):
+    """Owns prompt, tools, parser, stops and length: the one place that knows how a model is spoken to."""
+
+    def render(self, request: SampleRequest) -> Prompt: ...
+
+    def completion(self, request: SampleRequest, text: str) -> tuple[int, ...]:
+        """Token ids of a given answer after ``render``'s prompt, with the token that ends it."""
+        ...
+
+    def parse(self, ids: Sequence[int], request: SampleRequest) -> Action:
+        """What the sampled tokens mean; ``Unreadable`` where they mean nothing."""
+        ...
+
+
+class Sampler(Protocol):
+    """Decides in tokens: a model here, an engine beside it, an endpoint, a script."""
+
+    version: int
+    """Of the weights that it samples with."""
+
+    def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
+        """One decision a request, in order, each by the request's ``actor``."""
+        ...
+
+
+class Syncs(Protocol):
+    """A sampler with weights of its own elsewhere, such as an engine's."""
+
+    def sync(self, weights: Mapping[str, Any], version: int) -> None:
+        """Take over the weights of that version."""
+        ...
+
+
+class Policy(Sampler, Checkpointed, Protocol):
+    """A sampler whose state is a run's."""
+
+
+class TrainablePolicy(Protocol):
+    """What the learner needs of a model made of tokens."""
 
     version: int
     """Grows by one at every change of weights."""
 
-    def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
-        """One decision a request, in order."""
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+    def token_logprobs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Tensor, Tensor]:
+        """Log-probabilities [R, A] of sampled tokens with gradients, and the mask of those that exist."""
+        ...
+
+    def reference(self) -> AbstractContextManager[None]:
+        """The weights that RL started from, inside the ``with``."""
+        ...
+
+    def bump(self) -> None:
+        """The weights changed."""
+        ...
+
+
+class OfferRequest(NamedTuple):
+    """A moment at which ops are to be offered."""
+
+    memory: AgentMemory
+    observation: Observation
+    reads: bool
+    """Whether something may be brought into view, before the policy acts; else whether memory may change."""
+    ops_so_far: int = 0
+    """Ops on this observation that count."""
+
+
+class Offers(Protocol):
+    """Lists the legal ops of a moment and describes them; it owns the names of its numbers."""
+
+    names: tuple[str, ...]
+    """[F] what the numbers of an offer mean, in order."""
+    columns: int
+    """K, rows into the text table that describe an offer."""
+
+    def offers(self, requests: Sequence[OfferRequest]) -> list[OfferSet]:
+        """One set a request, in order; texts that are new are embedded in one batch."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControllerRequest:
-    """All that a controller may know when it chooses an op."""
+    """All that a controller may know when it decides."""
 
     observation: Observation
-    """In query-free mode a question never stands here when a write is on offer."""
+    """In query-free mode a question never stands here when memory may change."""
     offers: OfferSet
+    """Empty for a controller that wants none (``wants_offers = False``)."""
     memory: AgentMemory
-    """To read only; change goes through the chosen op."""
+    """To read only; change goes through the decision."""
     table: TextTable
     task: Task
     """For the oracle; a learned controller must not look."""
@@ -263,6 +245,12 @@ class ControllerRequest:
     greedy: bool = False
     count: int = 0
     """Ops already carried out at this step."""
+    brief: Brief = PLAIN
+    """The task's, which every actor may know."""
+    actor: Actor = CONTROLLER
+
+
+NO_OFFERS = OfferSet(ops=(), rows=np.zeros((0, 3), dtype=np.int64), numbers=np.zeros((0, 0), dtype=np.float32))
 
 
 class OpChoice(NamedTuple):
@@ -273,23 +261,48 @@ class OpChoice(NamedTuple):
 
 
 class Controller(Checkpointed, Protocol):
-    """Chooses one of the memory ops on offer."""
+    """Decides what happens to memory: by choosing an offer, or in tokens whose action is ``MemoryOps``.
+
+    ``wants_offers = False`` says that it writes its ops itself; it is then asked once for each observation.
+    """
 
     version: int
 
-    def choose(self, requests: Sequence[ControllerRequest]) -> list[OpChoice]:
-        """One choice a request, in order."""
+    def decide(self, requests: Sequence[ControllerRequest]) -> list[Decision]:
+        """One decision a request, in order; play carries it out."""
         ...
 
 
-class OpOffers(Protocol):
-    """Enumerates the ops on offer. Not a contract to learn: the one way from a memory to its legal ops."""
+def decided(request: ControllerRequest, choice: OpChoice) -> OpDecision:
+    """The decision to take an offer."""
+    return OpDecision(
+        actor=request.actor,
+        action=request.offers.ops[choice.index],
+        memory_hash=request.memory.state_hash(),
+        offers=request.offers,
+        choice=choice.index,
+        logprob=choice.logprob,
+    )
 
-    def texts(self, observation: Observation) -> list[str]: ...
 
-    def writes(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> OfferSet: ...
+class Chooser:
+    """A controller that takes offers: a subclass says which, in ``choose``."""
 
-    def reads(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> OfferSet: ...
+    version = 0
+
+    def choose(self, requests: Sequence[ControllerRequest]) -> Sequence[OpChoice]:
+        """One choice a request, in order."""
+        raise NotImplementedError(f"{type(self).__name__} is a Chooser and must define choose(requests)")
+
+    def decide(self, requests: Sequence[ControllerRequest]) -> list[Decision]:
+        choices = self.choose(requests)
+        return [decided(request, choice) for request, choice in zip(requests, choices, strict=True)]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Nothing to load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,8 +310,10 @@ class Agent:
     """The parts that play together."""
 
     policy: Policy
+    """Acts wherever nobody else is named."""
     controller: Controller
-    offers: OpOffers
+    offers: Offers | None
+    """None for a controller that writes its ops itself."""
     task_source: TaskSource
     table: TextTable
     embedder: Embedder
@@ -308,66 +323,17 @@ class Agent:
     count_tokens: Callable[[str], int]
     max_ops: int = 2
     """Ops a step, the closing Keep not counted."""
+    rollout: RolloutConfig = field(default_factory=RolloutConfig)
+    """Limits and guards that hold wherever this agent plays."""
+    others: Mapping[Actor, Policy] = field(default_factory=dict)
+    """Further policies by actor, such as "policy:bob"."""
 
+    def policy_of(self, actor: Actor) -> Policy:
+        """Who acts for an actor."""
+        return self.others.get(actor, self.policy)
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Lesson:
-    """One decision that should have been another, with the proof: what replay with the edit gained."""
-
-    task: Task
-    step: int
-    """Index into the episode's steps."""
-    decision: OpDecision
-    """As it was taken, with everything that was on offer."""
-    better: int
-    """Index of the offer that should have been taken."""
-    rule: str
-    """The lesson in words; holds no answer and nothing that was first seen after the step."""
-    gain: float
-    """By which the episode's success grew in replay; a lesson that is told has more than 0."""
-    sibling_gain: float = 0.0
-    """The same on a sibling task: same theta, another seed."""
-    signature: str = ""
-    """Key of the skills that the task asks for; empty where nobody knows."""
-    told: TokenDecision | None = None
-    """The tokens that the reflector sampled to tell it; None where it sampled none."""
-
-
-class Reflector(Protocol):
-    """Studies failed episodes and proposes lessons, unproven: ``gain`` is what it hopes for."""
-
-    def reflect(self, groups: Sequence[Group], agent: Agent) -> list[Lesson]: ...
-
-
-class Reflection(Checkpointed, Protocol):
-    """From failed episodes to proven lessons to learning."""
-
-    def study(self, groups: Sequence[Group], agent: Agent) -> list[Lesson]:
-        """The lessons that replay has proven, of these groups, which ``agent`` played."""
-        ...
-
-    def auxiliary_losses(self, lessons: Sequence[Lesson]) -> Sequence[AuxiliaryLoss]:
-        """What the actors should learn from them; empty where lessons are not internalised."""
-        ...
-
-    def metrics(self) -> dict[str, float]: ...
-
-
-class Curriculum(Checkpointed, Protocol):
-    """Decides which tasks come next."""
-
-    def draw(self, count: int) -> list[Task]: ...
-
-    def observe(self, groups: Sequence[Group], lessons: Sequence[Lesson] = ()) -> None: ...
-
-    def auxiliary_losses(self) -> Sequence[AuxiliaryLoss]:
-        """What the one who wrote the tasks should learn from how they went; empty where nobody learns."""
-        ...
-
-    def drain_log(self) -> list[dict[str, Any]]:
-        """Rows of ``tasks.jsonl`` since the last call, JSON-ready, each with its ``step``; empty if nobody judges."""
-        ...
-
-    def metrics(self) -> dict[str, float]:
-        """Numbers worth plotting, such as the share drawn of each cell."""
-        ...
+    @property
+    def versions(self) -> tuple[tuple[Actor, int], ...]:
+        """Of every actor's weights."""
+        others = tuple((actor, policy.version) for actor, policy in sorted(self.others.items()))
+        return ((POLICY, self.policy.version), (CONTROLLER, self.controller.version), *others)

@@ -1,26 +1,35 @@
 """What flows through a run: Task -> Observation -> Decision -> Step -> Episode -> Group.
 
-Plain data, no torch. ``Decision`` is the unit of learning; a step holds several (retrieve, act, write),
-each by one actor. ``Episode`` is the unit of accounting: how many rows it became must not change its weight.
+Plain data, no torch. ``Decision`` is the unit of learning; a step holds several (retrieve, act, write), each by one
+actor, and is known by its actor and its action. ``Episode`` is the unit of accounting: how many rows it became must
+not change its weight.
 
-Shapes: C candidate ops of one decision, F numbers of a candidate, S prompt tokens, A sampled tokens,
-U texts of a table, E embedding width.
+Shapes: C candidate ops of one decision, K text columns and F numbers of a candidate, S prompt tokens, A sampled tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, Literal, Protocol
+from hashlib import sha256
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memory_stores.types import MemoryOp, StoreName
 
-Actor = Literal["policy", "controller", "reflector", "proposer"]
+Actor = str
+"""Who decides: "policy", "controller", "reflector", "proposer"; several of a kind by name, as in "policy:bob"."""
+POLICY: Actor = "policy"
+CONTROLLER: Actor = "controller"
 Split = Literal["train", "eval"]
+
+
+def is_policy(actor: Actor) -> bool:
+    """Whether an actor acts on the environment: "policy", or one of several such as "policy:bob"."""
+    return actor.partition(":")[0] == POLICY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +37,11 @@ class Task:
     """One problem, complete and small: the environment regenerates everything else from it."""
 
     env: str
-    """Name of the environment task source, as in ``build.ENVS``."""
+    """Name of the task source, as in a config's ``env.name``."""
     theta: Any
-    """The task source's own frozen dataclass of levelled axes; JSON-ready through ``dataclasses.asdict``.
+    """The source's own frozen dataclass of axes; JSON-ready through ``dataclasses.asdict``.
 
-    In its place a task source may take a frozen, hashable object that holds one task as somebody wrote it
-    (MemWorld's ``Written``).
+    In its place a source may take a frozen, hashable object that holds one task as somebody wrote it.
     """
     seed: int
     split: Split = "train"
@@ -42,13 +50,45 @@ class Task:
     """Which curriculum cell it was drawn from."""
 
 
-class Kind(Enum):
-    """What an observation wants."""
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of text."""
 
-    TELL = "tell"
-    """It only tells; the controller may write."""
-    ASK = "ask"
-    """It wants an answer from the policy; the controller may retrieve first."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A piece of anything else, such as an image: carried and hashed from end to end, read by who can read it."""
+
+    media_type: str
+    """As in MIME, such as ``image/png``."""
+    data: bytes
+    about: str = ""
+    """What stands in its place in plain text."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 of media type and data, 64 hexadecimal digits."""
+        return sha256(self.media_type.encode() + b"\0" + self.data).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """How it reads where only text can: what it is about, and which blob it is."""
+        return f"[{self.about or self.media_type} {self.digest[:12]}]"
+
+
+Content = tuple[Text | Blob, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """Something that a policy may call: its name, what it is for, and the JSON schema of its arguments."""
+
+    name: str
+    about: str
+    parameters: tuple[tuple[str, Any], ...] = ()
+    """(argument, its JSON schema or a word for its type), in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +98,50 @@ class Observation:
     id: str
     """Unique in its episode; becomes provenance of whatever is written from it."""
     step: int
-    text: str
-    kind: Kind
+    """The environment's clock; later observations have a higher one."""
+    content: Content | str
+    """Parts in reading order; a string is taken for one ``Text``."""
+    time: float | None = None
+    """Clock time of what is shown, in seconds since 1970, where there is one."""
+    source: str = ""
+    """Who or what it comes from, where the environment knows: a speaker, a tool, a page."""
     trust: float = 1.0
-    """How far the channel may be believed, where the environment knows it; 1 says nothing."""
+    """How far the source may be believed, in [0, 1]; 1 says nothing."""
+    wants_action: bool = False
+    """Whether a policy acts now."""
+    writable: bool = True
+    """Whether memory ops may follow. Of a step that is acted on, the action is remembered with it."""
+    to: Actor = POLICY
+    """Which policy is asked to act."""
+    choices: tuple[str, ...] = ()
+    """Where only certain actions are admissible: their texts; the action is then ``Choose``."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.content, str):
+            object.__setattr__(self, "content", (Text(self.content),))
+
+    @property
+    def text(self) -> str:
+        """All parts as text, a line break between two."""
+        first, *more = self.content
+        return first.text if not more else "\n".join(part.text for part in self.content)  # pyright: ignore[reportAttributeAccessIssue]
+
+    @property
+    def is_question(self) -> bool:
+        """Whether it only asks: memory must not learn what will be asked (query-free mode)."""
+        return self.wants_action and not self.writable
 
 
 @dataclass(frozen=True, slots=True)
 class Say:
     """A text, to the environment or to a person."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Think:
+    """A turn that the policy keeps to itself: it acts again in the same step, with this in view."""
 
     text: str
 
@@ -80,13 +155,41 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Choose:
+    """One of the observation's ``choices``."""
+
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryOps:
+    """Ops in the order in which they are carried out: what a language model that writes memory decides."""
+
+    ops: tuple[MemoryOp, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
     """Tokens that parsed to no action. Training must see it."""
 
     raw: str
 
 
-Action = Say | ToolCall | MemoryOp | Unreadable
+Action = Say | Think | ToolCall | Choose | MemoryOp | MemoryOps | Unreadable
+
+
+def as_text(action: Action | None) -> str:
+    """What an action on the environment says, for memory and for a person; empty for none."""
+    match action:
+        case Say(text=text) | Choose(text=text) | Think(text=text):
+            return text
+        case ToolCall(name=name, arguments=arguments):
+            return f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments)})"
+        case Unreadable(raw=raw):
+            return raw
+        case _:
+            return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,79 +202,17 @@ class ViewLine:
     observation_id: str
 
 
-class TextTable:
-    """Texts and their embeddings, each kept once and referred to by row.
-
-    One table serves a whole run; a decision refers to its rows. Row -1 means "no text".
-    """
-
-    def __init__(self, embedder: EmbedderLike) -> None:
-        self._embedder = embedder
-        self._row_of: dict[str, int] = {}
-        self._matrix: NDArray[np.float32] = np.zeros((256, embedder.dim), dtype=np.float32)
-
-    def __len__(self) -> int:
-        return len(self._row_of)
-
-    def __contains__(self, text: str) -> bool:
-        return text in self._row_of
-
-    @property
-    def dim(self) -> int:
-        return self._matrix.shape[1]
-
-    def add(self, texts: Sequence[str]) -> None:
-        """Embed in one batch those texts that are new."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._row_of]
-        if not new:
-            return
-        vectors = self._embedder.embed(new)
-        start, end = len(self._row_of), len(self._row_of) + len(new)
-        while end > len(self._matrix):
-            self._matrix = np.concatenate([self._matrix, np.zeros_like(self._matrix)])
-        self._matrix[start:end] = vectors
-        self._row_of.update((text, start + i) for i, text in enumerate(new))
-
-    def row(self, text: str) -> int:
-        """The row of a text, embedding it if it is new."""
-        if text not in self._row_of:
-            self.add([text])
-        return self._row_of[text]
-
-    @property
-    def matrix(self) -> NDArray[np.float32]:
-        """[U, E], one unit vector a text."""
-        return self._matrix[: len(self._row_of)]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Texts and vectors in order of rows: sums over rows come out to the same bit only in the same order."""
-        return {"texts": list(self._row_of), "matrix": self.matrix.copy()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._row_of = {text: row for row, text in enumerate(state["texts"])}
-        self._matrix = np.concatenate([state["matrix"], np.zeros((256, self.dim), dtype=np.float32)])
-
-
-class EmbedderLike(Protocol):
-    """The part of ``memory_stores.embed.Embedder`` that a table needs."""
-
-    @property
-    def dim(self) -> int: ...
-
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class OfferSet:
     """The legal ops of one moment, and what a scorer may know of each."""
 
     ops: tuple[MemoryOp, ...]
     """[C] the first is always ``Keep``."""
-    rows: NDArray[np.int64]
-    """[C, 3] rows into the text table: the observation, what the op would write, what it would touch; -1 for none.
-    [C, 5] where the proposer describes subjects: then what the observation and what the touched entry speak of."""
+    rows: NDArray[np.integer]
+    """[C, K] rows into the text table: the observation, what the op would write, what it would touch; -1 for none.
+    Who makes the offers says whether more columns follow."""
     numbers: NDArray[np.float32]
-    """[C, F] plain numbers, named by ``controllers.proposals.NUMBER_NAMES``."""
+    """[C, F] plain numbers, named by who makes the offers (``Offers.names``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +229,15 @@ class TokenDecision:
     """[A] tokens the actor sampled, the stop token included; never decoded and encoded again."""
     logprobs: tuple[float, ...]
     """[A] under the weights that sampled them."""
+    created: tuple[str, ...] = ()
+    """Ids of the entries that its memory ops made."""
+    refused: bool = False
+    """Whether a memory op of it was refused."""
+
+    @property
+    def ops(self) -> tuple[MemoryOp, ...]:
+        """The memory ops it decided on; none of an action on the environment."""
+        return self.action.ops if isinstance(self.action, MemoryOps) else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -204,6 +254,11 @@ class OpDecision:
     created: tuple[str, ...] = ()
     """Ids of the entries that the op made: where credit for their use flows back to."""
     refused: bool = False
+
+    @property
+    def ops(self) -> tuple[MemoryOp, ...]:
+        """The op, as the one of a list."""
+        return (self.action,)
 
 
 Decision = TokenDecision | OpDecision
@@ -230,9 +285,14 @@ class Step:
     view: tuple[ViewLine, ...] = ()
     """What of memory was in view when the policy acted."""
     verdict: Verdict | None = None
-    """Set where the step asked for an answer."""
+    """Set where something was judged."""
     context_tokens: int = 0
     """Tokens that the policy read."""
+
+    @property
+    def acted(self) -> Action | None:
+        """What was done to the environment; None where nothing was."""
+        return next((d.action for d in reversed(self.decisions) if is_policy(d.actor)), None)
 
 
 class End(Enum):
@@ -251,12 +311,14 @@ class Episode:
     task: Task
     steps: tuple[Step, ...]
     end: End
+    judged: float | None = None
+    """Success in [0, 1] as the environment said it at the end; None where it said nothing."""
     versions: tuple[tuple[Actor, int], ...] = ()
     """Version of every actor's weights that played."""
     error: str = ""
     """What an environment that failed said."""
     practice: bool = False
-    """True where an exact reader stood in for the policy; such success is never reported as the policy's."""
+    """True where an oracle reader stood in for the policy; such success is never reported as the policy's."""
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -264,9 +326,16 @@ class Episode:
 
     @property
     def success(self) -> float:
-        """Mean score over the questions; 0 where none was asked."""
+        """The environment's own word; else the mean score of what was judged, 0 where nothing was."""
+        if self.judged is not None:
+            return self.judged
         verdicts = self.verdicts
         return sum(v.score for v in verdicts) / len(verdicts) if verdicts else 0.0
+
+    @property
+    def decisions(self) -> Iterator[Decision]:
+        """All, in the order in which they were taken."""
+        return (decision for step in self.steps for decision in step.decisions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -280,3 +349,9 @@ class Group:
     def usable(self) -> tuple[Episode, ...]:
         """The episodes that may be compared: an environment's own failure takes no part in the baseline."""
         return tuple(e for e in self.episodes if e.end is not End.ENV_ERROR)
+
+
+def with_action(observation: Observation, action: Action | None) -> Observation:
+    """What of a step may be remembered: what was seen and, on a line of its own, what was done about it."""
+    done = as_text(action)
+    return replace(observation, content=(*observation.content, Text(f"> {done}"))) if done else observation  # pyright: ignore[reportArgumentType]

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from memory_stores.types import Retrieve, Write
-from memrl.contracts.protocols import ControllerRequest, OpChoice
+from memrl.contracts.protocols import Chooser, ControllerRequest, OpChoice
 
 
-class ArchiveAll:
+class ArchiveAll(Chooser):
     """Keeps every text (unlimited writes where the archive's budget allows) and asks for as many hits as are on offer.
 
     With a BM25 archive this is the bar to fear: plain BM25 beat a re-run of Memory-R1 on LoCoMo's F1.
     """
 
-    version = 0
-
     def choose(self, requests: Sequence[ControllerRequest]) -> list[OpChoice]:
         return [OpChoice(_choose(request), 0.0) for request in requests]
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Nothing to load."""
 
 
 def _choose(request: ControllerRequest) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from memrl.contracts.protocols import Controller, ControllerRequest, OpChoice
+from memrl.contracts.protocols import Chooser, Controller, ControllerRequest, OpChoice
 from memrl.controllers.advice import Advice
 from memrl.controllers.scorer import pick
 
@@ -25,7 +25,7 @@ class Scored(Controller, Protocol):
     def offer_logprobs(self, requests: Sequence[ControllerRequest]) -> list[NDArray[np.float32]]: ...
 
 
-class Guided:
+class Guided(Chooser):
     """``inner`` with a bonus on recommended offers. Its state is that of ``inner``.
 
     Args:
@@ -43,7 +43,7 @@ class Guided:
     def choose(self, requests: Sequence[ControllerRequest]) -> list[OpChoice]:
         rules = self._rules()
         if not rules:
-            return self.inner.choose(requests)
+            return self.inner.choose(requests)  # pyright: ignore[reportAttributeAccessIssue]
         lines = self.inner.offer_logprobs(requests)
         return [pick(self._swayed(line, r, rules), r) for line, r in zip(lines, requests, strict=True)]
 

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from memrl.contracts.protocols import ControllerRequest, OpChoice
+from memrl.contracts.protocols import Chooser, ControllerRequest, OpChoice
 from memrl.controllers.rules import KEEP
 
 
-class NoWrites:
+class NoWrites(Chooser):
     """Always keeps; retrieves nothing either."""
-
-    version = 0
 
     def choose(self, requests: Sequence[ControllerRequest]) -> list[OpChoice]:
         return [OpChoice(KEEP, 0.0) for _ in requests]
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Nothing to load."""

@@ -1,7 +1,7 @@
 """Which ops are on offer at this moment, and the plain numbers that go with each.
 
-    observation + memory ──> Keep | Write | Overwrite… | Forget… | Link… | Relink… | Unlink…      (it tells)
-                         ──> Keep | Retrieve…                                                      (it asks)
+    observation + memory ──> Keep | Write | Overwrite… | Forget… | Link… | Relink… | Unlink…      (memory may change)
+                         ──> Keep | Retrieve…                                                      (before acting)
 
 Only legal ops are offered, so that a choice is refused only if a store disagrees; a Link into a full graph stands
 beside the Unlinks that would make room for it. One scorer ranks them all.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -34,7 +34,9 @@ from memory_stores.types import (
     Unlink,
     Write,
 )
-from memrl.contracts.types import Observation, OfferSet, TextTable
+from memrl.contracts.protocols import OfferRequest
+from memrl.contracts.texts import TextTable
+from memrl.contracts.types import Observation, OfferSet
 
 NUMBER_NAMES = (
     *(op.__name__.lower() for op in MEMORY_OPS),
@@ -91,25 +93,35 @@ class OpOffers:
     ) -> None:
         self._table, self._count, self._linker, self._edges = table, count_tokens, linker, edges
         self._subjects = subjects
+        self.names = NUMBER_NAMES
+        self.columns = 5 if subjects else 3
         self._keys_of: dict[str, Keys] = {}
         self._subject_of: dict[str, str] = {}
 
-    def texts(self, observation: Observation) -> list[str]:
+    def offers(self, requests: Sequence[OfferRequest]) -> list[OfferSet]:
+        """What is on offer at each moment, in order."""
+        self._table.add([text for one in requests if not one.reads for text in self._texts(one.observation)])
+        self._table.add([one.observation.text for one in requests if one.reads])
+        return [self.reads(one) if one.reads else self.writes(one) for one in requests]
+
+    def _texts(self, observation: Observation) -> list[str]:
         """The texts whose embeddings the offers for this observation may need beyond what memory holds."""
         edges = self._links(observation.text) if self._edges else ()
         subjects = [edge.subject for edge in self._links(observation.text)] if self._subjects else ()
         return [observation.text, *(_edge_text(edge) for edge in edges), *subjects]
 
-    def writes(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> OfferSet:
-        """What may be done with an observation that tells, after ``ops_so_far`` ops on it that count."""
+    def writes(self, moment: OfferRequest) -> OfferSet:
+        """What may be done with an observation that may be remembered, after ``ops_so_far`` ops on it that count."""
+        memory, observation, _, ops_so_far = moment
         offers = [Offer(Keep(), "", None)]
         offers += self._token_offers(memory, observation)
         offers += self._archive_offers(memory, observation)
         offers += self._graph_offers(memory, observation)
         return self._describe(offers, memory, observation, ops_so_far)
 
-    def reads(self, memory: AgentMemory, observation: Observation, ops_so_far: int = 0) -> OfferSet:
-        """What may be brought into view for an observation that asks."""
+    def reads(self, moment: OfferRequest) -> OfferSet:
+        """What may be brought into view before a policy acts."""
+        memory, observation, _, ops_so_far = moment
         offers = [Offer(Keep(), "", None)]
         if memory.graph is not None and len(memory.graph):
             reads = (Retrieve(observation.text, "graph", k, hops) for k, hops in GRAPH_READS)
@@ -170,7 +182,7 @@ class OpOffers:
     def _describe(self, offers: list[Offer], memory: AgentMemory, observation: Observation, so_far: int) -> OfferSet:
         row = self._table.row
         here = row(observation.text)
-        rows = np.full((len(offers), 5 if self._subjects else 3), -1, dtype=np.int64)
+        rows = np.full((len(offers), self.columns), -1, dtype=np.int64)
         rows[:, 0] = here
         for i, offer in enumerate(offers):
             if offer.text:

@@ -7,14 +7,12 @@ own budget goes, so that a rule never scores low because it left a store empty.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from memory_stores.graph_store import GraphStore
 from memory_stores.types import Edge, Entry, Forget, Link, MemoryOp, Overwrite, Relink, Retrieve, Unlink, Write
-from memrl.contracts.protocols import ControllerRequest, OpChoice
-from memrl.contracts.types import Kind
+from memrl.contracts.protocols import Chooser, ControllerRequest, OpChoice
 
 KEEP = 0
 """Index of ``Keep``, which is always offered first."""
@@ -63,10 +61,8 @@ def menu_of(ops: Sequence[MemoryOp]) -> Menu:
     return menu
 
 
-class Rule(ABC):
+class Rule(Chooser, ABC):
     """A deterministic controller without weights."""
-
-    version = 0
 
     def choose(self, requests: Sequence[ControllerRequest]) -> list[OpChoice]:
         """One choice a request; its log-probability is 0."""
@@ -76,17 +72,11 @@ class Rule(ABC):
         menu = menu_of(request.offers.ops)
         if menu.read is not None:
             return menu.read
-        return self.take_in(request, menu) if request.observation.kind is Kind.TELL else KEEP
+        return KEEP if request.observation.is_question else self.take_in(request, menu)
 
     @abstractmethod
     def take_in(self, request: ControllerRequest, menu: Menu) -> int:
         """The index of the op to carry out on what was told."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - optional to override
-        """Nothing to load."""
 
 
 def oldest_first(request: ControllerRequest, entries: Sequence[Entry]) -> Sequence[Entry]:

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from memrl.algos.losses import masked_log_softmax
 from memrl.contracts.config import ControllerConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import ControllerRequest, OpChoice
-from memrl.contracts.types import OfferSet, TextTable
+from memrl.contracts.protocols import Chooser, ControllerRequest, OpChoice
+from memrl.contracts.texts import TextTable
+from memrl.contracts.types import OfferSet
 from memrl.controllers.offers import NUM_NUMBERS
 
 # Shapes: N candidates of all decisions in a row, D decisions, C candidates of the largest one, E embedding width,
@@ -77,7 +78,7 @@ def pad_candidates(values_N: Tensor, counts_D: Tensor) -> tuple[Tensor, Tensor]:
     return padded, mask
 
 
-class Scorer:
+class Scorer(Chooser):
     """Samples from the softmax over the scores; greedy requests take the best.
 
     Args:
@@ -93,6 +94,7 @@ class Scorer:
         self.version = 0
         self._table = table
         self._cached: Tensor | None = None
+        self._generation = table.generation
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self.net.parameters()
@@ -166,6 +168,8 @@ class Scorer:
 
     def _projected(self) -> Tensor:
         """Projection of every text of the table; only texts that are new since the last call are computed."""
+        if self._generation != self._table.generation:
+            self._cached, self._generation = None, self._table.generation
         known = 0 if self._cached is None else len(self._cached) - 1
         if self._cached is None or known < len(self._table):
             fresh = self.net.texts(torch.from_numpy(self._table.matrix[known:]))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from memrl.contracts.protocols import AuxiliaryLoss, Lesson
+from memrl.contracts.generation import AuxiliaryLoss
+from memrl.contracts.learning import Lesson
 from memrl.contracts.types import Group
 from memrl.curricula._draws import Draws
 

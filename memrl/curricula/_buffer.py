@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from memrl.algos.priorities import replay_weights
-from memrl.contracts.protocols import Bounds
+from memrl.contracts.capabilities import Bounds
 from memrl.contracts.types import Task
 from memrl.curricula._skills import Skills
 

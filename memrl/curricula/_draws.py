@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memrl.contracts.protocols import TaskSource
 from memrl.contracts.types import Task
 
 
@@ -22,14 +23,14 @@ class Draws:
         pool: draw seeds from this many a cell, so that texts repeat and embeddings stay cached; 0 for no limit.
     """
 
-    def __init__(self, env: str, cells: Mapping[str, Any], seed: int, pool: int = 0) -> None:
-        self._env, self._cells, self._pool = env, dict(cells), pool
+    def __init__(self, source: TaskSource, seed: int, pool: int = 0) -> None:
+        self._source, self._cells, self._pool = source, tuple(source.cells()), pool
         self._rng = np.random.default_rng([seed, 0xC0])
         self._last: Counter[str] = Counter()
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self._cells)
+        return self._cells
 
     def tasks(self, cells: Sequence[str], probabilities: NDArray[np.float64], count: int) -> list[Task]:
         chosen = [cells[int(i)] for i in self._rng.choice(len(cells), size=count, p=probabilities)]
@@ -38,7 +39,7 @@ class Draws:
 
     def task(self, cell: str, seed: int) -> Task:
         """The training task of a cell and a seed."""
-        return Task(env=self._env, theta=self._cells[cell], seed=seed, split="train", cell=cell)
+        return self._source.train(cell, seed)
 
     def seed(self) -> int:
         """A seed for a task, of the pool if there is one."""

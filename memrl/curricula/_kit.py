@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from memrl.contracts.config import CurriculumConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import TaskGenerator, TaskSource
+from memrl.contracts.generation import TaskGenerator
+from memrl.contracts.protocols import TaskSource
 from memrl.curricula._draws import Draws
 
 

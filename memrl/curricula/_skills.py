@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from memrl.contracts.protocols import Lesson
+from memrl.contracts.learning import Lesson
 
 FAST, SLOW = 0.5, 0.1
 """Weight of the newest success in the two averages whose distance is the learning progress."""

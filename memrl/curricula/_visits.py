@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from memrl.algos.task_reward import learnability, normalised
-from memrl.contracts.protocols import Bounds, Proposal
+from memrl.contracts.capabilities import Bounds
+from memrl.contracts.generation import Proposal
 from memrl.contracts.types import Group, Task
 
 SOURCES = ("replay", "edit", "fresh", "anchor", "proposed")

@@ -9,7 +9,7 @@ import numpy as np
 
 from memrl.algos.learnability import softmax_with_floor, success_variance
 from memrl.contracts.config import CurriculumConfig
-from memrl.contracts.protocols import Lesson
+from memrl.contracts.learning import Lesson
 from memrl.contracts.types import Group, Task
 from memrl.curricula._base import FromCells
 from memrl.curricula._draws import Draws

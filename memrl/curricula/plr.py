@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from memrl.algos.priorities import rank_weights, staleness_weights
-from memrl.contracts.protocols import Lesson
+from memrl.contracts.learning import Lesson
 from memrl.contracts.types import Group, Task
 from memrl.curricula._base import FromCells
 from memrl.curricula._draws import Draws

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from memrl.contracts.errors import ConfigError, DataError
-from memrl.contracts.protocols import Lesson
+from memrl.contracts.learning import Lesson
 from memrl.contracts.types import Group, Task
 from memrl.curricula._base import Quiet
 from memrl.curricula._kit import Kit

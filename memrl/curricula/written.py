@@ -34,7 +34,9 @@ from typing import Any
 import numpy as np
 
 from memrl.algos.task_reward import INVALID, task_reward
-from memrl.contracts.protocols import AuxiliaryLoss, Bounds, Judged, Lesson, Proposal, TaskProposer
+from memrl.contracts.capabilities import Bounded, Bounds, able
+from memrl.contracts.generation import AuxiliaryLoss, Judged, Proposal, TaskProposer
+from memrl.contracts.learning import Lesson
 from memrl.contracts.types import Group, Task
 from memrl.curricula._buffer import Buffer, Entry
 from memrl.curricula._kit import Kit
@@ -219,7 +221,8 @@ class Written:
 
     def _anchor(self, cell: str, seed: int) -> Drawn:
         task = self._kit.draws.task(cell, seed)
-        bounds = self._kit.task_source.bounds(task, self._kit.budget, self._kit.cost) or Bounds(1.0, 0.0)
+        bounded = able(self._kit.task_source, Bounded)
+        bounds = bounded.bounds(task, self._kit.budget, self._kit.cost) if bounded is not None else Bounds(1.0, 0.0)
         return Drawn(task=task, source="anchor", signature=self.task_generator.signature(task), bounds=bounds)
 
     def state_dict(self) -> dict[str, Any]:

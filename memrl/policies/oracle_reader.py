@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from math import log, log1p
 from typing import Any
 
-from memrl.contracts.errors import ConfigError
+from memrl.contracts.capabilities import EvidenceReader, need
 from memrl.contracts.protocols import SampleRequest, TaskSource
 from memrl.contracts.types import TokenDecision
 from memrl.policies.scripted import silent_decision
@@ -29,7 +29,7 @@ class OracleReader:
     version = 0
 
     def __init__(self, task_sources: Mapping[str, TaskSource]) -> None:
-        self._families = dict(task_sources)
+        self._sources = dict(task_sources)
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         return [silent_decision(self._read(request), request) for request in requests]
@@ -41,10 +41,9 @@ class OracleReader:
 
     def _read(self, request: SampleRequest) -> str:
         seen = frozenset(line.observation_id for line in request.view)
-        answer = self._families[request.task.env].read(request.task, request.observation.id, seen)
-        if answer is None:
-            raise ConfigError("rollout.practice_tasks", "> 0", f"env {request.task.env!r} has no exact reader; use 0")
-        return answer
+        source = self._sources[request.task.env]
+        reader = need(source, EvidenceReader, "rollout.practice_tasks", "> 0", "set it to 0")
+        return reader.read(request.task, request.observation.id, seen)
 
     def state_dict(self) -> dict[str, Any]:
         return {}

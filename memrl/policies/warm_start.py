@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from memrl.contracts.capabilities import ReadingLesson
 from memrl.contracts.config import WarmStartConfig
-from memrl.contracts.protocols import ReadingLesson
 from memrl.policies.hf import HFPolicy
 from memrl.policies.prompts import as_user, render
 

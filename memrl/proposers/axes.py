@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from memrl.algos.losses import clipped_surrogate, masked_log_softmax
 from memrl.algos.role_baseline import role_advantages
-from memrl.contracts.protocols import AuxiliaryLoss, Proposal
+from memrl.contracts.generation import AuxiliaryLoss, Proposal
 from memrl.proposers.space import TaskSpace
 
 # Shapes: P proposals, A axes, L levels of all axes in a row, C numbers of the context, H hidden.

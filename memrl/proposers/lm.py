@@ -15,7 +15,7 @@ import numpy as np
 
 from memrl.algos.losses import clipped_surrogate
 from memrl.algos.role_baseline import role_advantages
-from memrl.contracts.protocols import AuxiliaryLoss, Proposal
+from memrl.contracts.generation import AuxiliaryLoss, Proposal
 from memrl.contracts.types import Say, Task, TokenDecision
 from memrl.proposers.form import Form, to_json
 from memrl.proposers.space import TaskSpace

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memrl.contracts.protocols import Lesson
+from memrl.contracts.learning import Lesson
 from memrl.contracts.types import OpDecision, TokenDecision
 
 

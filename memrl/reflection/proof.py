@@ -11,13 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from memrl.contracts.protocols import Agent, Lesson
+from memrl.contracts.capabilities import WritesTasks, able
+from memrl.contracts.learning import Lesson
+from memrl.contracts.protocols import Agent
 from memrl.contracts.types import End, Episode, Group, OpDecision, Task
 from memrl.controllers.advice import Advice
 from memrl.controllers.guided import Guided
 from memrl.policies.advised import Advised
-from memrl.rollouts.play import EpisodeContext, play_all, play_episode
 from memrl.rollouts.replay import Change, Replayed, Site, replay
+from memrl.rollouts.scheduler import play
 
 
 class Place(NamedTuple):
@@ -123,7 +125,10 @@ def with_rules(agent: Agent, advice: Sequence[Advice], texts: Sequence[str], bon
 def siblings_of(tasks: Sequence[Task], agent: Agent, count: int, rng: np.random.Generator) -> list[Task]:
     """At most ``count`` new tasks of the thetas of these; none where a theta stands for one task only."""
     chosen = [tasks[int(i)] for i in rng.permutation(len(tasks))[:count]]
-    made = [agent.task_source.sibling(task, int(rng.integers(2**31))) for task in chosen]
+    writer = able(agent.task_source, WritesTasks)
+    if writer is None:
+        return []
+    made = [writer.sibling(task, int(rng.integers(2**31))) for task in chosen]
     return [task for task in made if task is not None]
 
 
@@ -133,7 +138,6 @@ def try_rules(
     """Each rule on each sibling: success with it less success without, the episode's random numbers being the same."""
     if not rules or not tasks:
         return [], Spent()
-    agent.table.add([text for task in tasks for text in agent.task_source.texts(task)])
     plain = _play(without_rules(agent), tasks, practice)
     trials, episodes = [], list(plain)
     for advice, text in rules:
@@ -149,16 +153,5 @@ def try_rules(
 
 
 def _play(agent: Agent, tasks: Sequence[Task], practice: bool) -> list[Episode]:
-    plays = (
-        play_episode(
-            EpisodeContext(
-                agent=agent,
-                task=task,
-                memory=agent.new_memory(),
-                rng=np.random.default_rng([abs(task.seed), 0x51B]),
-                practice=practice,
-            )
-        )
-        for task in tasks
-    )
-    return play_all(plays, agent, 256)
+    seed = [0x51B, *(abs(task.seed) for task in tasks)]
+    return [one for group in play(agent, tasks, seed, tries=1, practice=practice) for one in group.episodes]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from memrl.contracts.capabilities import EvidenceReader, able
 from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.types import Group, Step, ViewLine
 from memrl.policies.advised import advised
@@ -52,18 +53,20 @@ def second_attempts(groups: Sequence[Group], agent: Agent, texts: Sequence[str])
             continue
         found.append(Second(first.prompt_ids, first.action_ids, second.action_ids))
     read = zip([*first_requests, *second_requests], answers, strict=True)
-    return found, sum(tokens_read(answer, r.view, r.observation, plain) for r, answer in read)
+    return found, sum(tokens_read([answer], r.view, r.observation, plain) for r, answer in read)
 
 
 def _wrong_though_in_view(groups: Sequence[Group], agent: Agent) -> Iterator[_Asked]:
-    for g, group in enumerate(groups):
+    reader = able(agent.task_source, EvidenceReader)
+    for g, group in enumerate(groups if reader is not None else ()):
+        assert reader is not None
         for e, episode in enumerate(group.episodes):
             for t, step in enumerate(episode.steps):
                 if step.verdict is None or step.verdict.score >= 1.0:
                     continue
                 view = tuple(line for line in step.view if line.observation_id)
                 seen = frozenset(line.observation_id for line in view)
-                if agent.task_source.read(episode.task, step.observation.id, seen) == step.verdict.expected:
+                if reader.read(episode.task, step.observation.id, seen) == step.verdict.expected:
                     yield _Asked(g, e, t, _request(group, step, view))
 
 

@@ -18,7 +18,9 @@ import numpy as np
 
 from memrl.algos.role_baseline import role_advantages
 from memrl.contracts.config import ReflectionConfig
-from memrl.contracts.protocols import Agent, AuxiliaryLoss, Lesson, Reflector
+from memrl.contracts.generation import AuxiliaryLoss
+from memrl.contracts.learning import Lesson, Reflector
+from memrl.contracts.protocols import Agent
 from memrl.contracts.types import End, Episode, Group, Task, TokenDecision
 from memrl.controllers.advice import advice_of, in_words
 from memrl.reflection.auxiliary_losses import (

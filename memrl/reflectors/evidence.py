@@ -14,8 +14,9 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from memory_stores.types import Forget, Overwrite, Relink, Unlink
+from memrl.contracts.capabilities import EvidenceReader, able
 from memrl.contracts.protocols import TaskSource
-from memrl.contracts.types import Episode, Kind, OpDecision, Step
+from memrl.contracts.types import Episode, OpDecision, Step
 
 Feedback = Literal["none", "binary", "diff"]
 
@@ -41,7 +42,7 @@ class Evidence:
     """One episode under study."""
 
     def __init__(self, episode: Episode, task_source: TaskSource, feedback: Feedback) -> None:
-        self.episode, self._family, self._feedback = episode, task_source, feedback
+        self.episode, self._source, self._feedback = episode, task_source, feedback
 
     @cached_property
     def wanted(self) -> dict[int, frozenset[int]]:
@@ -93,7 +94,10 @@ class Evidence:
     def _rests_on(self, t: int) -> frozenset[int]:
         if self._feedback != "diff":
             return self._guessed(t)
-        ids = self._family.blame(self.episode.task, self.episode.steps[t].observation.id, frozenset())
+        reader = able(self._source, EvidenceReader)
+        if reader is None:
+            return self._guessed(t)
+        ids = reader.blame(self.episode.task, self.episode.steps[t].observation.id, frozenset())
         return frozenset(self._step_of[id] for id in ids)
 
     @cached_property
@@ -105,7 +109,7 @@ class Evidence:
         asked = _words(self.episode.steps[t].observation.text)
         best, score = None, 0.0
         for s in range(t):
-            if self.episode.steps[s].observation.kind is Kind.TELL:
+            if self.episode.steps[s].observation.writable:
                 shared = sum(self._rarity[word] for word in asked & self._told[s])
                 if shared > 0 and shared >= score:
                     best, score = s, shared

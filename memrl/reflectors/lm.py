@@ -18,7 +18,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from memrl.contracts.protocols import Agent, Lesson
+from memrl.contracts.learning import Lesson
+from memrl.contracts.protocols import Agent
 from memrl.contracts.types import Episode, Group, OpDecision, Say, Step, TokenDecision
 from memrl.reflectors.edits import Edit, Worthless, edits_for
 from memrl.reflectors.evidence import Evidence, Feedback

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from memrl.contracts.protocols import Agent, Lesson
+from memrl.contracts.learning import Lesson
+from memrl.contracts.protocols import Agent
 from memrl.contracts.types import Episode, Group, OfferSet
 from memrl.reflectors.edits import Edit, Worthless, edits_for
 from memrl.reflectors.evidence import Evidence, Feedback

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from memrl.contracts.protocols import Agent, OpChoice
-from memrl.contracts.types import End, Episode, Observation, OpDecision, Step, TokenDecision
+from memrl.contracts.capabilities import brief_of
+from memrl.contracts.protocols import Agent, SampleRequest
+from memrl.contracts.types import Decision, End, Episode, Observation, OpDecision, Step, is_policy
 from memrl.rollouts.guards import EnvFailed, EnvGuard
-from memrl.rollouts.play import EmbedRequest, EpisodeContext, Need, Play, play_step
+from memrl.rollouts.play import EnvNeed, EpisodeContext, Need, Play, play_step
 from memrl.rollouts.replay import Site, Tape, answered
-
-Given = OpChoice | TokenDecision
 
 
 def continue_episode(
@@ -39,7 +36,14 @@ def continue_episode(
         end = End.DONE if future.shown is None else End.STEP_LIMIT
     except EnvFailed as failure:
         end, error = End.ENV_ERROR, str(failure)
-    return Episode(task=episode.task, steps=tuple(future.steps), end=end, error=error, practice=episode.practice)
+    return Episode(
+        task=episode.task,
+        steps=tuple(future.steps),
+        end=end,
+        judged=future.judged,
+        error=error,
+        practice=episode.practice,
+    )
 
 
 def continue_twins(
@@ -71,42 +75,54 @@ class _Future:
         self, agent: Agent, episode: Episode, site: Site, index: int | None, states: Tape, seed: Sequence[int]
     ) -> None:
         self._episode, self._site, self._seed = episode, site, seed
-        self._seat = EpisodeContext(
+        self._context = EpisodeContext(
             agent=agent,
             task=episode.task,
             memory=states[min(s for s in states if s.step == site.step)].fork(),
             rng=np.random.default_rng(0),
-            query_free=not _writes_on_questions(episode),
-            step_limit=len(episode.steps) - site.step if episode.end is End.STEP_LIMIT else sys.maxsize,
+            brief=brief_of(agent.task_source, episode.task),
         )
-        self._given = [_given(decision) for decision in episode.steps[site.step].decisions[: site.place]]
+        recorded = episode.steps[site.step].decisions
+        self._given = list(recorded[: site.place])
         if index is not None:
-            self._given.append(OpChoice(index, 0.0))
+            self._given.append(_taken_instead(recorded[site.place], index))
         self.steps: list[Step] = []
         self.shown: Observation | None = None
+        self.judged: float | None = None
 
     def begin(self) -> None:
         """A fresh environment, told the recorded answers up to the step. Raises EnvFailed, as ``play_step``."""
-        self._env, self.shown = _reach(self._seat.agent, self._episode, self._site.step)
+        self._env, self.shown = _reach(self._context.agent, self._episode, self._site.step)
 
     @property
     def goes_on(self) -> bool:
-        return self.shown is not None and len(self.steps) < self._seat.step_limit
+        cut = self._episode.end is End.STEP_LIMIT
+        most = len(self._episode.steps) if cut else self._context.agent.rollout.step_limit
+        return self.shown is not None and self._site.step + len(self.steps) < most
 
     def play_step(self) -> Generator[Need, Any, None]:
         assert self.shown is not None
-        at_step = replace(self._seat, rng=np.random.default_rng([*self._seed, self.shown.step]))
+        at_step = replace(self._context, rng=np.random.default_rng([*self._seed, self.shown.step]))
         playing = play_step(at_step, self._env.step, self.shown)
-        step, self.shown = yield from (playing if self.steps else _steered(playing, self._given))
+        step, outcome = yield from (playing if self.steps else _steered(playing, self._given))
+        self.shown = outcome.next
+        self.judged = outcome.success
         self.steps.append(step)
 
     def same_memory(self, other: _Future) -> bool:
         """Whether a controller would be offered the same ops, described alike; ids may differ."""
-        mine, theirs = self._seat.memory, other._seat.memory
+        mine, theirs = self._context.memory, other._context.memory
         if mine.state_hash() != theirs.state_hash():
             return False
         pairs = zip(mine.entries(), theirs.entries(), strict=True)
         return all((a.text, a.stamp, a.uses) == (b.text, b.stamp, b.uses) for a, b in pairs)
+
+
+def _taken_instead(decision: Decision, index: int) -> OpDecision:
+    """The same moment with another of its offers taken."""
+    assert isinstance(decision, OpDecision)
+    op = decision.offers.ops[index]
+    return replace(decision, action=op, choice=index, logprob=0.0, created=(), refused=False)
 
 
 def total(episode: Episode, discount: float = 1.0) -> float:
@@ -116,7 +132,7 @@ def total(episode: Episode, discount: float = 1.0) -> float:
 
 def _reach(agent: Agent, episode: Episode, step: int) -> tuple[EnvGuard, Observation | None]:
     """A fresh environment, told the recorded answers up to a step."""
-    env = EnvGuard(agent.task_source.make, episode.task)
+    env = EnvGuard(agent.task_source.make, episode.task, agent.rollout.env_seconds)
     shown: Observation | None = env.start()
     for t in range(step):
         shown = env.step(answered(episode, t)).next
@@ -125,26 +141,15 @@ def _reach(agent: Agent, episode: Episode, step: int) -> tuple[EnvGuard, Observa
     return env, shown
 
 
-def _steered(playing: Generator[Need, Any, Any], given: Sequence[Given]) -> Generator[Need, Any, Any]:
+def _steered(playing: Generator[Need, Any, Any], given: Sequence[Decision]) -> Generator[Need, Any, Any]:
     """A step whose first decisions are given."""
     ahead = list(given)
     try:
         need = next(playing)
         while True:
-            answer = ahead.pop(0) if ahead and not isinstance(need, EmbedRequest) else (yield need)
+            # Where nothing was on offer nothing was recorded: such a need is not what comes next.
+            known = bool(ahead) and is_policy(ahead[0].actor) == isinstance(need, SampleRequest)
+            answer = ahead.pop(0) if known and not isinstance(need, EnvNeed) else (yield need)
             need = playing.send(answer)
     except StopIteration as stop:
         return stop.value
-
-
-def _given(decision: OpDecision | TokenDecision) -> Given:
-    return OpChoice(decision.choice, decision.logprob) if isinstance(decision, OpDecision) else decision
-
-
-def _writes_on_questions(episode: Episode) -> bool:
-    """Whether it was played with ``rollout.query_free`` off: ops then follow an answer."""
-    return any(
-        isinstance(first, TokenDecision) and isinstance(second, OpDecision)
-        for step in episode.steps
-        for first, second in pairwise(step.decisions)
-    )

@@ -1,7 +1,7 @@
 """The boundary to an environment: what breaks a promise there ends its own episode, and says which promise.
 
 ``EnvGuard`` stands between play and one environment; ``LeakGuard`` watches what a controller may write. The promises
-are those of ``envs/testing.check_env``, looked at in every step of every run.
+are those of ``memrl.testing.check_env``, looked at in every step of every run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from memrl.contracts.errors import LeakError
 from memrl.contracts.protocols import Env, Outcome
-from memrl.contracts.types import Action, Kind, Observation, Task, Verdict
+from memrl.contracts.types import Action, Blob, Observation, Task, Text, Verdict, is_policy
 
 
 class EnvFailed(Exception):
@@ -63,16 +63,20 @@ class EnvGuard:
         if not math.isfinite(outcome.reward):
             raise EnvFailed(f"the reward is {outcome.reward!r}, not a finite number")
         self._judge(outcome.verdict)
+        if outcome.success is not None:
+            if outcome.next is not None:
+                raise EnvFailed(f"success = {outcome.success!r} came before the ending: it belongs to the last step")
+            if not 0.0 <= outcome.success <= 1.0:
+                raise EnvFailed(f"the success is {outcome.success!r}, outside [0, 1]")
         if outcome.next is not None:
             self._look_at(outcome.next)
         return outcome
 
     def _judge(self, verdict: object) -> None:
-        if (verdict is not None) != self._asked:
-            what = "a question got no verdict" if self._asked else "a verdict came where nothing was asked"
-            raise EnvFailed(what)
         if verdict is None:
             return
+        if not self._asked:
+            raise EnvFailed("a verdict came where no action was wanted")
         if not isinstance(verdict, Verdict):
             raise EnvFailed(f"the verdict is a {type(verdict).__name__}, not a Verdict")
         if not 0.0 <= verdict.score <= 1.0:
@@ -85,13 +89,27 @@ class EnvGuard:
             raise EnvFailed(f"the observation id {observation.id!r} came twice")
         if observation.step <= self._clock:
             raise EnvFailed(f"observation {observation.id!r} is of step {observation.step}, after step {self._clock}")
-        if not isinstance(observation.text, str):
-            raise EnvFailed(f"the text of observation {observation.id!r} is a {type(observation.text).__name__}")
+        _look_inside(observation)
         self._ids.add(observation.id)
-        self._clock, self._asked = observation.step, observation.kind is Kind.ASK
+        self._clock, self._asked = observation.step, observation.wants_action
 
     def _call(self, call: Callable[..., Any], *arguments: Any) -> Any:
         return guarded(_within, self._seconds, call, *arguments) if self._seconds else guarded(call, *arguments)
+
+
+def _look_inside(observation: Observation) -> None:
+    """What an observation is made of. Raises EnvFailed."""
+    name = repr(observation.id)
+    if not isinstance(observation.content, tuple) or not observation.content:
+        kind = type(observation.content).__name__
+        raise EnvFailed(f"the content of observation {name} is a {kind}, not a text or a tuple of parts")
+    for part in observation.content:
+        if not isinstance(part, Text | Blob) or not isinstance(part.text, str):
+            raise EnvFailed(f"the content of observation {name} holds {part!r}, neither a Text nor a Blob")
+    if not 0.0 <= observation.trust <= 1.0:
+        raise EnvFailed(f"the trust of observation {name} is {observation.trust!r}, outside [0, 1]")
+    if not is_policy(observation.to):
+        raise EnvFailed(f"observation {name} is to {observation.to!r}: name a policy, such as 'policy' or 'policy:bob'")
 
 
 def _within(seconds: float, call: Callable[..., Any], *arguments: Any) -> Any:
@@ -131,7 +149,7 @@ class LeakGuard:
     def check(self, observation: Observation) -> None:
         sentences = {s.strip().lower() for s in re.findall(r"[^.?!\n]+\??", observation.text)} - {""}
         questions = {s for s in sentences if s.endswith("?")}
-        if observation.kind is Kind.ASK:
+        if observation.is_question:
             leaked = questions & self._told
             self._asked |= questions
         else:

@@ -1,55 +1,42 @@
-"""Play: many episodes at once, each a generator that reads as the story of its steps.
+"""The story of one step, and of an episode of them.
 
-    observation ──> controller: retrieve?  ──> policy acts, if asked  ──> environment answers
+    observation ──> controller: bring something into view?  ──> policy acts, if the environment wants it
+                ──> environment answers: reward, next observation
                 ──> controller: write, overwrite, link …, until Keep
 
-A generator yields what it needs (texts to embed, an op chosen, an answer); ``play_all`` collects equal needs of
-all live episodes and serves each kind in one batch, so no episode waits for the slowest.
+An episode is a generator that yields what it needs: an op decided, an action sampled, a slow environment called.
+``scheduler.play`` seats episodes and serves equal needs of all of them in one batch.
 """
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Hit, Keep, Stamp
-from memrl.contracts.config import RolloutConfig
-from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice, Outcome, SampleRequest
+from memrl.contracts.capabilities import brief_of
+from memrl.contracts.protocols import PLAIN, Agent, Brief, ControllerRequest, OfferRequest, Outcome, SampleRequest
 from memrl.contracts.types import (
-    Actor,
+    Decision,
     End,
     Episode,
-    Group,
-    Kind,
     Observation,
     OfferSet,
-    OpDecision,
     Step,
     Task,
-    TextTable,
+    Think,
     TokenDecision,
+    Unreadable,
     ViewLine,
+    is_policy,
+    with_action,
 )
+from memrl.rollouts.env_workers import INLINE, EnvWorkers
 from memrl.rollouts.guards import EnvFailed, EnvGuard, LeakGuard, guarded
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class EmbedRequest:
-    """Texts that must stand in the table before the next offers are made."""
-
-    texts: tuple[str, ...]
-
-
-Need = EmbedRequest | ControllerRequest | SampleRequest
-Play = Generator[Need, Any, Episode]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,168 +47,181 @@ class EpisodeContext:
     task: Task
     memory: AgentMemory
     rng: np.random.Generator
+    brief: Brief = PLAIN
     greedy: bool = False
     practice: bool = False
-    query_free: bool = True
-    step_limit: int = 100_000
-    env_seconds: float = 0.0
-    """Longest call of the environment; 0 for no limit."""
+    workers: EnvWorkers = field(default=INLINE)
+    """Where slow environments are called side by side."""
+
+
+class OpNeed(NamedTuple):
+    """The controller is to decide, if there is anything to decide."""
+
+    context: EpisodeContext
+    moment: OfferRequest
+    count: int
+    """Ops already carried out at this step."""
+
+    def asked(self, offers: OfferSet) -> ControllerRequest:
+        """The request to the controller, once offers are made."""
+        context, moment = self.context, self.moment
+        return ControllerRequest(
+            observation=moment.observation,
+            offers=offers,
+            memory=moment.memory,
+            table=context.agent.table,
+            task=context.task,
+            rng=context.rng,
+            greedy=context.greedy,
+            count=self.count,
+            brief=context.brief,
+        )
+
+
+class EnvNeed(NamedTuple):
+    """A slow environment is to be called."""
+
+    call: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+Need = OpNeed | SampleRequest | EnvNeed
+Play = Generator[Need, Any, Episode]
+Called = Callable[[Any], Generator[Need, Any, Outcome]]
 
 
 def play_episode(context: EpisodeContext) -> Play:
     """One try at one task."""
+    agent = context.agent
+    limits = agent.rollout
     steps: list[Step] = []
-    guard = LeakGuard() if context.query_free else None
-    end, error = End.DONE, ""
+    leaks = LeakGuard() if limits.query_free else None
+    end, error, judged = End.DONE, "", None
     try:
-        env = EnvGuard(context.agent.task_source.make, context.task, context.env_seconds)
-        observation: Observation | None = env.start()
+        context = replace(context, brief=guarded(brief_of, agent.task_source, context.task))
+        env = yield from _call(context, EnvGuard, agent.task_source.make, context.task, limits.env_seconds)
+        observation: Observation | None = yield from _call(context, env.start)
         while observation is not None:
-            if len(steps) >= context.step_limit:
+            if len(steps) >= limits.step_limit:
                 end = End.STEP_LIMIT
                 break
-            if guard is not None:
-                guard.check(observation)
-            step, observation = yield from play_step(context, env.step, observation)
+            if leaks is not None:
+                leaks.check(observation)
+            step, outcome = yield from play_step(context, env.step, observation)
             steps.append(step)
+            observation, judged = outcome.next, outcome.success
     except EnvFailed as failure:
         end, error = End.ENV_ERROR, str(failure)
-    agent = context.agent
-    actors: tuple[tuple[Actor, int], ...] = (
-        ("policy", agent.policy.version),
-        ("controller", agent.controller.version),
-    )
     return Episode(
-        task=context.task, steps=tuple(steps), end=end, versions=actors, error=error, practice=context.practice
+        task=context.task,
+        steps=tuple(steps),
+        end=end,
+        judged=judged,
+        versions=agent.versions,
+        error=error,
+        practice=context.practice,
     )
 
 
 def play_step(
     context: EpisodeContext, env_step: Callable[[Any], Outcome], observation: Observation
-) -> Generator[Need, Any, tuple[Step, Observation | None]]:
-    """One step, and the next observation; None at the task's own ending. Raises EnvFailed."""
-    unseen = [text for text in context.agent.offers.texts(observation) if text not in context.agent.table]
-    if unseen:
-        yield EmbedRequest(tuple(unseen))
-    decisions: list[OpDecision | TokenDecision] = []
+) -> Generator[Need, Any, tuple[Step, Outcome]]:
+    """One step, and what the environment answered. Raises EnvFailed."""
+    decisions: list[Decision] = []
     view: tuple[ViewLine, ...] = ()
-    answer: TokenDecision | None = None
-    if observation.kind is Kind.ASK:
-        hits = yield from _retrieve(context, observation, decisions)
+    action = None
+    if observation.wants_action:
+        hits = yield from retrieve(context, observation, decisions)
         view = see(context.memory, hits, context.agent)
-        answer = yield _policy_request(context, observation, view)
-        assert answer is not None
-        decisions.append(answer)
-    outcome = guarded(env_step, answer.action if answer is not None else None)
-    if observation.kind is Kind.TELL or not context.query_free:
-        yield from _write(context, observation, decisions)
+        action = (yield from act(context, observation, view, decisions)).action
+    outcome: Outcome = yield from _call(context, env_step, action)
+    if observation.writable:
+        yield from write(context, with_action(observation, action), decisions)
+    elif not context.agent.rollout.query_free:
+        yield from write(context, observation, decisions)
     step = Step(
         observation=observation,
         decisions=tuple(decisions),
         reward=float(outcome.reward),
         view=view,
         verdict=outcome.verdict,
-        context_tokens=tokens_read(answer, view, observation, context.agent),
+        context_tokens=tokens_read(decisions, view, observation, context.agent) if observation.wants_action else 0,
     )
-    return step, outcome.next
+    return step, outcome
 
 
-def take_in(context: EpisodeContext, observation: Observation) -> list[OpDecision | TokenDecision]:
-    """One observation outside an episode: the controller's ops on it, carried out now."""
-    decisions: list[OpDecision | TokenDecision] = []
-    context.agent.table.add(context.agent.offers.texts(observation))
-    _drive(_write(context, observation, decisions), context.agent)
-    return decisions
+def _call(context: EpisodeContext, call: Callable[..., Any], *arguments: Any) -> Generator[Need, Any, Any]:
+    """A call of the environment: at once, or beside those of other episodes where environments are slow."""
+    if not context.workers.slow:
+        return context.workers.timed(call, *arguments)
+    result = yield EnvNeed(call, arguments)
+    if isinstance(result, EnvFailed):
+        raise result
+    return result
 
 
-class Answered(NamedTuple):
-    """A question outside an episode."""
-
-    decisions: list[OpDecision | TokenDecision]
-    view: tuple[ViewLine, ...]
-    answer: TokenDecision
-
-
-def answer_question(context: EpisodeContext, observation: Observation) -> Answered:
-    """Retrieve, look, answer: the ASK half of a step, with no environment to reply."""
-    decisions: list[OpDecision | TokenDecision] = []
-    context.agent.table.add([observation.text])
-    hits = _drive(_retrieve(context, observation, decisions), context.agent)
-    view = see(context.memory, hits, context.agent)
-    [answer] = context.agent.policy.sample([_policy_request(context, observation, view)])
-    return Answered(decisions, view, answer)
-
-
-def _drive(plays: Generator[Any, Any, Any], agent: Agent) -> Any:
-    """Run a generator that needs only the controller."""
-    try:
-        need = next(plays)
-        while True:
-            [choice] = agent.controller.choose([need])
-            need = plays.send(choice)
-    except StopIteration as stop:
-        return stop.value
-
-
-def _retrieve(
-    context: EpisodeContext, observation: Observation, decisions: list[OpDecision | TokenDecision]
-) -> Generator[Need, OpChoice, tuple[Hit, ...]]:
+def retrieve(
+    context: EpisodeContext, observation: Observation, decisions: list[Decision]
+) -> Generator[Need, Any, tuple[Hit, ...]]:
     """The controller may bring entries into view; nothing on offer but Keep is no decision."""
-    offers = context.agent.offers.reads(context.memory, observation)
-    if len(offers.ops) == 1:
+    if context.agent.offers is None:
         return ()
-    choice = yield _controller_request(context, observation, offers, 0)
-    return carry_out(context, observation, offers, choice, decisions)
+    decision = yield OpNeed(context, OfferRequest(context.memory, observation, reads=True), 0)
+    return () if decision is None else carry_out(context, observation, decision, decisions)
 
 
-def _write(
-    context: EpisodeContext, observation: Observation, decisions: list[OpDecision | TokenDecision]
-) -> Generator[Need, OpChoice, None]:
-    """Ops on what was told, one after the other, until Keep or ``max_ops``. An op that only makes room is not counted:
-    what it makes room for is decided next, as if it came only now, so that a full memory costs a fact no more than an
-    empty one and a scorer need not learn the second look apart."""
+def act(
+    context: EpisodeContext, observation: Observation, view: tuple[ViewLine, ...], decisions: list[Decision]
+) -> Generator[Need, Any, TokenDecision]:
+    """The policy acts, after as many turns to itself as it takes and may have."""
+    scratch: tuple[str, ...] = ()
+    while True:
+        decision: TokenDecision = yield _sample_request(context, observation, view, scratch)
+        if isinstance(decision.action, Think) and len(scratch) >= context.agent.rollout.scratch_turns:
+            decision = replace(decision, action=Unreadable(decision.action.text))
+        decisions.append(decision)
+        if not isinstance(decision.action, Think):
+            return decision
+        scratch = (*scratch, decision.action.text)
+
+
+def write(context: EpisodeContext, observation: Observation, decisions: list[Decision]) -> Generator[Need, Any, None]:
+    """Ops on what was seen, one after the other, until Keep or ``max_ops``; a controller that writes its ops itself is
+    asked once. An op that only makes room is not counted: what it makes room for is decided next, as if it came only
+    now, so that a full memory costs a fact no more than an empty one and a scorer need not learn the second look apart.
+    """
+    agent, memory = context.agent, context.memory
     count = counted = 0
-    while counted < context.agent.max_ops:
-        offers = context.agent.offers.writes(context.memory, observation, counted)
-        if len(offers.ops) == 1:
+    while counted < agent.max_ops:
+        decision = yield OpNeed(context, OfferRequest(memory, observation, False, counted), count)
+        if decision is None:
             return
-        choice = yield _controller_request(context, observation, offers, count)
-        held = len(context.memory)
-        carry_out(context, observation, offers, choice, decisions)
-        if isinstance(offers.ops[choice.index], Keep):
+        held = len(memory)
+        carry_out(context, observation, decision, decisions)
+        if agent.offers is None or isinstance(decision.action, Keep):
             return
         count += 1
-        counted += len(context.memory) >= held
+        counted += len(memory) >= held
 
 
 def carry_out(
-    context: EpisodeContext,
-    observation: Observation,
-    offers: OfferSet,
-    choice: OpChoice,
-    decisions: list[OpDecision | TokenDecision],
+    context: EpisodeContext, observation: Observation, decision: Decision, decisions: list[Decision]
 ) -> tuple[Hit, ...]:
-    """Apply the chosen op and record the decision, with the hash of the memory that it was taken in."""
-    op, memory_hash = offers.ops[choice.index], context.memory.state_hash()
-    result = context.memory.apply(op, stamped(observation))
-    decisions.append(
-        OpDecision(
-            actor="controller",
-            action=op,
-            memory_hash=memory_hash,
-            offers=offers,
-            choice=choice.index,
-            logprob=choice.logprob,
-            created=result.created,
-            refused=not result.done,
-        )
-    )
-    return result.hits
+    """Apply the decision's ops and record it, with what they made; what was found comes back."""
+    results = [context.memory.apply(op, stamped(observation, decision.actor)) for op in decision.ops]
+    if len(results) == 1:  # the usual case, and the quick one
+        created, refused, hits = results[0].created, not results[0].done, results[0].hits
+    else:
+        created = tuple(id for result in results for id in result.created)
+        refused = any(not result.done for result in results)
+        hits = tuple(hit for result in results for hit in result.hits)
+    decisions.append(replace(decision, created=created, refused=refused) if created or refused else decision)
+    return hits
 
 
-def stamped(observation: Observation) -> Stamp:
-    """The provenance of what the controller does with an observation."""
-    return Stamp(step=observation.step, observation_id=observation.id, writer="controller", trust=observation.trust)
+def stamped(observation: Observation, writer: str = "controller") -> Stamp:
+    """The provenance of what an actor does with an observation."""
+    return Stamp(step=observation.step, observation_id=observation.id, writer=writer, trust=observation.trust)
 
 
 def see(memory: AgentMemory, hits: Sequence[Hit], agent: Agent) -> tuple[ViewLine, ...]:
@@ -248,7 +248,9 @@ def see(memory: AgentMemory, hits: Sequence[Hit], agent: Agent) -> tuple[ViewLin
     return tuple(lines)
 
 
-def _policy_request(context: EpisodeContext, observation: Observation, view: tuple[ViewLine, ...]) -> SampleRequest:
+def _sample_request(
+    context: EpisodeContext, observation: Observation, view: tuple[ViewLine, ...], scratch: tuple[str, ...] = ()
+) -> SampleRequest:
     return SampleRequest(
         task=context.task,
         observation=observation,
@@ -256,115 +258,15 @@ def _policy_request(context: EpisodeContext, observation: Observation, view: tup
         memory_hash=context.memory.state_hash(),
         seed=int(context.rng.integers(2**62)),
         greedy=context.greedy,
-    )
-
-
-def _controller_request(
-    context: EpisodeContext, observation: Observation, offers: OfferSet, count: int
-) -> ControllerRequest:
-    return ControllerRequest(
-        observation=observation,
-        offers=offers,
-        memory=context.memory,
-        table=context.agent.table,
-        task=context.task,
-        rng=context.rng,
-        greedy=context.greedy,
-        count=count,
+        brief=context.brief,
+        scratch=scratch,
+        actor=observation.to,
     )
 
 
 def tokens_read(
-    answer: TokenDecision | None, view: tuple[ViewLine, ...], observation: Observation, agent: Agent
+    decisions: Sequence[Decision], view: tuple[ViewLine, ...], observation: Observation, agent: Agent
 ) -> int:
-    """The prompt's length; where the reader takes no tokens, what the same view would cost a model."""
-    if answer is None:
-        return 0
-    if answer.prompt_ids:
-        return len(answer.prompt_ids)
-    return sum(agent.count_tokens(line.text) for line in view) + agent.count_tokens(observation.text)
-
-
-def play_all(plays: Iterable[Play], agent: Agent, concurrency: int) -> list[Episode]:
-    """Play every generator to its end, at most ``concurrency`` at a time; results keep their order."""
-    waiting = list(enumerate(plays))[::-1]
-    done: dict[int, Episode] = {}
-    needs: dict[int, tuple[Play, Need]] = {}
-
-    def advance(index: int, play: Play, answer: Any) -> None:
-        try:
-            needs[index] = (play, play.send(answer))
-        except StopIteration as stop:
-            done[index] = stop.value
-            needs.pop(index, None)
-
-    while waiting or needs:
-        while waiting and len(needs) < concurrency:
-            advance(*waiting.pop(), None)
-        for index, play, answer in _serve(needs, agent):
-            advance(index, play, answer)
-    return [done[index] for index in sorted(done)]
-
-
-def _serve(needs: dict[int, tuple[Play, Need]], agent: Agent) -> list[tuple[int, Play, Any]]:
-    """Answer the cheapest kind of need first; the policy reads only when everybody else waits for it."""
-    servers: tuple[tuple[type, Callable[[list[Any]], Sequence[Any]]], ...] = (
-        (EmbedRequest, lambda requests: _embed(requests, agent.table)),
-        (ControllerRequest, agent.controller.choose),
-        (SampleRequest, agent.policy.sample),
-    )
-    for kind, answer in servers:
-        ready = [(index, play, need) for index, (play, need) in needs.items() if isinstance(need, kind)]
-        if ready:
-            ready.sort(key=lambda entry: entry[0])
-            requests: list[Any] = [need for _, _, need in ready]
-            answers = answer(requests)
-            return [(index, play, one) for (index, play, _), one in zip(ready, answers, strict=True)]
-    return []
-
-
-def _embed(requests: Sequence[EmbedRequest], table: TextTable) -> list[None]:
-    table.add([text for request in requests for text in request.texts])
-    return [None] * len(requests)
-
-
-def play_groups(
-    agent: Agent, tasks: Sequence[Task], config: RolloutConfig, seed: Sequence[int], practice: bool = False
-) -> list[Group]:
-    """``group_size`` tries at each task; siblings start from forks of one memory, each with its own RNG.
-
-    Args:
-        seed: identifies this call in the run (run seed, step, ...); an episode's RNG adds task and sibling.
-    """
-    agent.table.add([text for task in tasks for text in agent.task_source.texts(task)])
-    contexts = []
-    for i, task in enumerate(tasks):
-        memory = agent.new_memory()
-        for g in range(config.group_size):
-            rng = np.random.default_rng([*seed, i, g])
-            contexts.append(
-                EpisodeContext(
-                    agent=agent,
-                    task=task,
-                    memory=memory.fork(),
-                    rng=rng,
-                    practice=practice,
-                    query_free=config.query_free,
-                    step_limit=config.step_limit,
-                    env_seconds=config.env_seconds,
-                )
-            )
-    episodes = play_all((play_episode(context) for context in contexts), agent, config.concurrency)
-    _tell_failures(episodes)
-    size = config.group_size
-    return [Group(task=task, episodes=tuple(episodes[i * size : (i + 1) * size])) for i, task in enumerate(tasks)]
-
-
-def _tell_failures(episodes: Sequence[Episode]) -> None:
-    """The most frequent of what environments that failed said; the metrics count them all."""
-    errors = Counter(episode.error for episode in episodes if episode.end is End.ENV_ERROR)
-    for error, count in errors.most_common(1):
-        _log.warning(
-            "%d of %d episodes ended with an environment's error, %d of them with: %s",
-            errors.total(), len(episodes), count, error,
-        )  # fmt: skip
+    """The prompts' length; where the reader takes no tokens, what the same view would cost a model."""
+    read = sum(len(d.prompt_ids) for d in decisions if isinstance(d, TokenDecision) and is_policy(d.actor))
+    return read or sum(agent.count_tokens(line.text) for line in view) + agent.count_tokens(observation.text)

@@ -233,7 +233,7 @@ class Questions:
         requests = list(self._requests.values())
         for key, request, answer in zip(self._requests, requests, self._agent.policy.sample(requests), strict=True):
             self._answers[key] = answer
-            self.tokens += tokens_read(answer, request.view, request.observation, self._agent)
+            self.tokens += tokens_read([answer], request.view, request.observation, self._agent)
 
     def answer(self, observation: Observation, view: View) -> Action:
         return self._answers[observation.id, view_content(view)].action
@@ -258,7 +258,7 @@ class Judge:
     def _play(self, episode: Episode, answers: Mapping[int, Action]) -> Rewards | None:
         rewards = np.zeros(len(episode.steps))
         try:
-            env = EnvGuard(self._agent.task_source.make, episode.task)
+            env = EnvGuard(self._agent.task_source.make, episode.task, self._agent.rollout.env_seconds)
             shown: Observation | None = env.start()
             for t, step in enumerate(episode.steps):
                 if shown is None or (shown.id, shown.text) != (step.observation.id, step.observation.text):

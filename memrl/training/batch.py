@@ -17,7 +17,7 @@ from torch import Tensor
 
 from memrl.advantages.credit import Credit
 from memrl.algos.lengths import like_length
-from memrl.contracts.protocols import AuxiliaryLoss
+from memrl.contracts.generation import AuxiliaryLoss
 from memrl.contracts.types import OpDecision, TokenDecision
 
 # Shapes: D op decisions, N candidates of all of them in a row, F numbers, R token rows, S prompt, A sampled tokens.

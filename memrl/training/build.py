@@ -15,21 +15,14 @@ from memory_stores.token_store import TokenStore
 from memory_stores.types import CountTokens
 from memory_stores.vector_store import VectorStore
 from memrl.advantages.credit import ESTIMATORS
+from memrl.contracts.capabilities import Bounded, Foreseen, WritesTasks, able, need
 from memrl.contracts.config import ControllerConfig, EnvConfig, MemoryConfig, TrainConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import (
-    Agent,
-    Controller,
-    Curriculum,
-    Policy,
-    Reflection,
-    Reflector,
-    Task,
-    TaskGenerator,
-    TaskProposer,
-    TaskSource,
-)
-from memrl.contracts.types import TextTable
+from memrl.contracts.generation import TaskGenerator, TaskProposer
+from memrl.contracts.learning import Curriculum, Reflection, Reflector
+from memrl.contracts.protocols import Agent, Controller, Policy, TaskSource
+from memrl.contracts.texts import TextTable
+from memrl.contracts.types import Task
 from memrl.controllers.advice import advice_of, in_words, worthless
 from memrl.controllers.archive import ArchiveAll
 from memrl.controllers.fifo import Fifo
@@ -207,10 +200,8 @@ def build_controller(
     cost = keep_cost(config.memory, count)
 
     def plan(task: Task) -> Mapping[str, int]:
-        planned = task_source.plan(task, config.memory.total, cost)
-        if planned is None:
-            raise ConfigError("controller.name", "oracle", f"nobody knows the best keeper of env {task_source.name!r}")
-        return planned
+        keeper = need(task_source, Bounded, "controller.name", "oracle", "nobody knows its best keeper")
+        return keeper.plan(task, config.memory.total, cost)
 
     return pick(CONTROLLERS, "controller.name", name)(Kit(table, config.controller, config.seed, plan))
 
@@ -218,9 +209,9 @@ def build_controller(
 def build_curriculum(config: TrainConfig, agent: Agent) -> Curriculum:
     """Who draws the tasks that an agent plays, and the proposer that writes some of them."""
     task_source, cost = agent.task_source, keep_cost(config.memory, agent.count_tokens)
-    task_generator = task_source.task_generator(config.memory.total, cost)
+    task_generator = _task_generator(config, agent)
     kit = TaskKit(
-        draws=Draws(task_source.name, task_source.cells(), config.seed, config.env.train_seeds),
+        draws=Draws(task_source, config.seed, config.env.train_seeds),
         config=config.curriculum,
         task_source=task_source,
         task_generator=task_generator,
@@ -240,8 +231,7 @@ def build_curriculum(config: TrainConfig, agent: Agent) -> Curriculum:
 
 def build_proposer(config: TrainConfig, agent: Agent, task_generator: TaskGenerator) -> TaskProposer | None:
     """Who writes tasks from nothing; None where nobody does."""
-    cells = agent.task_source.cells()
-    examples = [Task(env=agent.task_source.name, theta=theta, seed=0, cell=name) for name, theta in cells.items()]
+    examples = [agent.task_source.train(cell, 0) for cell in agent.task_source.cells()]
     desk = Desk(config, task_generator, examples, agent.policy)
     return pick(PROPOSERS, "curriculum.proposer", config.curriculum.proposer)(desk)
 
@@ -267,6 +257,7 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
         read_budget=config.memory.read_budget,
         count_tokens=count,
         max_ops=config.controller.max_ops,
+        rollout=config.rollout,
     )
 
 
@@ -300,9 +291,7 @@ def build(config: TrainConfig) -> Parts:
         others=[proposer] if proposer is not None and next(proposer.parameters(), None) is not None else [],
     )
     practice = dataclasses.replace(agent, policy=OracleReader({agent.task_source.name: agent.task_source}))
-    monitor = CollapseMonitor(
-        config.monitor, lambda: anchor_scores(practice, config.rollout, config.monitor.anchors), proposer
-    )
+    monitor = CollapseMonitor(config.monitor, lambda: anchor_scores(practice, config.monitor.anchors), proposer)
     reflection, player, drilled = build_reflection(config, agent, practice)
     return Parts(player, drilled, curriculum, learner, reflection, monitor)
 
@@ -316,7 +305,7 @@ def build_reflection(config: TrainConfig, agent: Agent, practice: Agent) -> tupl
         raise ConfigError("reflection.mode", knobs.mode, "rules and lessons need controller.name = 'scorer'")
     describe: Describe = lambda offers, index: in_words(advice_of(offers, index))  # noqa: E731
     reflector = pick(REFLECTORS, "reflection.name", knobs.name)(Mirror(config, describe, agent.policy))
-    task_generator = agent.task_source.task_generator(config.memory.total, keep_cost(config.memory, agent.count_tokens))
+    task_generator = _task_generator(config, agent)
     memory = RuleMemory(knobs)
     reflection = Reflecting(
         knobs,
@@ -342,7 +331,8 @@ def _check_budget(memory: MemoryConfig, task_source: TaskSource, count: CountTok
     Raises:
         ConfigError: it does not, so nothing could ever be written.
     """
-    texts = task_source.texts(task_source.held_out(0, list(task_source.cells().values())[-1]))
+    foreseen = able(task_source, Foreseen)
+    texts = foreseen.texts(task_source.held_out(0)) if foreseen is not None else ()
     if not memory.token_budget or not texts:
         return
     typical = sorted(count(text) for text in texts)[len(texts) // 2]
@@ -353,6 +343,14 @@ def _check_budget(memory: MemoryConfig, task_source: TaskSource, count: CountTok
             f"give {typical * 4}"
         )
         raise ConfigError(f"memory.{knob}", getattr(memory, knob), way_out)
+
+
+def _task_generator(config: TrainConfig, agent: Agent) -> TaskGenerator | None:
+    """Where tasks of the agent's source are written and checked; None where nobody can."""
+    writes = able(agent.task_source, WritesTasks)
+    if writes is None:
+        return None
+    return writes.task_generator(config.memory.total, keep_cost(config.memory, agent.count_tokens))
 
 
 def _count_words(text: str) -> int:

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from memrl.contracts.config import MonitorConfig, RolloutConfig
+from memrl.contracts.config import MonitorConfig
 from memrl.contracts.protocols import Agent, Checkpointed
 from memrl.contracts.types import Task
-from memrl.rollouts.play import EpisodeContext, play_all, play_episode
+from memrl.rollouts.scheduler import play
 
 ANCHOR_SEED = 0xA2C4
 """Held-out tasks of these seeds are the anchors; an evaluation uses others."""
@@ -138,31 +138,13 @@ _MEANING = {
 
 def anchor_tasks(agent: Agent, count: int) -> list[Task]:
     """``count`` held-out tasks of the run's own theta, always the same."""
-    target = list(agent.task_source.cells().values())[-1]
-    return [agent.task_source.held_out(ANCHOR_SEED + i, target) for i in range(count)]
+    return [agent.task_source.held_out(ANCHOR_SEED + i) for i in range(count)]
 
 
-def anchor_scores(agent: Agent, rollout: RolloutConfig, count: int) -> list[float]:
+def anchor_scores(agent: Agent, count: int) -> list[float]:
     """Success of greedy play of each anchor, in [0, 1]."""
-    tasks = anchor_tasks(agent, count)
-    # New texts come with every task, and one batch embeds them faster than many.
-    agent.table.add([text for task in tasks for text in agent.task_source.texts(task)])
-    plays = [
-        play_episode(
-            EpisodeContext(
-                agent=agent,
-                task=task,
-                memory=agent.new_memory(),
-                rng=np.random.default_rng([ANCHOR_SEED, i]),
-                greedy=True,
-                practice=True,
-                query_free=rollout.query_free,
-                step_limit=rollout.step_limit,
-            )
-        )
-        for i, task in enumerate(tasks)
-    ]
-    return [episode.success for episode in play_all(plays, agent, rollout.concurrency)]
+    groups = play(agent, anchor_tasks(agent, count), [ANCHOR_SEED], tries=1, greedy=True, practice=True)
+    return [episode.success for group in groups for episode in group.episodes]
 
 
 def has_fallen(now: list[float], best: list[float], standard_errors: float) -> bool:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from memrl.algos.losses import clipped_surrogate, entropy, kl_to_reference, truncated_surrogate
 from memrl.contracts.config import LearnerConfig
-from memrl.contracts.protocols import AuxiliaryLoss
+from memrl.contracts.generation import AuxiliaryLoss
 from memrl.training.batch import Batch, OpBatch, TokenRow, micro_batches
 
 TokenPairs = Sequence[tuple[Sequence[int], Sequence[int]]]

@@ -22,7 +22,8 @@ from torch import Tensor
 from memrl.algos.lengths import like_length
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Agent, AuxiliaryLoss, SampleRequest
+from memrl.contracts.generation import AuxiliaryLoss
+from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.types import Group
 from memrl.reflection.proof import without_rules
 

@@ -16,9 +16,10 @@ from typing import Protocol
 
 import numpy as np
 
+from memrl.contracts.capabilities import Lessons, ReadingLesson, need
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Agent, ReadingLesson
+from memrl.contracts.protocols import Agent
 from memrl.policies.loading import pick_device, pick_dtype
 from memrl.policies.models import cache_folder
 from memrl.policies.warm_start import warm_start
@@ -71,9 +72,10 @@ def _kept_at(config: TrainConfig, lessons: Sequence[ReadingLesson]) -> Path:
 def reading_lessons(agent: Agent, config: TrainConfig, count: int) -> list[ReadingLesson]:
     """Views of training tasks with the answers that an exact reader gives on them."""
     rng = np.random.default_rng([config.seed, 0x5F7])
+    source = need(agent.task_source, Lessons, "warm_start.steps", config.warm_start.steps, "set it to 0")
     examples: list[ReadingLesson] = []
     while len(examples) < count:
-        lessons = agent.task_source.reading_lessons(int(rng.integers(2**31)), rng, VIEW_LINES)
+        lessons = source.reading_lessons(int(rng.integers(2**31)), rng, VIEW_LINES)
         if not lessons:
             way_out = f"env {agent.task_source.name!r} has no reading lessons; set it to 0"
             raise ConfigError("warm_start.steps", config.warm_start.steps, way_out)

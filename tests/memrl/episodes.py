@@ -9,7 +9,6 @@ from memory_stores.types import Keep, Write
 from memrl.contracts.types import (
     End,
     Episode,
-    Kind,
     Observation,
     OfferSet,
     OpDecision,
@@ -46,8 +45,8 @@ def answer(token: int) -> TokenDecision:
 def episode(*steps: tuple[list, float], end: End = End.DONE) -> Episode:
     made = []
     for i, (decisions, reward) in enumerate(steps):
-        kind = Kind.ASK if any(isinstance(d, TokenDecision) for d in decisions) else Kind.TELL
-        verdict = Verdict(score=reward, expected="a", category="latest") if kind is Kind.ASK else None
-        observation = Observation(id=f"o{i}", step=i, text=f"text {i}", kind=kind)
+        asks = any(isinstance(d, TokenDecision) for d in decisions)
+        verdict = Verdict(score=reward, expected="a", category="latest") if asks else None
+        observation = Observation(id=f"o{i}", step=i, content=f"text {i}", wants_action=asks, writable=not asks)
         made.append(Step(observation=observation, decisions=tuple(decisions), reward=reward, verdict=verdict))
     return Episode(task=TASK, steps=tuple(made), end=end)

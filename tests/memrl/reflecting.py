@@ -14,7 +14,8 @@ from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice
 from memrl.contracts.types import Episode, Group, Task
 from memrl.policies.oracle_reader import OracleReader
 from memrl.recipes import recipe
-from memrl.rollouts.play import EpisodeContext, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_episode
+from memrl.rollouts.scheduler import play_all
 from memrl.training.build import Parts, build
 
 THETA = {"horizon": 12, "objects": 2, "places": 4, "questions": 3, "delay": 2, "contradict_rate": 0.0}
@@ -68,7 +69,7 @@ def reader_agent(made: Parts, controller: Any) -> Agent:
 
 def group(agent: Agent, seed: int = 3, tries: int = 2, theta: Any = None) -> Group:
     """Some tries at one task."""
-    task = Task(env="memworld", theta=theta or agent.task_source.cells()["base"], seed=seed)
+    task = Task(env="memworld", theta=theta or agent.task_source.thetas()["base"], seed=seed)
     agent.table.add(agent.task_source.texts(task))
     contexts = [
         EpisodeContext(agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(i), practice=True)

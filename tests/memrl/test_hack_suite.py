@@ -21,7 +21,8 @@ from memrl.algos.task_reward import INVALID, normalised, task_reward
 from memrl.contracts.config import CreditConfig, MemoryConfig
 from memrl.contracts.errors import LeakError
 from memrl.contracts.protocols import Agent, SampleRequest
-from memrl.contracts.types import End, Episode, Group, Task, TextTable
+from memrl.contracts.texts import TextTable
+from memrl.contracts.types import End, Episode, Group, Task
 from memrl.controllers.offers import OpOffers
 from memrl.envs.memworld.env import MemWorldTasks
 from memrl.envs.memworld.gates import guess_floor
@@ -29,11 +30,12 @@ from memrl.envs.memworld.names import NAMES
 from memrl.envs.memworld.program import program_of
 from memrl.evaluate import summarise_row
 from memrl.policies.scripted import ScriptedPolicy
-from memrl.rollouts.play import EpisodeContext, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_episode
+from memrl.rollouts.scheduler import play_all
 from memrl.training.build import build_memory
 
 FAMILY = MemWorldTasks({"horizon": 24, "objects": 3, "questions": 6})
-TASKS = [FAMILY.held_out(seed, FAMILY.theta) for seed in range(6)]
+TASKS = [FAMILY.held_out(seed) for seed in range(6)]
 FLOOR = float(np.mean([guess_floor(program_of(task)) for task in TASKS]))
 PLACES = sorted({*NAMES["train"].places, *NAMES["eval"].places})
 

@@ -9,8 +9,10 @@ from typing import Any
 from memory_stores.embed import HashEmbedder
 from memory_stores.memory import AgentMemory
 from memory_stores.token_store import TokenStore
-from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice, Outcome, SampleRequest
-from memrl.contracts.types import Action, Kind, Observation, Say, Task, TextTable, TokenDecision, Verdict
+from memrl.contracts.config import RolloutConfig
+from memrl.contracts.protocols import Agent, Chooser, ControllerRequest, OpChoice, Outcome, SampleRequest
+from memrl.contracts.texts import TextTable
+from memrl.contracts.types import Action, Observation, Say, Task, TokenDecision, Verdict
 from memrl.controllers.offers import OpOffers
 
 TASK = Task(env="toy", theta=None, seed=0)
@@ -28,7 +30,7 @@ class ToyEnv:
     def step(self, action: Action | None) -> Outcome:
         if self._at == self._fail_at:
             raise OSError("the wheel came off")
-        asked = self._observation().kind is Kind.ASK
+        asked = self._observation().is_question
         score = float(isinstance(action, Say) and action.text == "yes")
         self._at += 1
         following = self._observation() if self._at < len(self._texts) else None
@@ -37,8 +39,8 @@ class ToyEnv:
 
     def _observation(self) -> Observation:
         text = self._texts[self._at]
-        kind = Kind.ASK if text.endswith("?") else Kind.TELL
-        return Observation(id=f"o{self._at}", step=self._at, text=text, kind=kind)
+        asks = text.endswith("?")
+        return Observation(id=f"o{self._at}", step=self._at, content=text, wants_action=asks, writable=not asks)
 
 
 @dataclass
@@ -46,7 +48,7 @@ class ToyTasks:
     story: Sequence[str]
     fail_at: int = -1
     name: str = "toy"
-    num_tasks: int | None = None
+    passive: bool = True
 
     def make(self, task: Task) -> ToyEnv:
         return ToyEnv(task, self.story, self.fail_at)
@@ -54,17 +56,24 @@ class ToyTasks:
     def texts(self, task: Task) -> Sequence[str]:
         return self.story
 
-    def task_generator(self, budget: int, cost: object) -> None:
-        """Its story is given."""
+    def cells(self) -> Sequence[str]:
+        return ["base"]
+
+    def train(self, cell: str, seed: int) -> Task:
+        return Task(env=self.name, theta=None, seed=seed, cell=cell)
+
+    def held_out(self, seed: int) -> Task:
+        return Task(env=self.name, theta=None, seed=seed, split="eval")
+
+    def blame(self, task: Task, question_id: str, held: frozenset[str]) -> frozenset[str]:
+        return frozenset({"o0"}) - held
 
     def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str | None:
         return "yes" if "o0" in seen else "unknown"
 
 
-class Taker:
+class Taker(Chooser):
     """A controller that takes the first offer of the wanted kind, else Keep."""
-
-    version = 0
 
     def __init__(self, *wanted: type) -> None:
         self._wanted = wanted
@@ -76,12 +85,6 @@ class Taker:
 
     def _pick(self, request: ControllerRequest) -> int:
         return next((i for i, op in enumerate(request.offers.ops) if isinstance(op, self._wanted)), 0)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: Any) -> None:
-        pass
 
 
 class Echo:
@@ -117,18 +120,22 @@ def count_words(text: str) -> int:
     return len(text.split())
 
 
-def toy_agent(task_source: ToyTasks, controller: Any, policy: Any = None, budget: int = 16, max_ops: int = 2) -> Agent:
+def toy_agent(
+    task_source: Any, controller: Any, policy: Any = None, budget: int = 16, max_ops: int = 2, **limits: Any
+) -> Agent:
+    """``limits``: knobs of the rollout."""
     embedder = HashEmbedder(16)
     table = TextTable(embedder)
     return Agent(
         policy=policy or Echo(),
         controller=controller,
         offers=OpOffers(table, count_words),
-        task_source=task_source,  # pyright: ignore[reportArgumentType]
+        task_source=task_source,
         table=table,
         embedder=embedder,
         new_memory=lambda: AgentMemory(token=TokenStore(budget, count_words), graph=None, archive=None),
         read_budget=budget,
         count_tokens=count_words,
         max_ops=max_ops,
+        rollout=RolloutConfig(**limits),
     )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Outcome, ReadingLesson
-from memrl.contracts.types import Action, Kind, Observation, Say, Split, Task, Verdict
+from memrl.contracts.protocols import Brief, Outcome
+from memrl.contracts.types import Action, Observation, Say, Split, Task, Verdict
 from memrl.envs.locomo.data import Dialogue, Question, correct, find_file, load
 from memrl.envs.locomo.scoring import CATEGORIES, score
 from memrl.envs.locomo.theta import LocomoTheta
+
+BRIEF = Brief(header="Answer from memory in one word, or say unknown.")
 
 
 class LocomoEnv:
@@ -49,7 +49,7 @@ class LocomoEnv:
 
     def _judge(self, observation: Observation, action: Action | None) -> Verdict | None:
         question = self._asked.get(observation.id)
-        if question is None or observation.kind is Kind.TELL:
+        if question is None:
             return None
         answer = action.text if isinstance(action, Say) else ""
         points = score(answer, question.gold, question.category)
@@ -57,7 +57,7 @@ class LocomoEnv:
 
 
 class LocomoTasks:
-    """The dialogues of one LoCoMo file. Nobody knows the best keeper of real talk: no bounds, no plan, no exact reader.
+    """The dialogues of one LoCoMo file. Nobody knows the best keeper of real talk.
 
     Args:
         data: file or folder; None looks in ``MEMRL_DATA``, then in ``../shared/data``.
@@ -69,6 +69,7 @@ class LocomoTasks:
     """
 
     name = "locomo"
+    passive = True
 
     def __init__(self, data: str | None = None, theta: Mapping[str, Any] | LocomoTheta | None = None) -> None:
         self.theta = _as_theta({} if theta is None else theta)
@@ -77,7 +78,7 @@ class LocomoTasks:
         self._corrected = lru_cache(maxsize=1)(lambda: correct(self._dialogues, self._path))
         for index in self._indices():
             self._part(replace(self.theta, dialogue=index), 0)
-        self.num_tasks: int | None = len(self._indices())
+        self.num_tasks = len(self._indices())
 
     def _indices(self) -> range:
         """The dialogues in play: all, or the one that theta names."""
@@ -90,15 +91,21 @@ class LocomoTasks:
         index = base.dialogue if base.dialogue >= 0 else seed % len(self._dialogues)
         return Task(env=self.name, theta=replace(base, dialogue=index), seed=seed, split=split, cell=cell)
 
-    def held_out(self, seed: int, theta: LocomoTheta | Mapping[str, Any]) -> Task:
-        """The dialogue that ``seed`` chooses among those in play, with the other axes of ``theta``."""
-        indices = self._indices()
-        chosen = replace(_as_theta(theta), dialogue=indices[seed % len(indices)])
-        return self.task(seed, "eval", chosen)
+    def brief(self, task: Task) -> Brief:
+        return BRIEF
 
-    def cells(self) -> dict[str, LocomoTheta]:
+    def train(self, cell: str, seed: int) -> Task:
+        """The dialogue of a cell."""
+        return self.task(seed, "train", replace(self.theta, dialogue=int(cell.removeprefix("dialogue_"))), cell)
+
+    def held_out(self, seed: int) -> Task:
+        """The dialogue that ``seed`` chooses among those in play."""
+        indices = self._indices()
+        return self.task(seed, "eval", replace(self.theta, dialogue=indices[seed % len(indices)]))
+
+    def cells(self) -> Sequence[str]:
         """One cell for each dialogue in play."""
-        return {f"dialogue_{i}": replace(self.theta, dialogue=i) for i in self._indices()}
+        return [f"dialogue_{i}" for i in self._indices()]
 
     def make(self, task: Task) -> LocomoEnv:
         dialogue, asked = self._part(task.theta, task.seed)
@@ -111,29 +118,6 @@ class LocomoTasks:
     def at_horizon(self, horizon: int) -> dict[str, Any]:
         """The first turns of each dialogue, and the questions that they answer."""
         return {"horizon": horizon}
-
-    def bounds(self, task: Task, budget: int, cost: Callable[[str], int]) -> None:
-        """Not known."""
-
-    def plan(self, task: Task, budget: int, cost: Callable[[str], int]) -> None:
-        """Not known."""
-
-    def reading_lessons(self, seed: int, rng: np.random.Generator, max_lines: int) -> list[ReadingLesson]:
-        """None: the dialogues are for testing."""
-        return []
-
-    def task_generator(self, budget: int, cost: Callable[[str], int]) -> None:
-        """Dialogues are given, not written."""
-
-    def read(self, task: Task, question_id: str, seen: frozenset[str]) -> None:
-        """Not known."""
-
-    def blame(self, task: Task, question_id: str, held: frozenset[str]) -> frozenset[str]:
-        """Not known."""
-        return frozenset()
-
-    def sibling(self, task: Task, seed: int) -> None:
-        """None: every dialogue is one task."""
 
     def _part(self, theta: LocomoTheta, seed: int) -> tuple[Dialogue, dict[str, Question]]:
         """The turns that are told, and the questions that are asked, by observation id."""
@@ -166,9 +150,12 @@ def _asked(dialogue: Dialogue, cut: bool, most: int) -> dict[str, Question]:
 
 
 def _observations(dialogue: Dialogue, asked: Mapping[str, Question]) -> list[Observation]:
-    shown = [(turn.id, turn.text, Kind.TELL) for turn in dialogue.turns]
-    shown += [(name, question.text, Kind.ASK) for name, question in asked.items()]
-    return [Observation(id=id, step=step, text=text, kind=kind) for step, (id, text, kind) in enumerate(shown)]
+    shown = [(turn.id, turn.text, False) for turn in dialogue.turns]
+    shown += [(name, question.text, True) for name, question in asked.items()]
+    return [
+        Observation(id=id, step=step, content=text, wants_action=asks, writable=not asks)
+        for step, (id, text, asks) in enumerate(shown)
+    ]
 
 
 def _as_theta(theta: LocomoTheta | Mapping[str, Any]) -> LocomoTheta:

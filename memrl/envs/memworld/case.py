@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from memrl.contracts.capabilities import Bounds
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Bounds
 from memrl.contracts.types import Task
 from memrl.envs.memworld.bank import Bank
 from memrl.envs.memworld.program import Program, Written, as_theta, draft_program, written

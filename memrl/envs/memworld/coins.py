@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from memrl.contracts.protocols import Bounds, Env, Judged, Outcome, ReadingLesson
+from memrl.contracts.capabilities import Bounds, ReadingLesson
+from memrl.contracts.generation import Judged
+from memrl.contracts.protocols import Brief, Env, Outcome
 from memrl.contracts.types import Action, Observation, Say, Task, Verdict
 from memrl.envs.memworld.case import Limits
 from memrl.envs.memworld.env import MemWorldTasks, normalise
@@ -65,7 +67,7 @@ class CoinEnv:
 class CoinFlips:
     """MemWorld tasks with coin flips among the cells and among what the generator finds."""
 
-    num_tasks: int | None = None
+    passive = True
 
     def __init__(self, inner: MemWorldTasks) -> None:
         self._inner = inner
@@ -78,13 +80,22 @@ class CoinFlips:
     def texts(self, task: Task) -> Sequence[str]:
         return self._inner.texts(_story(task))
 
-    def held_out(self, seed: int, theta: Any) -> Task:
-        """Never a coin flip: nobody is examined in those."""
-        return self._inner.held_out(seed, theta.theta if isinstance(theta, Coins) else theta)
+    def brief(self, task: Task) -> Brief:
+        return self._inner.brief(task)
 
-    def cells(self) -> dict[str, Any]:
-        """The ladder with coin flips half-way up."""
-        cells: dict[str, Any] = dict(self._inner.cells())
+    def train(self, cell: str, seed: int) -> Task:
+        return self._inner.task(seed, theta=self.thetas()[cell], cell=cell)
+
+    def held_out(self, seed: int) -> Task:
+        """Never a coin flip: nobody is examined in those."""
+        return self._inner.held_out(seed)
+
+    def cells(self) -> Sequence[str]:
+        return tuple(self.thetas())
+
+    def thetas(self) -> dict[str, Any]:
+        """The ladder with coin flips half-way up: cell name -> theta."""
+        cells: dict[str, Any] = dict(self._inner.thetas())
         names = list(cells)
         coins = {f"coins_{i}": Coins(cells[names[len(names) // 2]]) for i in range(max(1, round(len(names) / 9)))}
         half = len(names) // 2

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from memrl.contracts.protocols import Bounds, Outcome, ReadingLesson
-from memrl.contracts.types import Action, Kind, Observation, Say, Split, Task, Verdict
+from memrl.contracts.capabilities import Bounds, ReadingLesson
+from memrl.contracts.protocols import Brief, Outcome
+from memrl.contracts.types import Action, Observation, Say, Split, Task, Verdict
 from memrl.envs.memworld import backward, forward, oracles
 from memrl.envs.memworld.case import Limits
 from memrl.envs.memworld.cells import ladder
@@ -20,6 +21,7 @@ from memrl.envs.memworld.task_generator import MemWorldGenerator
 from memrl.envs.memworld.theta import Theta
 from memrl.envs.memworld.views import sample_views
 
+BRIEF = Brief(header="Answer from memory in one word, or say unknown.")
 UNTRUSTED = 0.3
 """Trust of the channel that contradictions come through."""
 _ARTICLES = frozenset(("the", "a", "an"))
@@ -75,8 +77,9 @@ class MemWorldEnv:
         return Observation(
             id=observation_id(step),
             step=step,
-            text=self._program.texts[step],
-            kind=Kind.ASK if isinstance(event, QUERIES) else Kind.TELL,
+            content=self._program.texts[step],
+            wants_action=isinstance(event, QUERIES),
+            writable=not isinstance(event, QUERIES),
             trust=UNTRUSTED if isinstance(event, Contradict) else 1.0,
         )
 
@@ -85,7 +88,7 @@ class MemWorldTasks:
     """Every MemWorld task that a base theta and the ladder up to it describe."""
 
     name = "memworld"
-    num_tasks: int | None = None
+    passive = True
 
     def __init__(self, theta: Mapping[str, Any] | Theta | None = None) -> None:
         self.theta = as_theta({} if theta is None else theta)
@@ -101,12 +104,23 @@ class MemWorldTasks:
         """Everything that a play of the task shows, questions included."""
         return program_of(task).texts
 
-    def held_out(self, seed: int, theta: Theta | Mapping[str, Any]) -> Task:
-        """A task with the names and the phrasings that training never sees."""
-        return self.task(seed, "eval", as_theta(theta))
+    def brief(self, task: Task) -> Brief:
+        return BRIEF
 
-    def cells(self) -> dict[str, Theta]:
-        """Cell name -> theta, easiest first; the last, "base", is the task source's own theta."""
+    def train(self, cell: str, seed: int) -> Task:
+        """A task of the training split; its names and phrasings are those of training."""
+        return self.task(seed, theta=self.thetas()[cell], cell=cell)
+
+    def held_out(self, seed: int) -> Task:
+        """A task of the base theta with the names and the phrasings that training never sees."""
+        return self.task(seed, "eval")
+
+    def cells(self) -> Sequence[str]:
+        """Easiest first; the last, "base", is the source's own theta."""
+        return tuple(self.thetas())
+
+    def thetas(self) -> dict[str, Theta]:
+        """Cell name -> theta."""
         return ladder(self.theta)
 
     def at_horizon(self, horizon: int) -> dict[str, Any]:

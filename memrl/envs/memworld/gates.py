@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from memrl.contracts.capabilities import Bounds
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Bounds
 from memrl.contracts.types import Task
 from memrl.envs.memworld import backward, forward, oracles
 from memrl.envs.memworld.bank import Bank

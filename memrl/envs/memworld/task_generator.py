@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Judged
+from memrl.contracts.generation import Judged
 from memrl.contracts.types import Task
 from memrl.envs.memworld.bank import Bank
 from memrl.envs.memworld.case import Candidate, Cost, Limits

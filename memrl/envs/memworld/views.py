@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from memory_stores.pattern_linker import PatternLinker
-from memrl.contracts.protocols import ReadingLesson
+from memrl.contracts.capabilities import ReadingLesson
 from memrl.contracts.types import Task
 from memrl.envs.memworld import backward, forward
 from memrl.envs.memworld.events import Assert, Contradict, Distract, Link, Query, Retract, Unlink

@@ -23,8 +23,9 @@ from memrl.contracts.types import Episode, OpDecision
 from memrl.controllers.uniform_random import UniformRandom
 from memrl.policies.oracle_reader import EPS, OracleReader
 from memrl.policies.scripted import ScriptedPolicy
-from memrl.rollouts.play import EpisodeContext, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_episode
 from memrl.rollouts.replay import Site
+from memrl.rollouts.scheduler import play_all
 
 ATTRIBUTING = ("retrieval_tracing", "answer_likelihood_gain", "same_state", "leave_one_out", "fresh_futures")
 STORY = (LANTERN, CHATTER, "where is it?")

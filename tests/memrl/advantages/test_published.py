@@ -18,7 +18,6 @@ from memrl.contracts.types import (
     End,
     Episode,
     Group,
-    Kind,
     Observation,
     OfferSet,
     OpDecision,
@@ -49,8 +48,8 @@ def episode(*steps: tuple[str, list[Decision], float], end: End = End.DONE) -> E
     """Steps of observation id, decisions, reward; an id that starts with "q" is a question's."""
     made = []
     for i, (name, decisions, reward) in enumerate(steps):
-        kind = Kind.ASK if name.startswith("q") else Kind.TELL
-        observation = Observation(id=name, step=i, text=name, kind=kind)
+        asks = name.startswith("q")
+        observation = Observation(id=name, step=i, content=name, wants_action=asks, writable=not asks)
         made.append(Step(observation=observation, decisions=tuple(decisions), reward=reward))
     return Episode(task=TASK, steps=tuple(made), end=end)
 

@@ -26,8 +26,9 @@ from memory_stores.types import (
     Unlink,
     Write,
 )
-from memrl.contracts.protocols import Controller, ControllerRequest
-from memrl.contracts.types import Kind, Observation, OfferSet, Task, TextTable
+from memrl.contracts.protocols import Controller, ControllerRequest, OfferRequest
+from memrl.contracts.texts import TextTable
+from memrl.contracts.types import Observation, OfferSet, Task
 from memrl.controllers.fifo import Fifo
 from memrl.controllers.lru import Lru
 from memrl.controllers.none import NoWrites
@@ -49,13 +50,13 @@ def request(
     text: str = "new text",
     step: int = 9,
     count: int = 0,
-    kind: Kind = Kind.TELL,
+    asks: bool = False,
     seed: int = 0,
 ) -> ControllerRequest:
     if not isinstance(ops, OfferSet):
         empty = np.zeros((len(ops), 1), dtype=np.float32)
         ops = OfferSet(ops=tuple(ops), rows=np.full((len(ops), 3), -1, dtype=np.int64), numbers=empty)
-    observation = Observation(id=f"o{step}", step=step, text=text, kind=kind)
+    observation = Observation(id=f"o{step}", step=step, content=text, wants_action=asks, writable=not asks)
     rng = np.random.default_rng(seed)
     return ControllerRequest(
         observation=observation, offers=ops, memory=memory, table=TABLE, task=TASK, rng=rng, count=count
@@ -76,8 +77,8 @@ def tell(controller: Controller, memory: AgentMemory, texts: Sequence[str], max_
     done = 0
     for step, text in enumerate(texts, start=first):
         for count in range(max_ops):
-            observation = Observation(id=f"o{step}", step=step, text=text, kind=Kind.TELL)
-            offers = PROPOSER.writes(memory, observation, count)
+            observation = Observation(id=f"o{step}", step=step, content=text)
+            offers = PROPOSER.writes(OfferRequest(memory, observation, False, count))
             op = chosen(controller, request(memory, offers, text, step, count))
             if isinstance(op, Keep):
                 break
@@ -183,10 +184,10 @@ def test_random_draws_every_offer_as_often_and_says_how_likely() -> None:
 @pytest.mark.parametrize("controller", RULES, ids=lambda rule: type(rule).__name__)
 def test_a_rule_retrieves_the_most_when_it_is_asked(controller: Controller) -> None:
     ops = [Keep(), Retrieve("q", "archive", 1), Retrieve("q", "archive", 4), Retrieve("q", "graph", 4)]
-    asked = request(tokens(9), ops, kind=Kind.ASK)
+    asked = request(tokens(9), ops, asks=True)
     expected = Keep() if isinstance(controller, NoWrites) else ops[2]
     assert chosen(controller, asked) == expected
-    assert chosen(controller, request(tokens(9), [Keep(), Write("q")], kind=Kind.ASK)) == Keep()
+    assert chosen(controller, request(tokens(9), [Keep(), Write("q")], asks=True)) == Keep()
 
 
 @pytest.mark.parametrize("controller", RULES, ids=lambda rule: type(rule).__name__)
@@ -302,6 +303,6 @@ def test_overwrite_is_taken_only_of_the_victim() -> None:
     # "c c c" may stand in for "b b b", but "a" is older: it goes first, and then "b b b".
     memory = tokens(4)
     tell(Fifo(), memory, ["a", "b b b"])
-    offers = PROPOSER.writes(memory, request(memory, [Keep()], "c c c").observation)
+    offers = PROPOSER.writes(OfferRequest(memory, request(memory, [Keep()], "c c c").observation, False))
     assert Overwrite("t2", "c c c") in offers.ops
     assert chosen(Fifo(), request(memory, offers, "c c c")) == Forget("t1")

@@ -10,17 +10,18 @@ from memory_stores.memory import AgentMemory
 from memory_stores.pattern_linker import PatternLinker
 from memory_stores.token_store import TokenStore
 from memrl.contracts.config import ControllerConfig
-from memrl.contracts.protocols import ControllerRequest
-from memrl.contracts.types import Kind, Observation, OfferSet, Task, TextTable
+from memrl.contracts.protocols import ControllerRequest, OfferRequest
+from memrl.contracts.texts import TextTable
+from memrl.contracts.types import Observation, OfferSet, Task
 from memrl.controllers.offers import OpOffers
 from memrl.controllers.scorer import Scorer
 
 
 def seen(table: TextTable, subjects: bool) -> tuple[AgentMemory, Observation, OfferSet]:
     memory = AgentMemory(token=TokenStore(16, lambda text: len(text.split())))
-    observation = Observation(id="o1", step=1, text="Ana put the lantern in the attic.", kind=Kind.TELL)
+    observation = Observation(id="o1", step=1, content="Ana put the lantern in the attic.")
     proposer = OpOffers(table, lambda text: len(text.split()), PatternLinker(), subjects=subjects)
-    return memory, observation, proposer.writes(memory, observation)
+    return memory, observation, proposer.writes(OfferRequest(memory, observation, False))
 
 
 @pytest.mark.parametrize("subjects", [False, True])

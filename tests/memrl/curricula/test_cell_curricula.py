@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memrl.contracts.config import CurriculumConfig
-from memrl.contracts.types import End, Episode, Group, Kind, Observation, Step, Verdict
+from memrl.contracts.types import End, Episode, Group, Observation, Step, Verdict
 from memrl.curricula._draws import Draws
 from memrl.curricula.azr import AbsoluteZero, azr_reward
 from memrl.curricula.easy_to_hard import EasyToHard
@@ -24,7 +24,7 @@ def draws(seed: int = 0, pool: int = 0) -> Draws:
 def group(task, *scores: float) -> Group:
     episodes = []
     for score in scores:
-        observation = Observation(id="o0", step=0, text="?", kind=Kind.ASK)
+        observation = Observation(id="o0", step=0, content="?", wants_action=True, writable=False)
         verdict = Verdict(score=score, expected="x", category="c")
         step = Step(observation=observation, decisions=(), reward=score, verdict=verdict)
         episodes.append(Episode(task=task, steps=(step,), end=End.DONE))

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from memrl.contracts.capabilities import Bounds
 from memrl.contracts.config import CurriculumConfig
 from memrl.contracts.errors import ConfigError, DataError
-from memrl.contracts.protocols import Bounds, Proposal
-from memrl.contracts.types import End, Episode, Group, Kind, Observation, Step, Task, Verdict
+from memrl.contracts.generation import Proposal
+from memrl.contracts.types import End, Episode, Group, Observation, Step, Task, Verdict
 from memrl.curricula._buffer import Buffer, Entry
 from memrl.curricula._draws import Draws
 from memrl.curricula._kit import Kit
@@ -30,7 +31,7 @@ def words(text: str) -> int:
 def kit(seed: int = 0, task_source=None, budget: int = 64, task_generator: bool = True, **config) -> Kit:
     task_source = task_source or MemWorldTasks(THETA)
     return Kit(
-        draws=Draws(task_source.name, task_source.cells(), seed, 8),
+        draws=Draws(task_source, seed, 8),
         config=CurriculumConfig(name="written", **config),
         task_source=task_source,
         task_generator=task_source.task_generator(budget, words) if task_generator else None,
@@ -42,7 +43,7 @@ def kit(seed: int = 0, task_source=None, budget: int = 64, task_generator: bool 
 
 
 def group(task: Task, *scores: float) -> Group:
-    observation = Observation(id="o0", step=0, text="?", kind=Kind.ASK)
+    observation = Observation(id="o0", step=0, content="?", wants_action=True, writable=False)
     episodes = []
     for score in scores:
         verdict = Verdict(score=score, expected="x", category="c")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from memrl.contracts.types import Kind, Say, Task
+from memrl.contracts.types import Say, Task
 from memrl.envs.memworld.coins import HALF, CoinFlips, Coins, is_coin
 from memrl.envs.memworld.env import MemWorldTasks
 
@@ -15,7 +15,7 @@ def words(text: str) -> int:
 
 
 def coin_task(task_source: CoinFlips, seed: int) -> Task:
-    [cell] = [theta for theta in task_source.cells().values() if isinstance(theta, Coins)]
+    [cell] = [theta for theta in task_source.thetas().values() if isinstance(theta, Coins)]
     return Task(env=task_source.name, theta=cell, seed=seed, split="train")
 
 
@@ -25,7 +25,7 @@ def success(task_source: CoinFlips, task, kept) -> float:
     now = env.start()
     while now is not None:
         answer = None
-        if now.kind is Kind.ASK:
+        if now.is_question:
             answer = Say(task_source.read(task, now.id, frozenset(seen)))
         elif kept(now.step):
             seen.add(now.id)
@@ -50,9 +50,9 @@ def test_tries_that_keep_other_things_differ():
 
 def test_about_a_tenth_of_the_cells_flips_coins_and_the_target_stays_last():
     task_source = CoinFlips(MemWorldTasks(THETA))
-    cells = task_source.cells()
+    cells = task_source.thetas()
     assert sum(isinstance(theta, Coins) for theta in cells.values()) == 1 and 10 <= len(cells) <= 13
-    assert list(cells)[-1] == "base" and not is_coin(task_source.held_out(0, cells["coins_0"]))
+    assert list(cells)[-1] == "base" and not is_coin(task_source.held_out(0))
 
 
 def test_the_gates_turn_coin_flips_away_and_their_json_returns():

@@ -9,10 +9,10 @@ import pytest
 
 from memrl.contracts.config import EnvConfig
 from memrl.contracts.errors import ConfigError, DataError
-from memrl.contracts.types import Kind, Say, Unreadable
+from memrl.contracts.types import Say, Unreadable
 from memrl.envs.locomo.env import LocomoTasks
-from memrl.envs.testing import check_env
 from memrl.rollouts.play import LeakGuard
+from memrl.testing import check_env
 from memrl.training.build import build_task_source
 
 REAL = Path(os.environ.get("MEMRL_DATA", Path(__file__).parents[4] / "shared" / "data")) / "locomo" / "locomo6.json"
@@ -59,7 +59,7 @@ def play(task_source: LocomoTasks, answers: dict[str, str], seed: int = 0) -> li
     env = task_source.make(task_source.task(seed))
     observation, played = env.start(), []
     while observation is not None:
-        asked = observation.kind is Kind.ASK
+        asked = observation.is_question
         outcome = env.step(Say(answers.get(observation.id, "nonsense")) if asked else None)
         played.append((observation, outcome))
         observation = outcome.next
@@ -67,7 +67,7 @@ def play(task_source: LocomoTasks, answers: dict[str, str], seed: int = 0) -> li
 
 
 def test_turns_are_told_in_order_of_their_sessions_with_day_speaker_and_caption(folder: Path) -> None:
-    told = [o for o, _ in play(LocomoTasks(str(folder)), {}) if o.kind is Kind.TELL]
+    told = [o for o, _ in play(LocomoTasks(str(folder)), {}) if not o.is_question]
     assert [(o.id, o.text) for o in told] == [
         ("D2:1", "[8 May 2023] Ana: I bought a lamp yesterday!"),
         ("D2:2", "[8 May 2023] Ben: Look. [shares a photo of a red bike]"),
@@ -77,7 +77,7 @@ def test_turns_are_told_in_order_of_their_sessions_with_day_speaker_and_caption(
 
 def test_questions_follow_and_are_judged_by_their_category(folder: Path) -> None:
     answers = {"q0": "The lamp", "q1": "2023", "q2": "it fell", "q3": "unknown", "q4": "yes"}
-    asked = {o.id: outcome for o, outcome in play(LocomoTasks(str(folder)), answers) if o.kind is Kind.ASK}
+    asked = {o.id: outcome for o, outcome in play(LocomoTasks(str(folder)), answers) if o.is_question}
     assert [(v.score, v.expected, v.category) for v in (o.verdict for o in asked.values())] == [
         (1.0, "a lamp", "single_hop"),
         (1.0, "2023", "temporal"),
@@ -139,12 +139,11 @@ def test_the_seed_chooses_the_dialogue_and_theta_overrules_it(folder: Path) -> N
     task_source = LocomoTasks(str(folder))
     assert task_source.num_tasks == 2
     assert [task_source.task(seed).theta.dialogue for seed in (0, 1, 2)] == [0, 1, 0]
-    target = list(task_source.cells().values())[-1]
-    assert [task_source.held_out(seed, target).theta.dialogue for seed in (4, 5)] == [0, 1]
+    assert [task_source.held_out(seed).theta.dialogue for seed in (4, 5)] == [0, 1]
     assert list(task_source.cells()) == ["dialogue_0", "dialogue_1"]
     only = LocomoTasks(str(folder), {"dialogue": 1})
     assert only.num_tasks == 1
-    assert [only.held_out(seed, only.theta).theta.dialogue for seed in (0, 1)] == [1, 1]
+    assert [only.held_out(seed).theta.dialogue for seed in (0, 1)] == [1, 1]
     assert list(only.cells()) == ["dialogue_1"]
 
 

@@ -5,13 +5,13 @@ import pytest
 
 from memory_stores.types import Keep
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.types import Kind, Say, Task, ToolCall, Unreadable
+from memrl.contracts.types import Say, Task, ToolCall, Unreadable
 from memrl.envs.memworld.env import UNTRUSTED, MemWorldTasks, normalise
 from memrl.envs.memworld.events import Contradict
 from memrl.envs.memworld.presets import everything, path_world
 from memrl.envs.memworld.program import program_of
 from memrl.envs.memworld.theta import Theta
-from memrl.envs.testing import check_env
+from memrl.testing import check_env
 
 
 @pytest.mark.parametrize("theta", [Theta(), path_world(), everything()])
@@ -43,7 +43,7 @@ def test_observations_are_numbered_and_hearsay_comes_through_a_channel_of_low_tr
 def test_only_the_right_word_is_paid():
     task = MemWorldTasks().task(1)
     answers = program_of(task).answers
-    right = play(task, lambda o: Say(f"The {answers[o.step].upper()}.\nBecause") if o.kind is Kind.ASK else None)
+    right = play(task, lambda o: Say(f"The {answers[o.step].upper()}.\nBecause") if o.is_question else None)
     assert sum(outcome.reward for _, outcome in right) == 8.0
     for wrong in (None, Unreadable("attic"), ToolCall("answer"), Keep(), Say(""), Say("unknown")):
         assert sum(outcome.reward for _, outcome in play(task, lambda o, a=wrong: a)) == 0.0
@@ -95,7 +95,7 @@ def test_the_reader_answers_from_what_was_seen_and_nothing_later():
 
 def test_bounds_and_plan_go_together():
     task_source = MemWorldTasks()
-    task = task_source.held_out(0, {})
+    task = task_source.held_out(0)
     bounds = task_source.bounds(task, 4, lambda text: 1)
     assert (bounds.ceiling, bounds.floor) == (1.0, pytest.approx(0.05))
     plan = task_source.plan(task, 4, lambda text: 1)
@@ -107,7 +107,7 @@ def test_bounds_and_plan_go_together():
 
 def test_a_task_read_back_from_json_is_the_same_task():
     task_source = MemWorldTasks({"horizon": 60})
-    task = task_source.held_out(4, task_source.cells()["base"])
+    task = task_source.held_out(4)
     again = Task(env="memworld", theta=asdict(task.theta), seed=4, split="eval")
     assert program_of(again) is program_of(task)
     assert task_source.texts(task) == program_of(task).texts

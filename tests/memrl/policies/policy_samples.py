@@ -10,7 +10,7 @@ import torch
 
 from memrl.contracts.config import PolicyConfig
 from memrl.contracts.protocols import SampleRequest
-from memrl.contracts.types import Kind, Observation, Task, ViewLine
+from memrl.contracts.types import Observation, Task, ViewLine
 from memrl.policies.hf import HFPolicy
 
 TASK = Task(env="toy", theta=None, seed=0)
@@ -20,7 +20,7 @@ def ask(
     question: str = "Where is the lantern?", lines: Sequence[str] = (), *, seed: int = 0, greedy: bool = False
 ) -> SampleRequest:
     view = tuple(ViewLine(text, f"t{i}", "token", f"o{i}") for i, text in enumerate(lines))
-    observation = Observation(id="q0", step=9, text=question, kind=Kind.ASK)
+    observation = Observation(id="q0", step=9, content=question, wants_action=True, writable=False)
     return SampleRequest(task=TASK, observation=observation, view=view, memory_hash="h", seed=seed, greedy=greedy)
 
 

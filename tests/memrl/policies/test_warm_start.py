@@ -8,8 +8,8 @@ import pytest
 import torch
 from policy_samples import ask, tiny_policy
 
+from memrl.contracts.capabilities import ReadingLesson
 from memrl.contracts.config import PolicyConfig, WarmStartConfig
-from memrl.contracts.protocols import ReadingLesson
 from memrl.policies.hf import HFPolicy
 from memrl.policies.tiny import tiny_model
 from memrl.policies.warm_start import warm_start

@@ -10,7 +10,7 @@ import pytest
 import torch
 from toy_space import ToySpace
 
-from memrl.contracts.protocols import Proposal
+from memrl.contracts.generation import Proposal
 from memrl.envs.memworld.space import MemWorldSpace
 from memrl.envs.memworld.theta import Theta
 from memrl.proposers.axes import AxesProposer, even_share, words_to_numbers

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from memory_stores.types import Forget, Keep, Write
-from memrl.contracts.protocols import Lesson
+from memrl.contracts.learning import Lesson
 from memrl.contracts.types import OfferSet, OpDecision, Say, Task, TokenDecision
 from memrl.controllers.offers import NUM_NUMBERS
 from memrl.reflection.auxiliary_losses import (

@@ -17,7 +17,8 @@ from memory_stores.types import Write
 from memrl.advantages.credit import give_credit
 from memrl.contracts.config import CreditConfig, ReflectionConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Agent, Lesson, SampleRequest
+from memrl.contracts.learning import Lesson
+from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.types import Group, Say, TokenDecision
 from memrl.controllers.advice import advice_of, in_words, worthless
 from memrl.controllers.guided import Guided

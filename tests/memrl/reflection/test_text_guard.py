@@ -6,14 +6,14 @@ from itertools import product
 
 import pytest
 
-from memrl.contracts.types import End, Episode, Kind, Observation, Step, Task, Verdict
+from memrl.contracts.types import End, Episode, Observation, Step, Task, Verdict
 from memrl.controllers.advice import KINDS, OF_TEXT, OF_TOUCHED, Advice, in_words
 from memrl.reflection.second_attempt import READING
 from memrl.reflection.text_guard import known_words, refused
 
 
 def told(step: int, text: str) -> Step:
-    return Step(observation=Observation(id=f"o{step}", step=step, text=text, kind=Kind.TELL), decisions=())
+    return Step(observation=Observation(id=f"o{step}", step=step, content=text), decisions=())
 
 
 EPISODE = Episode(
@@ -23,7 +23,9 @@ EPISODE = Episode(
         told(1, "Rain fell on the roof."),
         told(2, "Bruno moved the kettle."),
         Step(
-            observation=Observation(id="o3", step=3, text="Where is the lantern?", kind=Kind.ASK),
+            observation=Observation(
+                id="o3", step=3, content="Where is the lantern?", wants_action=True, writable=False
+            ),
             decisions=(),
             verdict=Verdict(score=0.0, expected="the attic", category="latest"),
         ),

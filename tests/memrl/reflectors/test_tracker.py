@@ -16,7 +16,8 @@ from memrl.contracts.types import Episode, Group, Task
 from memrl.reflectors.edits import edits_for
 from memrl.reflectors.evidence import Evidence
 from memrl.reflectors.tracker import Tracker
-from memrl.rollouts.play import EpisodeContext, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_episode
+from memrl.rollouts.scheduler import play_all
 
 LANTERN, RAIN = "the lantern is here", "rain again all day"
 QUESTION = "where is the lantern?"

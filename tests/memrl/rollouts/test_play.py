@@ -1,26 +1,23 @@
 """Stories of single steps, told without any model."""
 
-import numpy as np
 import pytest
 from toy import TASK, Echo, Taker, ToyTasks, toy_agent
 
 from memory_stores.types import Forget, Keep, Overwrite, Write
-from memrl.contracts.config import RolloutConfig
 from memrl.contracts.errors import LeakError
 from memrl.contracts.types import End, OpDecision, TokenDecision
-from memrl.rollouts.play import EpisodeContext, play_all, play_episode, play_groups
+from memrl.rollouts.scheduler import play
 
 STORY = ("Ana put the lantern in the attic.", "It rained all day.", "Is the lantern in the attic?")
 
 
-def play(agent, **changes):
-    context = EpisodeContext(agent=agent, task=TASK, memory=agent.new_memory(), rng=np.random.default_rng(0), **changes)
-    [episode] = play_all([play_episode(context)], agent, concurrency=4)
-    return episode
+def play_one(agent):
+    [group] = play(agent, [TASK], [0], tries=1)
+    return group.episodes[0]
 
 
 def test_a_fact_written_at_step_one_is_told_at_the_question():
-    episode = play(toy_agent(ToyTasks(STORY), Taker(Write)))
+    episode = play_one(toy_agent(ToyTasks(STORY), Taker(Write)))
     assert episode.end is End.DONE and episode.success == 1.0
     question = episode.steps[2]
     assert [line.text for line in question.view] == list(STORY[:2])
@@ -28,12 +25,12 @@ def test_a_fact_written_at_step_one_is_told_at_the_question():
 
 
 def test_who_keeps_nothing_answers_from_nothing():
-    episode = play(toy_agent(ToyTasks(STORY), Taker()))
+    episode = play_one(toy_agent(ToyTasks(STORY), Taker()))
     assert episode.success == 0.0 and episode.steps[2].view == ()
 
 
 def test_a_step_ends_with_keep_and_the_question_is_never_on_offer_for_writing():
-    episode = play(toy_agent(ToyTasks(STORY), Taker(Write)))
+    episode = play_one(toy_agent(ToyTasks(STORY), Taker(Write)))
     ops = [[type(d.action) for d in step.decisions if isinstance(d, OpDecision)] for step in episode.steps]
     assert ops == [[Write, Keep], [Write, Keep], []]
 
@@ -44,7 +41,7 @@ def test_an_overwrite_takes_the_place_of_the_first_item():
             self._wanted = (Write,) if request.observation.step == 0 else (Overwrite,)
             return super()._pick(request)
 
-    episode = play(toy_agent(ToyTasks(STORY), WriteOnce()))
+    episode = play_one(toy_agent(ToyTasks(STORY), WriteOnce()))
     assert [line.text for line in episode.steps[2].view] == [STORY[1]]
 
 
@@ -56,25 +53,25 @@ def test_what_only_makes_room_uses_up_no_op_of_the_step():
             return super()._pick(request)
 
     story = ("one two three", "four five six", "one two three four five six", "is it so?")
-    episode = play(toy_agent(ToyTasks(story), MakeRoom(), budget=6, max_ops=1))
+    episode = play_one(toy_agent(ToyTasks(story), MakeRoom(), budget=6, max_ops=1))
     ops = [[type(d.action) for d in step.decisions if isinstance(d, OpDecision)] for step in episode.steps]
     assert ops == [[Write], [Write], [Forget, Forget, Write], []]
     assert [line.text for line in episode.steps[3].view] == [story[2]]
 
 
 def test_created_ids_stand_in_the_decision_that_made_them():
-    episode = play(toy_agent(ToyTasks(STORY), Taker(Write)))
+    episode = play_one(toy_agent(ToyTasks(STORY), Taker(Write)))
     first = episode.steps[0].decisions[0]
     assert first.created == (episode.steps[2].view[0].entry_id,)
 
 
 def test_the_step_limit_is_a_cut_off_not_an_ending():
-    episode = play(toy_agent(ToyTasks(STORY), Taker(Write)), step_limit=2)
+    episode = play_one(toy_agent(ToyTasks(STORY), Taker(Write), step_limit=2))
     assert episode.end is End.STEP_LIMIT and len(episode.steps) == 2
 
 
 def test_an_environment_that_raises_ends_its_own_episode_and_says_why():
-    episode = play(toy_agent(ToyTasks(STORY, fail_at=1), Taker(Write)))
+    episode = play_one(toy_agent(ToyTasks(STORY, fail_at=1), Taker(Write)))
     assert episode.end is End.ENV_ERROR and "the wheel came off" in episode.error
     assert len(episode.steps) == 1
 
@@ -85,16 +82,16 @@ def test_a_planted_question_is_caught_before_it_can_be_written():
         ToyTasks([STORY[0], STORY[2], "He asked. Is the lantern in the attic? Nobody knew."]), Taker(Write)
     )
     with pytest.raises(LeakError, match="query_free"):
-        play(agent)
+        play_one(agent)
     early = ["He asked. Is the lantern in the attic? Nobody knew.", STORY[2]]
     with pytest.raises(LeakError, match="observation 'o1'"):
-        play(toy_agent(ToyTasks(early), Taker(Write)))
-    assert play(toy_agent(ToyTasks(planted[:2]), Taker(Write))).end is End.DONE
+        play_one(toy_agent(ToyTasks(early), Taker(Write)))
+    assert play_one(toy_agent(ToyTasks(planted[:2]), Taker(Write))).end is End.DONE
 
 
 def test_equal_requests_of_many_episodes_are_answered_in_one_batch():
     controller = Taker(Write)
-    play_groups(toy_agent(ToyTasks(STORY), controller), [TASK, TASK], RolloutConfig(group_size=4), seed=[0])
+    play(toy_agent(ToyTasks(STORY), controller), [TASK, TASK], [0], tries=4)
     assert set(controller.batches) == {8}
 
 
@@ -103,32 +100,29 @@ def test_siblings_share_no_memory_afterwards():
         def choose(self, requests):
             return [choice if i == 0 else choice._replace(index=0) for i, choice in enumerate(super().choose(requests))]
 
-    [group] = play_groups(toy_agent(ToyTasks(STORY), OnlyTheFirst(Write)), [TASK], RolloutConfig(group_size=3), [0])
+    [group] = play(toy_agent(ToyTasks(STORY), OnlyTheFirst(Write)), [TASK], [0], tries=3)
     assert [episode.success for episode in group.episodes] == [1.0, 0.0, 0.0]
 
 
-@pytest.mark.parametrize("concurrency", [1, 3, 64])
-def test_results_do_not_depend_on_how_episodes_are_batched(concurrency):
+def test_results_do_not_depend_on_how_episodes_are_batched():
     class Dice(Taker):
         def _pick(self, request):
             return int(request.rng.integers(len(request.offers.ops)))
 
-    policy = Echo()
-    agent = toy_agent(ToyTasks(STORY), Dice(), policy)
-    config = RolloutConfig(group_size=5, concurrency=concurrency)
-    groups = play_groups(agent, [TASK, TASK], config, seed=[7])
-    ops = [[d.action for s in e.steps for d in s.decisions] for g in groups for e in g.episodes]
-    seeds = sorted(request.seed for request in policy.requests)
-    assert (ops, seeds) == _reference.setdefault("run", (ops, seeds))
+    def played(concurrency):
+        policy = Echo()
+        agent = toy_agent(ToyTasks(STORY), Dice(), policy, group_size=5, concurrency=concurrency)
+        groups = play(agent, [TASK, TASK], [7])
+        ops = [[d.action for s in e.steps for d in s.decisions] for g in groups for e in g.episodes]
+        return ops, sorted(request.seed for request in policy.requests)
 
-
-_reference: dict = {}
+    assert played(1) == played(3) == played(64)
 
 
 def test_the_read_budget_leaves_the_oldest_lines_out():
     agent = toy_agent(ToyTasks(STORY), Taker(Write))
     agent = type(agent)(**{name: getattr(agent, name) for name in agent.__slots__} | {"read_budget": 5})
-    assert [line.text for line in play(agent).steps[2].view] == [STORY[1]]
+    assert [line.text for line in play_one(agent).steps[2].view] == [STORY[1]]
 
 
 def test_forgetting_is_an_op_like_any_other():
@@ -137,6 +131,6 @@ def test_forgetting_is_an_op_like_any_other():
             self._wanted = (Write,) if request.observation.step == 0 and request.count == 0 else (Forget,)
             return super()._pick(request)
 
-    episode = play(toy_agent(ToyTasks(STORY), ThenForget()))
+    episode = play_one(toy_agent(ToyTasks(STORY), ThenForget()))
     assert episode.steps[2].view == ()
     assert all(isinstance(step.decisions[-1], OpDecision | TokenDecision) for step in episode.steps)

@@ -15,21 +15,10 @@ from memory_stores.memory import AgentMemory
 from memory_stores.token_store import TokenStore
 from memory_stores.types import Forget, Keep, Link, MemoryOp, Overwrite, Relink, Retrieve, Write
 from memrl.contracts.protocols import Agent, OpChoice, Outcome
-from memrl.contracts.types import (
-    Action,
-    End,
-    Episode,
-    Kind,
-    Observation,
-    OfferSet,
-    OpDecision,
-    Say,
-    Step,
-    Task,
-    Verdict,
-)
-from memrl.rollouts.play import EpisodeContext, carry_out, play_all, play_episode, see
+from memrl.contracts.types import Action, End, Episode, Observation, OfferSet, OpDecision, Say, Step, Task, Verdict
+from memrl.rollouts.play import EpisodeContext, carry_out, play_episode, see
 from memrl.rollouts.replay import Change, Site, replay, tape
+from memrl.rollouts.scheduler import play_all
 
 
 def played(agent: Agent) -> Episode:
@@ -139,8 +128,10 @@ def recorded(agent: Agent, *told: MemoryOp, read: MemoryOp) -> Episode:
     context = EpisodeContext(agent=agent, task=TASK, memory=agent.new_memory(), rng=np.random.default_rng(0))
     steps: list[Step] = []
     for t, op in enumerate((*told, read)):
-        kind = Kind.ASK if op is read else Kind.TELL
-        observation = Observation(id=f"o{t}", step=t, text=f"text {t}" + "?" * (op is read), kind=kind)
+        asks = op is read
+        observation = Observation(
+            id=f"o{t}", step=t, content=f"text {t}" + "?" * (op is read), wants_action=asks, writable=not asks
+        )
         offers = OfferSet(ops=(Keep(), op), rows=np.zeros((2, 3), dtype=np.int64), numbers=np.zeros((2, 1), np.float32))
         decisions: list[Any] = []
         hits = carry_out(context, observation, offers, OpChoice(1, 0.0), decisions)

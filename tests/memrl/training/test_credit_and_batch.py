@@ -11,14 +11,7 @@ from toy import Taker
 from memrl.advantages.credit import give_credit
 from memrl.contracts.config import CreditConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.types import (
-    End,
-    Episode,
-    Group,
-    Say,
-    TokenDecision,
-    ViewLine,
-)
+from memrl.contracts.types import End, Episode, Group, Say, TokenDecision, ViewLine
 from memrl.recipes import recipe
 from memrl.training.batch import TokenRow, make_batch, merge_equal, micro_batches
 from memrl.training.build import build

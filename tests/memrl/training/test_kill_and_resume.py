@@ -14,7 +14,7 @@ import torch
 
 from memory_stores.embed import HashEmbedder
 from memrl.contracts.errors import RunFolderError
-from memrl.contracts.types import TextTable
+from memrl.contracts.texts import TextTable
 from memrl.recipes import recipe
 from memrl.training.checkpoints import checkpoint_files, read_newest, read_state, write_checkpoint
 from memrl.training.run_folder import Run, read_metrics

@@ -13,7 +13,8 @@ from memrl.advantages.credit import give_credit
 from memrl.contracts.config import ControllerConfig, CreditConfig, LearnerConfig, PolicyConfig
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import SampleRequest
-from memrl.contracts.types import Group, Kind, Observation, OfferSet, OpDecision, Task, TextTable
+from memrl.contracts.texts import TextTable
+from memrl.contracts.types import Group, Observation, OfferSet, OpDecision, Task
 from memrl.controllers.offers import NUM_NUMBERS
 from memrl.controllers.scorer import Scorer
 from memrl.policies.hf import HFPolicy
@@ -151,7 +152,7 @@ def test_a_gradient_that_is_not_finite_raises_and_changes_no_weight():
 
 def asked(policy: HFPolicy) -> list[TokenRow]:
     requests = [
-        SampleRequest(task=TASK, observation=Observation(id=f"q{i}", step=i, text=f"Where is {i}?", kind=Kind.ASK),
+        SampleRequest(task=TASK, observation=Observation(id=f"q{i}", step=i, content=f"Where is {i}?", wants_action=True, writable=False),
                       view=(), memory_hash="", seed=i)
         for i in range(4)
     ]  # fmt: skip

@@ -19,7 +19,8 @@ from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.types import Group, Task
 from memrl.recipes import recipe
-from memrl.rollouts.play import EpisodeContext, play_all, play_episode
+from memrl.rollouts.play import EpisodeContext, play_episode
+from memrl.rollouts.scheduler import play_all
 from memrl.train import train
 from memrl.training.batch import make_batch
 from memrl.training.learner import Learner

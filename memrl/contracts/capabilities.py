@@ -1,0 +1,160 @@
+"""What a task source may be able to do beyond its four methods, one small protocol each, and the one place to ask.
+
+A plain environment has none of them. ``able(source, EvidenceReader)`` gives the source if it can, else None;
+``need(source, EvidenceReader, "rollout.practice_tasks", 12)`` raises one line: what is missing, and who needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
+
+import numpy as np
+
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.generation import TaskGenerator
+from memrl.contracts.protocols import PLAIN, Brief
+from memrl.contracts.types import Task
+
+
+class ReadingLesson(NamedTuple):
+    """A view, a question and the answer that an oracle reader gives: what a reader is warm-started on."""
+
+    lines: tuple[str, ...]
+    question: str
+    answer: str
+
+
+class Bounds(NamedTuple):
+    """Ends of the scale for one task: ``q = (p - floor) / (ceiling - floor)``."""
+
+    ceiling: float
+    """p*, success of the best keeper under the budget, read without error."""
+    floor: float
+    """g, success of guessing with no memory at all."""
+
+
+@runtime_checkable
+class EvidenceReader(Protocol):
+    """Knows which observations an answer rests on: an exact reader without a language model."""
+
+    def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str:
+        """The exact answer that the observations ``seen`` support."""
+        ...
+
+    def blame(self, task: Task, question_id: str, held: frozenset[str]) -> frozenset[str]:
+        """Ids of the observations that the right answer rests on and that are not among ``held``.
+
+        With nothing held, all that it rests on; empty where nothing was missing or nobody knows.
+        """
+        ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """Knows the best that a memory of a given size can do."""
+
+    def bounds(self, task: Task, budget: int, cost: Callable[[str], int]) -> Bounds:
+        """What the best keeper under that budget and a blind guesser would score.
+
+        ``cost`` is what keeping an observation's text takes, in tokens.
+        """
+        ...
+
+    def plan(self, task: Task, budget: int, cost: Callable[[str], int]) -> Mapping[str, int]:
+        """What the best keeper keeps: observation id -> last step at which it is still needed."""
+        ...
+
+
+@runtime_checkable
+class WritesTasks(Protocol):
+    """New tasks can be written and examined."""
+
+    def task_generator(self, budget: int, cost: Callable[[str], int]) -> TaskGenerator:
+        """Where tasks are written and walk through the gates, for a memory of ``budget`` tokens."""
+        ...
+
+    def sibling(self, task: Task, seed: int) -> Task | None:
+        """Another training task of the same theta; None where a theta stands for one task only."""
+        ...
+
+
+@runtime_checkable
+class Stretchable(Protocol):
+    """Has tasks of other horizons."""
+
+    def at_horizon(self, horizon: int) -> dict[str, Any]:
+        """The options that a longer or shorter episode changes, questions in proportion to the steps."""
+        ...
+
+
+@runtime_checkable
+class Lessons(Protocol):
+    """Has supervised examples for the reader."""
+
+    def reading_lessons(self, seed: int, rng: np.random.Generator, max_lines: int) -> list[ReadingLesson]:
+        """Lessons from one training task."""
+        ...
+
+
+@runtime_checkable
+class Foreseen(Protocol):
+    """Knows beforehand what a play of a task will show: such texts are embedded in one batch. Speed, no more."""
+
+    def texts(self, task: Task) -> Sequence[str]: ...
+
+
+@runtime_checkable
+class Finite(Protocol):
+    """Has only so many held-out tasks."""
+
+    num_tasks: int
+
+
+@runtime_checkable
+class Briefed(Protocol):
+    """Tells its actors what to do."""
+
+    def brief(self, task: Task) -> Brief: ...
+
+
+Capability = TypeVar("Capability")
+
+_MEANS: Mapping[type, str] = {
+    EvidenceReader: "an evidence reader (read, blame)",
+    Bounded: "known bounds (bounds, plan)",
+    WritesTasks: "a task generator (task_generator, sibling)",
+    Stretchable: "other horizons (at_horizon)",
+    Lessons: "reading lessons (reading_lessons)",
+    Finite: "a fixed number of tasks (num_tasks)",
+}
+
+
+def able(source: object, capability: type[Capability]) -> Capability | None:
+    """The source, if it has the capability."""
+    return cast(Capability, source) if isinstance(source, capability) else None
+
+
+def need(source: Any, capability: type[Capability], knob: str, value: object, instead: str = "") -> Capability:
+    """The source with a capability that a knob rests on.
+
+    Raises:
+        ConfigError: it does not have it; the message names the knob, what is missing and ``instead``.
+    """
+    found = able(source, capability)
+    if found is None:
+        name = getattr(source, "name", type(source).__name__)
+        way_out = f"env {name!r} has no {_MEANS[capability].partition(' ')[2]}"
+        raise ConfigError(knob, value, f"{way_out}; {instead}" if instead else way_out)
+    return found
+
+
+def is_passive(source: object) -> bool:
+    """Whether the source says that actions change nothing that is shown later."""
+    return bool(getattr(source, "passive", False))
+
+
+def brief_of(source: object, task: Task) -> Brief:
+    """What the source tells its actors; a plain word where it tells nothing."""
+    briefed = able(source, Briefed)
+    return briefed.brief(task) if briefed is not None else PLAIN

@@ -1,0 +1,89 @@
+"""``TextTable``: texts and their embeddings, each kept once and referred to by row.
+
+Shapes: U texts of a table, E embedding width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class EmbedderLike(Protocol):
+    """The part of ``memory_stores.embed.Embedder`` that a table needs."""
+
+    @property
+    def dim(self) -> int: ...
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
+
+
+class TextTable:
+    """One table serves a whole run; a decision refers to its rows. Row -1 means "no text".
+
+    Rows stay what they are until ``trim`` drops texts, which the loop does between two steps, when no decision lives.
+    """
+
+    def __init__(self, embedder: EmbedderLike) -> None:
+        self._embedder = embedder
+        self._row_of: dict[str, int] = {}
+        self._matrix: NDArray[np.float32] = np.zeros((256, embedder.dim), dtype=np.float32)
+        self.generation = 0
+        """Grows whenever rows changed their meaning: what was derived from rows before is stale."""
+
+    def __len__(self) -> int:
+        return len(self._row_of)
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._row_of
+
+    @property
+    def dim(self) -> int:
+        return self._matrix.shape[1]
+
+    def add(self, texts: Sequence[str]) -> None:
+        """Embed in one batch those texts that are new."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._row_of]
+        if not new:
+            return
+        vectors = self._embedder.embed(new)
+        start, end = len(self._row_of), len(self._row_of) + len(new)
+        while end > len(self._matrix):
+            self._matrix = np.concatenate([self._matrix, np.zeros_like(self._matrix)])
+        self._matrix[start:end] = vectors
+        self._row_of.update((text, start + i) for i, text in enumerate(new))
+
+    def row(self, text: str) -> int:
+        """The row of a text, embedding it if it is new."""
+        row = self._row_of.get(text)
+        if row is None:
+            self.add([text])
+            row = self._row_of[text]
+        return row
+
+    @property
+    def matrix(self) -> NDArray[np.float32]:
+        """[U, E], one unit vector a text."""
+        return self._matrix[: len(self._row_of)]
+
+    def trim(self, most: int) -> None:
+        """Keep the ``most`` newest texts, with new rows; 0 keeps all. No decision that refers to a row may live on."""
+        drop = len(self._row_of) - most
+        if not most or drop <= 0:
+            return
+        kept = self.matrix[drop:].copy()
+        self._row_of = {text: row - drop for text, row in self._row_of.items() if row >= drop}
+        self._matrix = np.concatenate([kept, np.zeros((256, self.dim), dtype=np.float32)])
+        self.generation += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Texts and vectors in order of rows: sums over rows come out to the same bit only in the same order."""
+        return {"texts": list(self._row_of), "matrix": self.matrix.copy()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._row_of = {text: row for row, text in enumerate(state["texts"])}
+        self._matrix = np.concatenate([state["matrix"], np.zeros((256, self.dim), dtype=np.float32)])
+        self.generation += 1

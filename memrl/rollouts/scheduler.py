@@ -1,0 +1,139 @@
+"""``play``: the only place that seats episodes. Training, evaluation, proofs and the monitor all call it.
+
+Needs are served kind by kind, the cheapest first: environments, then the controller, then the policies, which read when
+everybody else waits for them. So a batch holds what all live episodes need, it is the same whatever the clock says, and
+the slowest environment of a round is waited for.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from memrl.contracts.capabilities import Foreseen, able
+from memrl.contracts.protocols import NO_OFFERS, Agent, SampleRequest
+from memrl.contracts.types import Decision, End, Episode, Group, Task
+from memrl.rollouts.env_workers import INLINE, EnvWorkers
+from memrl.rollouts.play import EnvNeed, EpisodeContext, Need, OpNeed, Play, play_episode
+
+_log = logging.getLogger(__name__)
+
+
+def play(
+    agent: Agent,
+    tasks: Sequence[Task],
+    seed: Sequence[int],
+    *,
+    tries: int | None = None,
+    greedy: bool = False,
+    practice: bool = False,
+) -> list[Group]:
+    """Tries at each task; siblings start from forks of one memory, each with its own RNG.
+
+    Args:
+        seed: identifies this call in the run (run seed, step, ...); an episode's RNG adds task and sibling.
+        tries: at each task; None for ``rollout.group_size``.
+        greedy: take the likeliest everywhere.
+        practice: mark the episodes as read by an oracle reader.
+    """
+    foreseen = able(agent.task_source, Foreseen)
+    if foreseen is not None:
+        agent.table.add([text for task in tasks for text in foreseen.texts(task)])
+    size = agent.rollout.group_size if tries is None else tries
+    workers = EnvWorkers(agent.rollout.env_workers)
+    contexts = [
+        EpisodeContext(
+            agent=agent,
+            task=task,
+            memory=memory.fork(),
+            rng=np.random.default_rng([*seed, i, g]),
+            greedy=greedy,
+            practice=practice,
+            workers=workers,
+        )
+        for i, task in enumerate(tasks)
+        for memory in [agent.new_memory()]
+        for g in range(size)
+    ]
+    try:
+        episodes = play_all((play_episode(one) for one in contexts), agent, agent.rollout.concurrency, workers)
+    finally:
+        workers.close()
+    _tell_failures(episodes)
+    return [Group(task=task, episodes=tuple(episodes[i * size : (i + 1) * size])) for i, task in enumerate(tasks)]
+
+
+def play_all(plays: Iterable[Play], agent: Agent, concurrency: int, workers: EnvWorkers = INLINE) -> list[Episode]:
+    """Play every generator to its end, at most ``concurrency`` at a time; results keep their order."""
+    waiting = list(enumerate(plays))[::-1]
+    done: dict[int, Episode] = {}
+    needs: dict[int, tuple[Play, Need]] = {}
+
+    def advance(index: int, playing: Play, answer: Any) -> None:
+        try:
+            needs[index] = (playing, playing.send(answer))
+        except StopIteration as stop:
+            done[index] = stop.value
+            needs.pop(index, None)
+
+    while waiting or needs:
+        while waiting and len(needs) < concurrency:
+            advance(*waiting.pop(), None)
+        for index, playing, answer in _serve(needs, agent, workers):
+            advance(index, playing, answer)
+    return [done[index] for index in sorted(done)]
+
+
+def _serve(needs: dict[int, tuple[Play, Need]], agent: Agent, workers: EnvWorkers) -> list[tuple[int, Play, Any]]:
+    """Answer one kind of need, of all episodes that have it, in the order of episodes."""
+    servers: tuple[tuple[type, Callable[[list[Any]], Sequence[Any]]], ...] = (
+        (EnvNeed, lambda calls: workers.run([(need.call, need.arguments) for need in calls])),
+        (OpNeed, lambda moments: decide(moments, agent)),
+        (SampleRequest, lambda requests: sample(requests, agent)),
+    )
+    for kind, answer in servers:
+        ready = sorted(index for index, (_, need) in needs.items() if isinstance(need, kind))
+        if ready:
+            answers = answer([needs[index][1] for index in ready])
+            return [(index, needs[index][0], one) for index, one in zip(ready, answers, strict=True)]
+    return []
+
+
+def decide(needs: Sequence[OpNeed], agent: Agent) -> list[Decision | None]:
+    """The controller's decisions, in order; None where nothing but Keep was on offer."""
+    if agent.offers is None:
+        return list(agent.controller.decide([need.asked(NO_OFFERS) for need in needs]))
+    offered = agent.offers.offers([need.moment for need in needs])
+    open_ = [i for i, offers in enumerate(offered) if len(offers.ops) > 1]
+    decisions = agent.controller.decide([needs[i].asked(offered[i]) for i in open_]) if open_ else []
+    found: list[Decision | None] = [None] * len(needs)
+    for i, decision in zip(open_, decisions, strict=True):
+        found[i] = decision
+    return found
+
+
+def sample(requests: Sequence[SampleRequest], agent: Agent) -> list[Any]:
+    """The policies' decisions, in order; each policy gets its own requests in one batch."""
+    by_policy: dict[int, list[int]] = {}
+    for i, request in enumerate(requests):
+        by_policy.setdefault(id(agent.policy_of(request.actor)), []).append(i)
+    found: list[Any] = [None] * len(requests)
+    for places in by_policy.values():
+        policy = agent.policy_of(requests[places[0]].actor)
+        for i, decision in zip(places, policy.sample([requests[i] for i in places]), strict=True):
+            found[i] = decision
+    return found
+
+
+def _tell_failures(episodes: Sequence[Episode]) -> None:
+    """The most frequent of what environments that failed said; the metrics count them all."""
+    errors = Counter(episode.error for episode in episodes if episode.end is End.ENV_ERROR)
+    for error, count in errors.most_common(1):
+        _log.warning(
+            "%d of %d episodes ended with an environment's error, %d of them with: %s",
+            errors.total(), len(episodes), count, error,
+        )  # fmt: skip
