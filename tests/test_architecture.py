@@ -130,6 +130,18 @@ def test_light_modules_load_no_torch(names: str):
     assert not {"torch", "transformers", "sentence_transformers", "faiss", "matplotlib"}.intersection(out.split())
 
 
+def test_no_world_is_known_by_name_outside_its_own_folder_and_the_recipes():
+    own = (ROOT / "memrl" / "envs" / "memworld", ROOT / "memrl" / "recipes.py")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for _, path in modules()
+        if not any(path.is_relative_to(place) for place in own)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if "memworld" in line.lower()
+    ]
+    assert not wrong
+
+
 def test_the_page_stays_a_page():
     assert len((ROOT / "memrl" / "train.py").read_text(encoding="utf-8").splitlines()) < 80
 

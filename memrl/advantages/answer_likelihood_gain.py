@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from memory_stores.types import Edge, Forget, Overwrite, Relink, Retrieve, Unlink
 from memrl.advantages.contract import Advantages, Scene
-from memrl.advantages.gains import OpAt, from_gains, ops
+from memrl.advantages.gains import GainOptions, OpAt, from_gains, ops
 from memrl.advantages.scores import Scores, scores_of
 from memrl.contracts.protocols import SampleRequest
+from memrl.contracts.registry import register
 from memrl.contracts.types import Episode, Step, ViewLine
 from memrl.rollouts.replay import Site, View, tape, view_content
 
@@ -123,3 +124,6 @@ def _swapped(view: View, line: ViewLine, old: ViewLine | None) -> View:
     """The view without a line, with what that line had replaced in its place."""
     at = view.index(line)
     return (*view[:at], *([old] if old else []), *view[at + 1 :])
+
+
+register("estimator", "answer_likelihood_gain", answer_likelihood_gain, GainOptions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,15 @@ class Scene(NamedTuple):
     agent: Agent
     """Who played these episodes; an estimator that replays asks it again."""
     config: CreditConfig
+    options: Any = None
+    """The estimator's own, as it registered them; None where it has none."""
 
 
 class Estimator(Protocol):
-    """Credit for the decisions of siblings: tries at one task, all usable, two at least."""
+    """Credit for the decisions of siblings: tries at one task, all usable, two at least.
+
+    Registered as it is: ``register("estimator", name, estimator, options)``.
+    """
 
     def __call__(self, episodes: Sequence[Episode], scene: Scene) -> list[Advantages]: ...
 

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from memrl.advantages.contract import Advantages, Scene
 from memrl.advantages.rows import Row, episode_of, rows, split, totals
 from memrl.algos.state_groups import state_groups
+from memrl.contracts.checks import check
+from memrl.contracts.registry import register
 from memrl.contracts.types import Episode, TokenDecision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GigpoOptions:
+    """Of the estimators "gigpo_state" and "gigpo_memory"."""
+
+    step_weight: float = 1.0
+    """Omega: weight of the comparison within a state."""
+
+    def __post_init__(self) -> None:
+        check(self, "credit.options.", step_weight="[0, inf)")
 
 
 def gigpo_state(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
@@ -45,8 +59,12 @@ def _gigpo(
         episode_of([table[n] for n in judged]),
         np.array([table[n].to_go for n in judged], dtype=np.float64),
         [state_of(table[n]) for n in judged],
-        scene.config.step_weight,
+        scene.options.step_weight,
     )
     value_at = dict(zip(judged, of_judged, strict=True))
     values_N = np.array([value_at[first_at[place]] for place in places], dtype=np.float64)
     return split(values_N, table, len(episodes))
+
+
+register("estimator", "gigpo_state", gigpo_state, GigpoOptions)
+register("estimator", "gigpo_memory", gigpo_memory, GigpoOptions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,11 +11,24 @@ from memrl.advantages.clock import align, by_place
 from memrl.advantages.contract import Advantages, Scene
 from memrl.advantages.rows import totals
 from memrl.algos.stratified import question_step as weigh
+from memrl.contracts.checks import check
+from memrl.contracts.registry import register
 from memrl.contracts.types import Episode
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionStepOptions:
+    """Of the estimator "question_step"."""
+
+    outcome_weight: float = 0.8
+    """ReMemR1's alpha: share of the episode's outcome in the advantage."""
+
+    def __post_init__(self) -> None:
+        check(self, "credit.options.", outcome_weight="[0, 1]")
+
+
 def question_step(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
-    """``credit.outcome_weight`` of the episode's centred return, the rest of the centred reward at the observation.
+    """``outcome_weight`` of the episode's centred return, the rest of the centred reward at the observation.
 
     The published state reward is how many words of the right answer the memory holds, which a policy can win by
     stuffing keywords. Here it is what the environment itself pays at that step; where it pays for answers alone,
@@ -24,6 +38,9 @@ def question_step(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]
     g_N, t_N = np.nonzero(clock.present_GT)
     values_GT = np.zeros_like(clock.rewards_GT)
     values_GT[g_N, t_N] = weigh(
-        totals(episodes), g_N, clock.rewards_GT[g_N, t_N], t_N.tolist(), scene.config.outcome_weight
+        totals(episodes), g_N, clock.rewards_GT[g_N, t_N], t_N.tolist(), scene.options.outcome_weight
     )
     return by_place(episodes, clock, values_GT, values_GT)
+
+
+register("estimator", "question_step", question_step, QuestionStepOptions)

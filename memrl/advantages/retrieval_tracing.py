@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from memory_stores.types import Retrieve
 from memrl.advantages.contract import Advantages, Scene
-from memrl.advantages.gains import OpAt, from_gains, ops
+from memrl.advantages.gains import GainOptions, OpAt, from_gains, ops
 from memrl.algos.attribution import evidence_shares
+from memrl.contracts.registry import register
 from memrl.contracts.types import Episode, Step
 from memrl.rollouts.replay import Site
 
@@ -40,3 +41,6 @@ def _shares(step: Step, t: int, made_by: Mapping[str, Site]) -> dict[Site, float
         for owner in named:
             shares[owner] += float(share) / len(named)
     return shares
+
+
+register("estimator", "retrieval_tracing", retrieval_tracing, GainOptions)

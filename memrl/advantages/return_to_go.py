@@ -9,6 +9,7 @@ from memrl.advantages.clock import align, by_place
 from memrl.advantages.contract import Advantages, Scene
 from memrl.advantages.rows import on_clock
 from memrl.algos.advantages import leave_one_out
+from memrl.contracts.registry import register
 from memrl.contracts.types import Episode
 
 
@@ -18,3 +19,6 @@ def return_to_go(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     clock = align(episodes)
     ops_GT = leave_one_out(on_clock(episodes, clock, scene.config.discount), clock.present_GT)
     return by_place(episodes, clock, ops_GT, answer_advantages(episodes, clock, scene))
+
+
+register("estimator", "return_to_go", return_to_go)

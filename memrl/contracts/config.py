@@ -23,12 +23,10 @@ def _at_least(section: object, minimum: float, *names: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvConfig:
-    name: str = "memworld"
-    """An environment task source of ``build.ENVS``."""
-    theta: Mapping[str, Any] = field(default_factory=dict)
-    """Axes that differ from the task source's default, such as ``{"horizon": 480}``."""
-    data: str | None = None
-    """Data file or folder, for environments that read one."""
+    name: str = ""
+    """A part of kind "env": ours, one that was registered, an entry point, or "module:attr". There is no default."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The environment's own knobs that differ from its defaults, such as ``{"horizon": 480}``."""
     train_seeds: int = 0
     """Draw training tasks from this many seeds a cell; 0 for a fresh seed every time."""
 
@@ -46,7 +44,15 @@ class MemoryConfig:
     """Tokens of the searched archive; 0 for no archive."""
     read_budget: int = 64
     """Tokens of memory, hits included, that the policy may see at one step."""
-    embedder: Literal["minilm", "hash"] = "minilm"
+    archive: str = "vector"
+    """A part of kind "store", for the archive: "vector" is searched by embedding, "bm25" by words."""
+    archive_options: Mapping[str, Any] = field(default_factory=dict)
+    embedder: str = "minilm"
+    """A part of kind "embedder"."""
+    embedder_options: Mapping[str, Any] = field(default_factory=dict)
+    linker: str = "none"
+    """A part of kind "linker", which reads relations out of texts: edges on offer, and the numbers about conflicts."""
+    linker_options: Mapping[str, Any] = field(default_factory=dict)
     texts: int = 65_536
     """Texts whose embeddings are kept from one step to the next, the newest; 0 keeps all."""
 
@@ -65,6 +71,10 @@ class MemoryConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyConfig:
+    name: str = "hf"
+    """A part of kind "policy": "hf" is any transformers causal LM."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The policy's own knobs; those below are common."""
     model: str = "smollm2-135m"
     """A name of ``memrl models``, a folder, a hub id; ``tiny`` for a random model built from config."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
@@ -106,22 +116,17 @@ class WarmStartConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControllerConfig:
     name: str = "scorer"
-    """A controller of ``build.CONTROLLERS``."""
-    width: int = 32
-    """Width of the learned projection of text embeddings."""
-    hidden: int = 128
+    """A part of kind "controller"."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The controller's own knobs that differ from its defaults."""
     trained: bool = True
-    """False leaves the controller as it was initialised."""
+    """False leaves the controller as it was initialised; one without weights stays as it is anyway."""
     max_ops: int = 2
     """Ops a step; the closing Keep and what only makes room are not counted."""
-    subjects: bool = False
-    """True shows the scorer also what a text speaks of (the entity linker's subject), embedded by itself."""
-    critic: bool = False
-    """True gives the scorer a value head, which the estimator ``gae`` then asks in place of the siblings."""
 
     def __post_init__(self) -> None:
         check(self)
-        _at_least(self, 1, "width", "hidden", "max_ops")
+        _at_least(self, 1, "max_ops")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,34 +167,16 @@ class RolloutConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditConfig:
     name: str = "return_to_go"
-    """An estimator of ``credit.ESTIMATORS``."""
+    """A part of kind "estimator"."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The estimator's own knobs that differ from its defaults."""
     discount: float = 1.0
     """Per environment step, for rewards that come after a decision."""
-    gae_lambda: float = 0.95
-    """Of the estimator ``gae``, in [0, 1]: 1 trusts the episode's own return, 0 the siblings' at the next step."""
-    step_weight: float = 1.0
-    """GiGPO's omega, of ``gigpo_state`` and ``gigpo_memory``: weight of the comparison within a state."""
-    outcome_weight: float = 0.8
-    """ReMemR1's alpha, of ``question_step``, in [0, 1]: share of the episode's outcome in the advantage."""
-    rollouts: int = 4
-    """Continuations with an op, and as many without it, of ``same_state`` and ``fresh_futures``."""
-    replay_share: float = 0.15
-    """Of ``blended``, in [0, 1]: weight of what replay says of an op against what was earned after it. More of it is
-    as quick at first and ends lower."""
-    sibling_baseline: float = 0.0
-    """In [0, 1]: share of the siblings' mean gain taken off an op's gain over Keep, in estimators that know such gains.
-    0 ranks ops best (benchmarks/credit_truth.py); above 0, Keep is blamed where others gained by an op."""
 
     def __post_init__(self) -> None:
         check(self)
-        _at_least(self, 1, "rollouts")
         if not 0 < self.discount <= 1:
             raise ConfigError("credit.discount", self.discount, "it must lie in (0, 1]")
-        for share in ("gae_lambda", "outcome_weight", "replay_share", "sibling_baseline"):
-            if not 0 <= getattr(self, share) <= 1:
-                raise ConfigError(f"credit.{share}", getattr(self, share), "it must lie in [0, 1]")
-        if not self.step_weight >= 0:
-            raise ConfigError("credit.step_weight", self.step_weight, "it must be at least 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,30 +223,15 @@ class LearnerConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurriculumConfig:
     name: str = "uniform"
-    """A curriculum of ``build.CURRICULA``."""
-    temperature: float = 0.1
-    """Of the bandit's softmax over learnability."""
-    fresh: float = 0.2
-    """Share of draws that stay uniform."""
-    tasks_file: str | None = None
-    """The ``tasks.jsonl`` of another run, which ``yoked`` replays in order and ``shuffled`` in none."""
+    """A part of kind "curriculum"."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The curriculum's own knobs that differ from its defaults."""
     proposer: str = "none"
-    """Who writes tasks from nothing, of ``build.PROPOSERS``: ``axes`` is a small network, ``lm`` the policy itself."""
-    proposed: float = 0.25
-    """Share of draws that a proposer writes."""
-    proposer_learning_rate: float = 1e-2
-    """Of ``axes``; ``lm`` learns at the policy's rate."""
-    proposer_entropy: float = 0.25
-    """Floor of the proposer's entropy, as a share of an even choice's; 0 for none."""
-    axis_dropout: float = 0.1
-    """Probability that ``axes`` must leave an axis of a task to chance."""
+    """Who writes tasks from nothing, a part of kind "proposer": "axes" is a small network, "lm" the policy itself."""
+    proposer_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check(self, temperature="(0, inf)")
-        _at_least(self, 0, "proposer_learning_rate")
-        for share in ("fresh", "proposed", "proposer_entropy", "axis_dropout"):
-            if not 0 <= getattr(self, share) <= 1:
-                raise ConfigError(f"curriculum.{share}", getattr(self, share), "it must lie in [0, 1]")
+        check(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,9 +263,9 @@ class ReflectionConfig:
     mode: Literal["off", "in_context", "distil", "dpo", "distil_memory"] = "off"
     """What proven lessons do: sway play as rules in context, become targets, become preferences, or the first two."""
     name: str = "tracker"
-    """A reflector of ``build.REFLECTORS``."""
-    feedback: Literal["none", "binary", "diff"] = "diff"
-    """What the reflector learns of a failure: its own trace; which answers were wrong; what they would have needed."""
+    """A part of kind "reflector"."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The reflector's own knobs that differ from its defaults."""
     verify: bool = True
     """False stores what a reflector says unproven: to measure what proof is worth."""
     share: float = 0.15
@@ -302,8 +274,6 @@ class ReflectionConfig:
     """An episode of less success has failed."""
     reach: float = 0.0
     """Least success with the edit for a lesson to count; it must have grown in any case."""
-    edits: int = 1
-    """Edits an episode that are tried."""
     siblings: int = 1
     """Sibling tasks a step on which rules prove themselves."""
     trials: int = 4
@@ -329,7 +299,7 @@ class ReflectionConfig:
         check(self)
         _at_least(self, 0, "threshold", "reach", "siblings", "trials", "bonus")
         _at_least(self, 0, "weight", "beta", "policy_weight", "reflector_weight")
-        _at_least(self, 1, "edits", "wins", "rules")
+        _at_least(self, 1, "wins", "rules")
         if not 0 < self.share <= 0.5:
             raise ConfigError("reflection.share", self.share, "it must lie in (0, 0.5]")
         if not 0 <= self.decay < 1:
@@ -340,8 +310,9 @@ class ReflectionConfig:
 class EvalConfig:
     episodes: int = 64
     rows: tuple[str, ...] = (
-        "scorer", "untrained", "none", "window", "fifo", "lru", "random", "similarity", "bm25_archive", "oracle",
+        "own", "untrained", "none", "window", "fifo", "lru", "random", "similarity", "bm25_archive", "oracle",
     )  # fmt: skip
+    """Parts of kind "controller" to compare; "own" is the run's, "untrained" the same before any training."""
 
     def __post_init__(self) -> None:
         check(self)

@@ -68,17 +68,19 @@ _Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value)
 
 
 def with_settings(config: TrainConfig, settings: Sequence[str], allowed: Sequence[str] | None = None) -> TrainConfig:
-    """A config with knobs set by texts such as ``rollout.tasks=8`` or ``env.theta.horizon=480``.
+    """A config with knobs set by texts such as ``rollout.tasks=8`` or ``env.options.horizon=480``.
 
     All are applied together, the later of two for one knob. Values are YAML; a knob that is a text takes its value
-    as it stands, a knob that is a list of texts takes ``a,b`` as well. A name below a mapping changes that name only.
+    as it stands, a knob that is a list of texts takes ``a,b`` as well. A name below a mapping changes that name only;
+    options belong to their part, so where another part is named as well, they start from none.
 
     Raises:
         ConfigError: there is no such knob, no run can have its value, or it is none of the ``allowed`` (knobs and
             sections).
     """
     changes: dict[str, Any] = {}
-    for setting in settings:
+    # Sections before what stands in them, and so the name of a part before its options.
+    for setting in sorted(settings, key=lambda one: one.partition("=")[0].count(".")):
         path, mark, text = setting.partition("=")
         if not mark or not path.strip():
             raise ConfigError("--set", setting, "write it as section.knob=value")
@@ -126,11 +128,18 @@ def _set(config: TrainConfig, changes: dict[str, Any], path: list[str], text: st
             here[name] = _value(knob, text, kinds[name])
             return
         if isinstance(value, Mapping):
-            here[name] = _put(here.get(name, value), below, _parsed(".".join(path), text))
+            start = {} if _of_another_part(section, here, name) else value
+            here[name] = _put(here.get(name, start), below, _parsed(".".join(path), text))
             return
         if not is_dataclass(value):
             raise ConfigError(".".join(path), text, f"{knob} is one value; set it as {knob}={text}")
         section, here = value, here.setdefault(name, {})  # pyright: ignore[reportAssignmentType]
+
+
+def _of_another_part(section: Any, here: Mapping[str, Any], knob: str) -> bool:
+    """Whether ``knob`` holds the options of a part whose place another one takes."""
+    owner = "name" if knob == "options" else knob.removesuffix("_options")
+    return owner in here and here[owner] != getattr(section, owner)
 
 
 def _put(mapping: Any, path: list[str], value: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The run folder: what a training run writes, and how it is taken up again.
 
-config.json      every knob, with the version of this layout
+config.json      every knob, with the version of this layout, and which packages parts of others came from
 metrics.jsonl    one line a step; the same seed gives the same bytes
 tasks.jsonl      tasks written, judged and played, where a curriculum writes them (row format: curricula/written.py)
 timings.jsonl    wall times, which never do
@@ -23,6 +23,7 @@ from memrl.contracts.config import TrainConfig
 from memrl.contracts.config_io import config_from_dict, config_to_dict
 from memrl.contracts.errors import ConfigError, RunFolderError
 from memrl.contracts.protocols import Checkpointed
+from memrl.contracts.registry import origins, remember_origin
 from memrl.training.checkpoints import (
     checkpoint_files,
     drop_newer,
@@ -41,7 +42,7 @@ from memrl.training.progress import Bars
 from memrl.training.run_lock import LOCK, FolderLock
 from memrl.training.selection import Selection
 
-FORMAT = 1
+FORMAT = 2
 """Of the folder; a folder of another format is refused."""
 MAY_CHANGE = (
     "steps", "schedule_steps", "out", "checkpoint_every", "evaluation", "checkpoints", "early_stop", "logging",
@@ -277,8 +278,10 @@ def load_config(folder: str | Path) -> TrainConfig:
             "use the memrl that wrote it, or train again into another folder"
         )
     try:
+        for kind, name, home in data["parts_from"]:
+            remember_origin(kind, name, home)
         return config_from_dict(data["config"])
-    except (KeyError, AttributeError, ConfigError) as error:
+    except (KeyError, AttributeError, TypeError, ConfigError) as error:
         raise RunFolderError(f"run folder {folder}: {_CONFIG} is damaged ({error}); train again") from error
 
 
@@ -333,7 +336,8 @@ def done_early(folder: Path) -> str:
 
 def _write_config(folder: Path, config: TrainConfig) -> None:
     with writing(folder / _CONFIG):
-        write_json(folder / _CONFIG, {"memrl_run": FORMAT, "config": config_to_dict(config)})
+        told = {"memrl_run": FORMAT, "config": config_to_dict(config), "parts_from": origins(config)}
+        write_json(folder / _CONFIG, told)
 
 
 def _new_folder(config: TrainConfig) -> Path:

@@ -133,8 +133,8 @@ def test_file_then_settings_then_named_options_win(tmp_path: Path):
 
 
 def test_another_environment_has_its_own_axes_and_those_that_are_set():
-    made = configured_run("smoke", None, ["env.theta.horizon=9"], env="memworld_coins")
-    assert (made.env.name, made.env.theta) == ("memworld_coins", {"horizon": 9})
+    made = configured_run("smoke", None, ["env.options.horizon=9"], env="memworld_coins")
+    assert (made.env.name, made.env.options) == ("memworld_coins", {"horizon": 9})
     assert configured_run("smoke", None, [], env="memworld").env == recipe("smoke").env
 
 

@@ -14,6 +14,7 @@ from memrl.contracts.config import TrainConfig
 from memrl.contracts.config_io import config_to_dict
 from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.overrides import as_yaml, read_config_file, with_settings
+from memrl.contracts.registry import options_knob
 from memrl.recipes import RECIPES, configured, recipe
 
 SECTIONS = {"": TrainConfig, **{n: kind for n, kind in knob_types(TrainConfig).items() if is_dataclass(kind)}}
@@ -55,7 +56,10 @@ def test_every_knob_is_reached_by_set_and_by_a_file(knob: str, kind: Any, tmp_pa
     text, new = another(value_of(base, knob), kind)
     config = with_settings(base, [f"{knob}={text}"])
     assert value_of(config, knob) == new != value_of(base, knob)
-    others = [other for other, _ in KNOBS if other != knob]
+    # Options belong to the part that is named beside them: another name starts with none.
+    options = options_knob(knob)
+    assert options not in dict(KNOBS) or value_of(config, options) == {}
+    others = [other for other, _ in KNOBS if other not in (knob, options)]
     assert [value_of(config, other) for other in others] == [value_of(base, other) for other in others]
     if knob != "recipe":
         section, _, name = knob.rpartition(".")
@@ -65,7 +69,7 @@ def test_every_knob_is_reached_by_set_and_by_a_file(knob: str, kind: Any, tmp_pa
 
 
 def test_the_walk_over_the_knobs_misses_none():
-    assert len(KNOBS) > 80 and {"env.theta", "reflection.mode", "evaluation.rows", "seed"} <= {k for k, _ in KNOBS}
+    assert len(KNOBS) > 80 and {"env.options", "reflection.mode", "evaluation.rows", "seed"} <= {k for k, _ in KNOBS}
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
@@ -99,11 +103,23 @@ def test_values_mean_what_they_look_like(setting: str, knob: str, value: Any):
 
 def test_a_name_below_a_mapping_changes_that_name_only():
     base = recipe("smoke")
-    changed = with_settings(base, ["env.theta.horizon=14", "env.theta.questions=4"])
-    assert changed.env.theta == {**base.env.theta, "horizon": 14, "questions": 4}
-    assert with_settings(base, ["env.theta={horizon: 14}"]).env.theta == {"horizon": 14}
-    deep = with_settings(base, ["env.theta.a.b=1", "env.theta.a.c=[2, x]"])
-    assert deep.env.theta["a"] == {"b": 1, "c": [2, "x"]}
+    changed = with_settings(base, ["env.options.horizon=14", "env.options.questions=4"])
+    assert changed.env.options == {**base.env.options, "horizon": 14, "questions": 4}
+    assert with_settings(base, ["env.options={horizon: 14}"]).env.options == {"horizon": 14}
+    deep = with_settings(base, ["env.options.a.b=1", "env.options.a.c=[2, x]"])
+    assert deep.env.options["a"] == {"b": 1, "c": [2, "x"]}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_another_part_starts_with_none_of_the_options_of_the_one_before(turned: bool):
+    settings = ["controller.name=similarity", "controller.options.threshold=0.7"]
+    config = with_settings(recipe("smoke"), settings[::-1] if turned else settings)
+    assert (config.controller.name, config.controller.options) == ("similarity", {"threshold": 0.7})
+    config = with_settings(recipe("smoke"), ["controller.name=scorer", "controller.options.width=6"])
+    assert config.controller.options == {"width": 6, "hidden": 16, "subjects": True}
+    assert recipe("smoke", controller={"name": "fifo"}).controller.options == {}
+    config = with_settings(recipe("smoke"), ["memory.embedder=minilm", "memory.embedder_options.path=x"])
+    assert config.memory.embedder_options == {"path": "x"}
 
 
 def test_settings_are_applied_together_and_the_later_one_wins():
@@ -121,7 +137,7 @@ def test_settings_are_applied_together_and_the_later_one_wins():
         ("rollout.tasks.x=1", "rollout.tasks.x = '1': rollout.tasks is one value"),
         ("rollout=1", "rollout = 1: it is a section"),
         ("rollout.tasks=[", "rollout.tasks = .* no YAML"),
-        ("env.theta={a: 1, a: 2}", "env.theta = .*'a' stands twice"),
+        ("env.options={a: 1, a: 2}", "env.options = .*'a' stands twice"),
         ("rollout.tasks=1.5", "rollout.tasks = 1.5: it must be a whole number"),
         ("policy.trained=no", "policy.trained = 'no': it must be true or false"),
         ("learner.kl=.nan", "learner.kl = nan: it must be a finite number"),
@@ -142,10 +158,10 @@ def test_where_only_some_knobs_may_be_set_others_are_refused():
 
 
 def test_a_file_stands_on_the_recipe_it_names_or_on_the_one_given(tmp_path: Path):
-    (tmp_path / "run.yaml").write_text("recipe: smoke\npolicy: {lora_rank: 2}\nenv:\n  theta: {horizon: 30}\n")
+    (tmp_path / "run.yaml").write_text("recipe: smoke\npolicy: {lora_rank: 2}\nenv:\n  options: {horizon: 30}\n")
     data = read_config_file(tmp_path / "run.yaml")
-    assert configured(data) == recipe("smoke", policy={"lora_rank": 2}, env={"theta": {"horizon": 30}})
-    assert configured(data, "graph") == recipe("graph", policy={"lora_rank": 2}, env={"theta": {"horizon": 30}})
+    assert configured(data) == recipe("smoke", policy={"lora_rank": 2}, env={"options": {"horizon": 30}})
+    assert configured(data, "graph") == recipe("graph", policy={"lora_rank": 2}, env={"options": {"horizon": 30}})
     assert configured({}) == recipe("quickstart")
 
 

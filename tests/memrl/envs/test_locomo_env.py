@@ -203,12 +203,12 @@ def test_the_environment_variable_names_the_data_folder(folder: Path, monkeypatc
 @pytest.mark.parametrize(
     ("theta", "knob"),
     [
-        ({"dialogue": 2}, "env.theta.dialogue = 2"),
-        ({"dialogue": -2}, "env.theta.dialogue = -2"),
-        ({"max_turns": -1}, "env.theta.max_turns = -1"),
-        ({"max_questions": 1.5}, "env.theta.max_questions = 1.5"),
-        ({"corrected": "yes"}, "env.theta.corrected = 'yes'"),
-        ({"objects": 3}, "env.theta = 'objects'"),
+        ({"dialogue": 2}, "env.options.dialogue = 2"),
+        ({"dialogue": -2}, "env.options.dialogue = -2"),
+        ({"max_turns": -1}, "env.options.max_turns = -1"),
+        ({"max_questions": 1.5}, "env.options.max_questions = 1.5"),
+        ({"corrected": "yes"}, "env.options.corrected = 'yes'"),
+        ({"objects": 3}, "env.options = 'objects'"),
     ],
 )
 def test_a_bad_axis_is_named(folder: Path, theta: dict[str, Any], knob: str) -> None:
