@@ -31,6 +31,7 @@ from memrl.policies.merging import MergedWeights
 from memrl.policies.prompts import as_user, parse_answer, render, render_prompt
 from memrl.policies.sampling import Drawn, decode, pad_left, read_prompts
 from memrl.policies.selected import selected_logprobs
+from memrl.policies.usable import check_context, check_prompts, context_length
 
 # Shapes: R rows, A sampled tokens of the longest, V vocabulary.
 
@@ -69,6 +70,7 @@ class HFPolicy:
         self.model = add_lora(base, config, seed)
         self.version = 0
         self._device = next(self.model.parameters()).device
+        self.context_length = context_length(base)
         self._stops = stop_tokens(self.tokenizer, base)
         self._greedy: dict[Ask, Drawn] = {}
         self._merged = MergedWeights(self.model)
@@ -82,6 +84,11 @@ class HFPolicy:
 
     def _count(self, text: str) -> int:
         return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def check_view(self, read_budget: int) -> None:
+        """Raises ConfigError where a full view, its frame and an answer are longer than the model's context."""
+        frame = len(self.encode([self._framed(render((), ""))])[0])
+        check_context(self._config, self.context_length, read_budget, frame)
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         """One sampled (or greedy) answer a request. A sample depends on its request's seed, not on its neighbours."""
@@ -99,7 +106,9 @@ class HFPolicy:
         if not prompts:
             return []
         # A chat template writes its own special tokens.
-        return [tuple(ids) for ids in self.tokenizer(list(prompts), add_special_tokens=not self.chat)["input_ids"]]
+        told = [tuple(ids) for ids in self.tokenizer(list(prompts), add_special_tokens=not self.chat)["input_ids"]]
+        check_prompts(self._config, self.context_length, told)
+        return told
 
     def token_logprobs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Tensor, Tensor]:
         """Log-probabilities [R, A] of sampled tokens with gradients, and the mask of those that exist.

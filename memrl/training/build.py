@@ -151,6 +151,8 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
     embedder = build_embedder(config.memory)
     table = TextTable(embedder)
     _check_budget(config.memory, task_source, count)
+    if (check_view := getattr(reader, "check_view", None)) is not None:
+        check_view(config.memory.read_budget)
     knobs = config.controller
     controller = build_controller(knobs.name, config, table, task_source, count)
     options = make_options(find("controller", knobs.name, "controller.name"), knobs.options, "controller.options")
