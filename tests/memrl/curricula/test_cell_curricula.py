@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from cells import CellSource
 
 from memrl.contracts.types import End, Episode, Group, Observation, Step, Verdict
 from memrl.curricula._draws import Draws
@@ -18,7 +19,7 @@ CELLS = {"a": 1, "b": 2, "c": 3, "d": 4}
 
 
 def draws(seed: int = 0, pool: int = 0) -> Draws:
-    return Draws("toy", CELLS, seed, pool)
+    return Draws(CellSource(CELLS), seed, pool)
 
 
 def group(task, *scores: float) -> Group:
@@ -41,7 +42,7 @@ def test_the_schedule_moves_up_at_fixed_shares_of_the_run():
 
 
 def test_a_schedule_of_one_cell_draws_that_cell_throughout():
-    schedule = HorizonSchedule(Draws("toy", {"only": 1}, 0), steps=1)
+    schedule = HorizonSchedule(Draws(CellSource({"only": 1}), 0), steps=1)
     for _ in range(2):
         assert {task.cell for task in schedule.draw(5)} == {"only"}
         schedule.observe([])

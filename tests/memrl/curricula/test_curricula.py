@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from cells import CellSource
 
 from memrl.contracts.types import End, Episode, Group, Observation, Step, Verdict
 from memrl.curricula._draws import Draws
@@ -14,7 +15,7 @@ CELLS = {"easy": 1, "right": 2, "hopeless": 3}
 
 
 def draws(seed: int = 0, pool: int = 0) -> Draws:
-    return Draws("toy", CELLS, seed, pool)
+    return Draws(CellSource(CELLS), seed, pool)
 
 
 def group(task, *scores: float) -> Group:

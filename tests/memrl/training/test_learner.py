@@ -150,9 +150,13 @@ def test_a_gradient_that_is_not_finite_raises_and_changes_no_weight():
     assert all(torch.equal(a, b) for a, b in zip(before, policy.parameters(), strict=True))
 
 
+def question(i: int) -> Observation:
+    return Observation(id=f"q{i}", step=i, content=f"Where is {i}?", wants_action=True, writable=False)
+
+
 def asked(policy: HFPolicy) -> list[TokenRow]:
     requests = [
-        SampleRequest(task=TASK, observation=Observation(id=f"q{i}", step=i, content=f"Where is {i}?", wants_action=True, writable=False),
+        SampleRequest(task=TASK, observation=question(i),
                       view=(), memory_hash="", seed=i)
         for i in range(4)
     ]  # fmt: skip
