@@ -31,6 +31,7 @@ from memrl.policies.loading import add_lora, load_model, trainable_attention
 from memrl.policies.rendering import make_renderer, text_ends
 from memrl.policies.sampling import Drawn, pad_left
 from memrl.policies.selected import selected_logprobs
+from memrl.policies.usable import check_context, check_prompts, context_length
 
 # Shapes: R rows, A sampled tokens of the longest, V vocabulary.
 
@@ -72,6 +73,7 @@ class HFPolicy:
         self._device = next(self.model.parameters()).device
         prefix = self._start() if keeps_places(base) else ()
         self.sampler = HFSampler(self.model, self.renderer, config, prefix)
+        self.context_length = context_length(base)
         self.count_tokens = lru_cache(maxsize=200_000)(self._count)
 
     @property
@@ -82,13 +84,20 @@ class HFPolicy:
     def _count(self, text: str) -> int:
         return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
+    def check_view(self, read_budget: int) -> None:
+        """Raises ConfigError where a full view, its frame and an answer are longer than the model's context."""
+        frame = len(self.renderer.render(_unlike("")).ids)
+        check_context(self._config, self.context_length, read_budget, frame)
+
     def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         """One sampled (or greedy) answer a request, by the sampler beside this model."""
         return self.sampler.sample(requests)
 
     def encode(self, prompts: Sequence[str]) -> list[Ids]:
         """Token ids of prompts, with whatever special tokens the tokenizer puts in front."""
-        return self.renderer.encode(prompts)
+        told = self.renderer.encode(prompts)
+        check_prompts(self._config, self.context_length, told)
+        return told
 
     def _start(self) -> Ids:
         """What all prompts begin with."""
