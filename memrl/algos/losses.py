@@ -80,4 +80,6 @@ def preference_loss(margin_D: Tensor, reference_margin_D: Tensor, beta: float) -
 
     DPO (Rafailov et al. 2023, arXiv:2305.18290, eq. 7).
     """
-    return -((margin_D - reference_margin_D) * beta).sigmoid().log().mean()
+    from torch.nn.functional import logsigmoid
+
+    return -logsigmoid(beta * (margin_D - reference_margin_D)).mean()

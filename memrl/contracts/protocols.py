@@ -185,7 +185,11 @@ class Policy(Sampler, Checkpointed, Protocol):
 
 
 class TrainablePolicy(Protocol):
-    """What the learner needs of a model made of tokens."""
+    """What the learner needs of a model made of tokens.
+
+    ``shares_starts = True`` says that ``token_logprobs`` reads what rows begin with alike once; such rows are then
+    handed to it together.
+    """
 
     version: int
     """Grows by one at every change of weights."""

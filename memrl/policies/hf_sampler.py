@@ -19,6 +19,7 @@ from memrl.policies.frozen_prefix import FrozenPrefix
 from memrl.policies.merging import MergedWeights
 from memrl.policies.rendering import PlainRenderer
 from memrl.policies.sampling import Drawn, decode, read_prompts
+from memrl.policies.usable import check_prompts, context_length
 
 Ids = tuple[int, ...]
 
@@ -42,6 +43,7 @@ class HFSampler:
     def __init__(self, model: Any, renderer: PlainRenderer, config: PolicyConfig, prefix: Ids = ()) -> None:
         self._model, self._renderer, self._config = model, renderer, config
         self._device = next(model.parameters()).device
+        self._context_length = context_length(model.get_base_model())
         self._greedy: dict[Ask, Drawn] = {}
         self._merged = MergedWeights(model)
         self._prefix = FrozenPrefix(prefix)
@@ -65,6 +67,7 @@ class HFSampler:
     def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         """One sampled (or greedy) answer a request. A sample depends on its request's seed, not on its neighbours."""
         prompts = self._renderer.render_all(requests)
+        check_prompts(self._config, self._context_length, [prompt.ids for prompt in prompts])
         asks = [Ask(prompt, None if r.greedy else r.seed) for prompt, r in zip(prompts, requests, strict=True)]
         drawn = self._draw([ask for ask in dict.fromkeys(asks) if ask not in self._greedy])
         self._greedy.update((ask, answer) for ask, answer in drawn.items() if ask.seed is None)
