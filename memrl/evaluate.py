@@ -24,6 +24,7 @@ from memrl.contracts.types import End, Episode, Task
 from memrl.reporting.metrics import count_refused
 from memrl.rollouts.scheduler import play
 from memrl.training.build import OWN, UNTRAINED, build_agent, build_controller, build_task_source, keep_cost, learns
+from memrl.training.policies import load_policies
 from memrl.training.run_folder import load_run
 
 UNLIMITED = 10**9
@@ -113,7 +114,7 @@ def evaluate(
     config, parts = load_run(Path(run), checkpoint)
     config = for_evaluation(with_settings(config, settings, EVAL_KNOBS), env, horizon, memory_tokens, data)
     agent = build_agent(config)
-    agent.policy.load_state_dict(parts["policy"])
+    load_policies(agent, parts)
     return evaluate_agent(
         agent, config, seed=seed, episodes=episodes, rows=rows, progress=progress, trained=parts["controller"]
     )

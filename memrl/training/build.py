@@ -39,6 +39,7 @@ from memrl.reflection.rules import RuleMemory
 from memrl.reflection.study import IN_CONTEXT, NoReflection, Reflecting
 from memrl.training.collapse_monitor import CollapseMonitor, anchor_scores
 from memrl.training.learner import Learner
+from memrl.training.policies import learners_of, with_others
 
 OWN, UNTRAINED = "own", "untrained"
 """Rows of an evaluation: the run's controller as it was trained (the row bears its name), and before any training."""
@@ -156,7 +157,7 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
     knobs = config.controller
     controller = build_controller(knobs.name, config, table, task_source, count)
     options = make_options(find("controller", knobs.name, "controller.name"), knobs.options, "controller.options")
-    return Agent(
+    agent = Agent(
         policy=reader,
         controller=controller,
         offers=OpOffers(
@@ -176,6 +177,7 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
         max_ops=knobs.max_ops,
         rollout=config.rollout,
     )
+    return with_others(agent, config)
 
 
 class Parts(NamedTuple):
@@ -205,7 +207,7 @@ def build(config: TrainConfig, say: Say | None = None) -> Parts:
     curriculum = build_curriculum(config, agent)
     proposer: TaskProposer | None = getattr(curriculum, "proposer", None)
     learner = Learner(
-        policies={"policy": trained(agent.policy, config.policy.trained, "policy", say)},
+        policies=learners_of(config, agent, lambda part, wanted, section: trained(part, wanted, section, say)),
         scorer=trained(agent.controller, config.controller.trained, "controller", say),
         config=config.learner,
         seed=config.seed,
@@ -213,7 +215,9 @@ def build(config: TrainConfig, say: Say | None = None) -> Parts:
         # One that writes with the policy's weights has none of its own.
         others=[proposer] if proposer is not None and next(proposer.parameters(), None) is not None else [],
     )
-    practice = dataclasses.replace(agent, policy=OracleReader({agent.task_source.name: agent.task_source}))
+    practice = dataclasses.replace(
+        agent, policy=OracleReader({agent.task_source.name: agent.task_source}), others={}
+    )
     monitor = CollapseMonitor(config.monitor, lambda: anchor_scores(practice, config.monitor.anchors), proposer)
     reflection, player, drilled = build_reflection(config, agent, practice)
     return Parts(player, drilled, curriculum, learner, reflection, monitor)
