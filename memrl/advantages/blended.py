@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from memrl.advantages.contract import Advantages, Scene, decisions
+from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.gae import gae
 from memrl.advantages.leave_one_out import leave_one_out
-from memrl.contracts.types import Episode, OpDecision
+from memrl.contracts.types import Episode, is_policy
 
 
+@serves(acting=False, baseline="keep", because="it replays recorded actions")
 def blended(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     """``credit.replay_share`` of ``leave_one_out``, the rest of ``gae``, for ops; answers as in both.
 
@@ -20,7 +21,7 @@ def blended(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     square over the group's ops, since a gain and a return are of different sizes.
     """
     share = scene.config.replay_share
-    of_op = [np.array([isinstance(d, OpDecision) for d in decisions(episode)], dtype=bool) for episode in episodes]
+    of_op = [np.array([not is_policy(d.actor) for d in episode.decisions], dtype=bool) for episode in episodes]
     replayed = _scaled(leave_one_out(episodes, scene), of_op)
     earned = _scaled(gae(episodes, scene), of_op)
     return [

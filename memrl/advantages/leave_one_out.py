@@ -1,21 +1,22 @@
-"""Leave one op out: what the recorded episode earned minus what it earns when replayed with that op taken back."""
+"""Leave one decision out: what the recorded episode earned minus what it earns when replayed with it taken back."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from memrl.advantages.contract import Advantages, Scene
+from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.gains import Gains, from_gains, ops
 from memrl.algos.attribution import discounted_from
 from memrl.contracts.types import Episode
 from memrl.rollouts.replay import Change, replay
 
 
+@serves(acting=False, baseline="keep", because="it replays recorded actions")
 def leave_one_out(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     """Credit flows along provenance: to the write, to the link that made a path, to the op that retrieved it.
 
     The policy is asked only where its view changes, all questions of all siblings in one batch. A replay that an
-    environment leads elsewhere gives its op a gain of 0.
+    environment leads elsewhere gives its op a gain of 0. A decision in tokens is taken back as a whole.
     """
     return from_gains(episodes, replayed_gains(episodes, scene), scene)
 
