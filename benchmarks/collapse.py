@@ -23,26 +23,30 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+import memrl
 from memory_stores.files import write_json
 from memrl.algos.task_reward import INVALID
 from memrl.contracts.config import TrainConfig
-from memrl.contracts.generation import Proposal, TaskProposer
+from memrl.contracts.contexts import CurriculumContext
+from memrl.contracts.generation import Proposal
 from memrl.curricula._visits import SOURCES, Drawn
-from memrl.curricula.written import TRIES, Written
+from memrl.curricula.written import TRIES, Written, WrittenOptions
 from memrl.envs.memworld.bank import Bank
 from memrl.envs.memworld.env import MemWorldTasks
 from memrl.envs.memworld.gates import Judgement, judge
 from memrl.envs.memworld.task_generator import MemWorldGenerator
+from memrl.envs.memworld.theta import Theta
 from memrl.recipes import recipe
 from memrl.reporting.task_report import is_new, read_task_log
 from memrl.train import train
-from memrl.training import build
 from memrl.training.run_folder import read_metrics
 
 THETA = {"horizon": 12, "objects": 2, "places": 4, "questions": 3, "delay": 2}
 NEVER = 1e9
 """Standard errors that nothing falls by: the anchors are played, and nothing goes back."""
-UNGUARDED = {"proposed": 1.0, "proposer_entropy": 0.0, "axis_dropout": 0.0}
+UNGUARDED = {
+    "name": "open_written", "options": {"proposed": 1.0}, "proposer_options": {"entropy": 0.0, "axis_dropout": 0.0},
+}  # fmt: skip
 CHUNK = 24
 """Newly written tasks in a row among which different signatures are counted."""
 PARTS = 10
@@ -68,8 +72,8 @@ class OpenFamily(MemWorldTasks):
 class OpenWritten(Written):
     """Nobody but the proposer writes: a task that is turned away is followed by its next one."""
 
-    def __init__(self, kit: Any, proposer: TaskProposer | None = None) -> None:
-        super().__init__(kit, proposer)
+    def __init__(self, context: CurriculumContext, options: WrittenOptions) -> None:
+        super().__init__(context, options)
         self._shares = tuple(float(source == "proposed") for source in SOURCES)
 
     def _one(self, source: str, proposals: list[Proposal]) -> Drawn:
@@ -83,11 +87,16 @@ class OpenWritten(Written):
         return super()._one("anchor", [])
 
 
+memrl.register("env", "open_memworld", OpenFamily, Theta)
+memrl.register("curriculum", "open_written", OpenWritten, WrittenOptions)
+
+
 def config_for(guarded: bool, seed: int, steps: int, out: str) -> TrainConfig:
-    writing = {"name": "written", "proposer": "axes", "proposed": 0.5}
+    writing = {"name": "written", "proposer": "axes", "options": {"proposed": 0.5}}
     return recipe(
         "smoke", seed=seed, steps=steps, out=out, checkpoint_every=steps,
-        env={"theta": THETA}, memory={"token_budget": 80, "read_budget": 80},
+        env={"name": "memworld" if guarded else "open_memworld", "options": THETA},
+        memory={"token_budget": 80, "read_budget": 80},
         policy={"trained": False}, warm_start={"steps": 0},
         rollout={"tasks": 0, "practice_tasks": 8, "group_size": 4},
         curriculum=writing if guarded else writing | UNGUARDED,
@@ -98,9 +107,6 @@ def config_for(guarded: bool, seed: int, steps: int, out: str) -> TrainConfig:
 
 def run_arm(guarded: bool, seed: int, steps: int) -> dict[str, Any]:
     """One run, and what its files say of each stretch of it."""
-    task_source = MemWorldTasks if guarded else OpenFamily
-    build.CURRICULA["written"] = Written if guarded else OpenWritten  # pyright: ignore[reportIndexIssue]
-    build.ENVS["memworld"] = lambda config: task_source(config.theta)  # pyright: ignore[reportIndexIssue]
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         folder = train(config_for(guarded, seed, steps, f"{scratch}/run"))

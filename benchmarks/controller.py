@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from machine import machine
 
-from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice
+from memrl.contracts.protocols import Agent, Chooser, ControllerRequest, OpChoice
 from memrl.contracts.types import Episode, OpDecision, Task
 from memrl.evaluate import held_out_tasks
 from memrl.recipes import recipe
@@ -30,7 +30,7 @@ RESULT = Path(__file__).parent / "results" / "controller.json"
 EPISODES = 64
 
 
-class Recorder:
+class Recorder(Chooser):
     """Passes requests on to a controller and keeps them."""
 
     def __init__(self, inner: Agent) -> None:
@@ -39,9 +39,6 @@ class Recorder:
     def choose(self, requests: Sequence[ControllerRequest]) -> list[OpChoice]:
         self.batches.append([dataclasses.replace(r, memory=r.memory.fork()) for r in requests])
         return self._inner.choose(requests)
-
-    def state_dict(self) -> dict[str, object]:
-        return {}
 
     def load_state_dict(self, state: object) -> None:
         """Nothing of its own."""

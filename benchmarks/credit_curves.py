@@ -26,9 +26,10 @@ from typing import Any
 
 from other_tables import credit_curves
 
-from memrl.advantages.credit import ESTIMATORS, give_credit
+from memrl.advantages.credit import give_credit
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.protocols import Agent, SampleRequest
+from memrl.contracts.registry import names
 from memrl.contracts.types import TokenDecision
 from memrl.evaluate import evaluate_agent, held_out_tasks
 from memrl.policies.oracle_reader import OracleReader
@@ -67,6 +68,10 @@ class CountingReader(OracleReader):
             self.tokens += HEADER_TOKENS + sum(map(self._count, lines)) + self._count(question)
 
 
+RE_ROLL = ("same_state", "fresh_futures")
+"""Estimators that play on from a decision."""
+
+
 def config_for(name: str, seed: int, tasks: int, rollouts: int) -> TrainConfig:
     """The main job's task and its controller, which sees no subjects here, with no LM in the loop."""
     return recipe(
@@ -74,10 +79,10 @@ def config_for(name: str, seed: int, tasks: int, rollouts: int) -> TrainConfig:
         seed=seed,
         policy={"trained": False},
         warm_start={"steps": 0},
-        controller={"subjects": False},
+        controller={"options": {"width": 4, "hidden": 32}},
         curriculum={"name": "target"},
         learner={"decay_from": 1.0},
-        credit={"name": name, "rollouts": rollouts},
+        credit={"name": name, "options": {"rollouts": rollouts} if name in RE_ROLL else {}},
         rollout={"tasks": 0, "practice_tasks": tasks, "group_size": GROUP},
     )
 
@@ -122,7 +127,7 @@ def show() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", default=list(ESTIMATORS))
+    parser.add_argument("--only", nargs="+", default=names("estimator"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--batch", type=int, nargs="+", default=[32, 64, 128], help="episodes a step")
     parser.add_argument("--episodes", type=int, default=5120, help="of a run")

@@ -6,7 +6,7 @@ python benchmarks/credit_truth.py --worlds 12 --continuations 16        # a look
 The value of an op, in small MemWorlds with a partly trained controller and a reader without error: the mean return
 over continuations from the same state with the op, minus the same with Keep in its place, the controller sampling.
 Two truths are kept: against Keep (``value``), and against what the controller would have done, itself included
-(``advantage``, what a policy gradient wants). Every estimator of ``advantages.credit.ESTIMATORS`` is scored by
+(``advantage``, what a policy gradient wants). Every estimator of ours is scored by
 Spearman's rank correlation over the ops that were not Keep, with a 95 % bootstrap interval over worlds.
 """
 
@@ -25,11 +25,12 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from memrl.advantages.contract import Scene
-from memrl.advantages.credit import ESTIMATORS, give_credit
+from memrl.advantages.credit import give_credit
 from memrl.advantages.gains import OpAt, ops
-from memrl.advantages.same_state import KEEP, Branch, mean_returns
-from memrl.contracts.config import CreditConfig, MemoryConfig, RolloutConfig, TrainConfig
+from memrl.advantages.same_state import KEEP, Branch, RolloutOptions, mean_returns
+from memrl.contracts.config import CreditConfig, RolloutConfig, TrainConfig
 from memrl.contracts.protocols import Agent, SampleRequest
+from memrl.contracts.registry import find, make_options, names
 from memrl.contracts.types import Episode, TokenDecision
 from memrl.policies.oracle_reader import OracleReader
 from memrl.recipes import recipe
@@ -93,10 +94,10 @@ def setting(seed: int, steps: int) -> TrainConfig:
         "controller_only",
         seed=seed,
         steps=steps,
-        env={"theta": WORLD},
-        memory=dataclasses.asdict(MemoryConfig(token_budget=TWO_FACTS, read_budget=TWO_FACTS, embedder="hash")),
+        env={"options": WORLD},
+        memory={"token_budget": TWO_FACTS, "read_budget": TWO_FACTS, "embedder": "hash"},
         rollout=dataclasses.asdict(RolloutConfig(tasks=0, practice_tasks=16, group_size=SIBLINGS)),
-        controller={"subjects": False},
+        controller={"options": {"width": 4, "hidden": 32}},
         warm_start={"steps": 0},
     )
 
@@ -126,6 +127,10 @@ def truth(episodes: Sequence[Episode], judged: Sequence[OpAt], agent: Agent, con
     return means[:, 0] - means[:, 1], means[:, 0] - means[:, 2]
 
 
+RE_ROLL = ("same_state", "fresh_futures")
+"""Estimators that play on from a decision."""
+
+
 def estimate(
     name: str, episodes: Sequence[Episode], judged: Sequence[OpAt], agent: Agent, rollouts: int
 ) -> tuple[Array, Cost]:
@@ -133,7 +138,9 @@ def estimate(
     reader = Counting(agent)
     asked = dataclasses.replace(agent, policy=reader)
     start = time.perf_counter()
-    credit = ESTIMATORS[name](episodes, Scene(asked, CreditConfig(name=name, rollouts=rollouts)))
+    part = find("estimator", name, "credit.name")
+    options = make_options(part, {"rollouts": rollouts} if name in RE_ROLL else {}, "credit.options")
+    credit = part.make(episodes, Scene(asked, CreditConfig(name=name), options))
     seconds = time.perf_counter() - start
     of = {at: d for at, d in _places(episodes)}
     values = np.array([credit[at.sibling][of[at]] for at in judged])
@@ -168,7 +175,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     config = setting(options.seed, options.steps)
     agent = partly_trained(config)
     worlds: list[World] = []
-    costs = dict.fromkeys(ESTIMATORS, Cost())
+    costs = dict.fromkeys(names("estimator"), Cost())
     for number in range(options.worlds):
         task = agent.task_source.held_out(1000 + number)
         [group] = play(agent, [task], [options.seed, 9, number], practice=True)
@@ -177,7 +184,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             continue
         value, advantage = truth(group.usable, judged, agent, options.continuations)
         estimates: dict[str, Array] = {}
-        for name in ESTIMATORS:
+        for name in costs:
             estimates[name], cost = estimate(name, group.usable, judged, agent, options.rollouts)
             costs[name] = costs[name].plus(cost)
         worlds.append(World(value, advantage, estimates))
@@ -221,7 +228,9 @@ def main() -> None:
     parser.add_argument("--continuations", type=int, default=64)
     parser.add_argument("--judged", type=int, default=2, help="siblings of a world whose ops are judged")
     parser.add_argument("--steps", type=int, default=8, help="training steps of the controller")
-    parser.add_argument("--rollouts", type=int, default=CreditConfig().rollouts, help="of same_state and fresh_futures")
+    parser.add_argument(
+        "--rollouts", type=int, default=RolloutOptions().rollouts, help="of same_state and fresh_futures"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()

@@ -71,14 +71,14 @@ def config_of(arm: str, seed: int, coins: bool, steps: int) -> TrainConfig:
         "quickstart",
         seed=seed,
         steps=steps,
-        env={"name": "memworld_coins" if coins else "memworld", "theta": BASE, "train_seeds": 64},
+        env={"name": "memworld_coins" if coins else "memworld", "options": BASE, "train_seeds": 64},
         memory={"token_budget": BUDGET, "read_budget": BUDGET, "embedder": "hash"},
         policy={"trained": False},
         warm_start={"steps": 0},
-        controller={"width": 4, "hidden": 32, "max_ops": 1, "subjects": False},
+        controller={"options": {"width": 4, "hidden": 32}, "max_ops": 1},
         rollout={"tasks": 0, "practice_tasks": TASKS, "group_size": GROUP},
         learner={"decay_from": 1.0},
-        curriculum={"name": arm, "tasks_file": file},
+        curriculum={"name": arm, "options": {"tasks_file": file} if file else {}},
     )
 
 
@@ -95,7 +95,7 @@ class Examined:
     """A held-out set, and what its best keeper scores."""
 
     def __init__(self, agent: Agent, config: TrainConfig, axes: Mapping[str, float], budget: int, seed: int) -> None:
-        task_source = build_task_source(dataclasses.replace(config.env, name="memworld", theta={**BASE, **axes}))
+        task_source = build_task_source(dataclasses.replace(config.env, name="memworld", options={**BASE, **axes}))
         memory = dataclasses.replace(config.memory, token_budget=budget, read_budget=budget)
         self.tasks = [task_source.held_out(seed * EVAL_SEED + i) for i in range(EVALUATED)]  # pyright: ignore[reportAttributeAccessIssue]
         self.agent = dataclasses.replace(
@@ -135,7 +135,8 @@ def run_arm(arm: str, seed: int, coins: bool, tokens: int, steps: int) -> dict[s
     started, spent, step, coin_tokens = time.perf_counter(), 0, 0, 0
     curve, log, last = [], [], 0
     # A control ends with its file if that ends first: it pays for no rejects and would go on for longer.
-    recorded = len(played_tasks(Path(config.curriculum.tasks_file))) if config.curriculum.tasks_file else 0
+    file = config.curriculum.options.get("tasks_file")
+    recorded = len(played_tasks(Path(file))) if file else 0
     while spent + last <= tokens:
         if step % LOOK == 0:
             curve.append(_look(step, spent, sets))

@@ -26,7 +26,7 @@ TITLES = {
     "graph_exact": "Two-hop questions read without error, token memory and graph (`experiments.py graph_exact`)",
     "graph_exact_token_only": "Two-hop questions read without error, the same total budget in token memory alone",
     "no_subjects": "The controller alone, read without error (`experiments.py subjects`)",
-    "subjects": "The same with `controller.subjects`: it also sees what a text speaks of, embedded by itself",
+    "subjects": "The same with `controller.options.subjects`: it also sees what a text speaks of, embedded by itself",
     "no_subjects_480": "Without subjects, at ten times the horizon",
     "subjects_480": "With subjects, at ten times the horizon",
     "locomo": "LoCoMo, six dialogues, zero-shot transfer of the main job's run (`experiments.py locomo`)",

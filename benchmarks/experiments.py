@@ -100,7 +100,9 @@ def subjects(seeds: Sequence[int], runs: Path) -> None:
     """What it is worth to a controller to see what a text speaks of; both horizons, read without error."""
     for seed in seeds:
         for made, seen in (("subjects", True), ("no_subjects", False)):
-            run = trained_exactly("quickstart", made, seed, runs, controller={"subjects": seen})
+            run = trained_exactly(
+                "quickstart", made, seed, runs, controller={"options": {"width": 4, "hidden": 32, "subjects": seen}}
+            )
             write(made, seed, read_exactly(run, ["scorer"]))
             write(f"{made}_480", seed, read_exactly(run, ["scorer"], horizon=48 * LONG, episodes=16))
 

@@ -25,13 +25,15 @@ from typing import Any
 import numpy as np
 import torch
 
+import memrl
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.protocols import Env, Outcome
 from memrl.contracts.types import Action, Observation, Say, Task
 from memrl.envs.memworld.env import MemWorldTasks
+from memrl.envs.memworld.theta import Theta
 from memrl.recipes import recipe
 from memrl.train import train
-from memrl.training.build import ENVS, build
+from memrl.training.build import build
 from memrl.training.checkpoints import checkpoint_files, read_state
 from memrl.training.run_folder import is_finished, is_run
 
@@ -220,7 +222,7 @@ def one_kill(folder: Path, reference: Path, warm_start: int, point: str | None, 
 
 def measure(kills: int, seed: int, points: Sequence[str], warm_start: int) -> dict[str, Any]:
     """All kills, each on a run of its own."""
-    ENVS["graded"] = lambda env: GradedFamily(env.theta)  # pyright: ignore[reportIndexIssue]
+    memrl.register("env", "graded", GradedFamily, Theta)
     rng, rows = random.Random(seed), []
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)

@@ -58,7 +58,7 @@ def config_for(arm: str, seed: int, tasks: int, **reflection: Any) -> TrainConfi
         seed=seed,
         policy={"trained": False},
         warm_start={"steps": 0},
-        controller={"subjects": False},
+        controller={"options": {"width": 4, "hidden": 32}},
         # A constant rate: an arm stops when its budget is spent, which no schedule knows beforehand.
         learner={"decay_from": 1.0},
         curriculum={"name": "target"},
@@ -188,7 +188,9 @@ def wrong(seed: int, options: argparse.Namespace) -> None:
             continue
         for feedback in ("none", "binary", "diff"):
             for verify in (False, True):
-                knobs = config_for("distil", seed, options.tasks, feedback=feedback, verify=verify, share=0.5)
+                knobs = config_for(
+                    "distil", seed, options.tasks, options={"feedback": feedback}, verify=verify, share=0.5
+                )
                 reflection = build_study(knobs, parts)
                 stored = reflection.study(groups, parts.practice)
                 found = wrong_lessons(stored, groups, parts.practice, seed)

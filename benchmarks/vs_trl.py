@@ -79,10 +79,10 @@ class Job:
             "quickstart",
             seed=self.seed,
             steps=self.steps,
-            env={"theta": theta},
+            env={"options": theta},
             memory=memory,
             policy={"model": self.model},
-            controller={"subjects": False},
+            controller={"options": {"width": 4, "hidden": 32}},
             warm_start={"steps": 0},
             rollout={"tasks": self.tasks, "practice_tasks": 0, "group_size": self.group},
         )

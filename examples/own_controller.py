@@ -13,29 +13,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from memory_stores.types import Overwrite, Write
-from memrl.contracts.protocols import ControllerRequest, OpChoice
+from memrl.contracts.protocols import Chooser, ControllerRequest, OpChoice
 from memrl.evaluate import held_out_tasks, play_row
 from memrl.policies.oracle_reader import OracleReader
 from memrl.recipes import recipe
 from memrl.training.build import build_agent, build_controller
 
 
-class FirstCome:
+class FirstCome(Chooser):
     """Writes while there is room and never lets go: what a memory without overwriting is worth."""
-
-    version = 0
 
     def choose(self, requests: Sequence[ControllerRequest]) -> list[OpChoice]:
         return [OpChoice(self._first(request, Write), 0.0) for request in requests]
 
     def _first(self, request: ControllerRequest, kind: type) -> int:
         return next((i for i, op in enumerate(request.offers.ops) if isinstance(op, kind)), 0)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: Any) -> None:
-        """Nothing to load."""
 
 
 class NewestOnTop(FirstCome):
@@ -56,7 +48,7 @@ def main(episodes: int = 32) -> None:
     for name in ("fifo", "similarity", "oracle"):
         rows[name] = build_controller(name, config, agent.table, agent.task_source, agent.count_tokens)
     for name, controller in rows.items():
-        row = play_row(name, dataclasses.replace(agent, controller=controller, max_ops=8), tasks, config, 0, None)
+        row = play_row(name, dataclasses.replace(agent, controller=controller, max_ops=8), tasks, 0, None)
         print(f"{name:14s} {row.success:.3f}  [{row.ci95[0]:.3f}, {row.ci95[1]:.3f}]")
 
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from memory_stores.contents import words
 from memory_stores.items import ItemShelf
+from memory_stores.store import StoreContext
 from memory_stores.types import CountTokens, StoreName
 
 
@@ -51,3 +52,11 @@ class Bm25Store(ItemShelf):
         if vocabulary:
             index.index(corpus, show_progress=False)
         return index, vocabulary
+
+
+def _make(context: StoreContext) -> Bm25Store:
+    return Bm25Store(context.budget, context.count_tokens)
+
+
+PARTS = (("store", "bm25", _make, None),)
+"""What can be had by name: (kind, name, make, options)."""

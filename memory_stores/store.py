@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self, runtime_checkable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
-from memory_stores.types import Entry, MemoryOp, OpResult, Stamp
+from memory_stores.types import CountTokens, Entry, MemoryOp, OpResult, Stamp
+
+if TYPE_CHECKING:
+    from memory_stores.embed import Embedder
 
 NO_STAMP = Stamp()
 
@@ -55,3 +59,15 @@ class MemoryStore(Protocol):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Become the store that ``state`` was taken from. Raises ValueError on a state of another kind."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreContext:
+    """What a store is made from by name."""
+
+    budget: int
+    """The most tokens that it may hold."""
+    count_tokens: CountTokens
+    """The reader's own count of a text."""
+    embedder: Embedder
+    """The run's own; a store that is searched by words leaves it alone."""

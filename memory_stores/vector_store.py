@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from memory_stores.embed import Embedder
 from memory_stores.items import ItemShelf
+from memory_stores.store import StoreContext
 from memory_stores.types import CountTokens, StoreName
 
 Vector = NDArray[np.float32]
@@ -91,3 +92,11 @@ class _Vectors:
             while len(self._of) > self.LIMIT:
                 del self._of[next(iter(self._of))]
         return np.stack([known[text] for text in texts]) if texts else np.zeros((0, self.dim), dtype=np.float32)
+
+
+def _make(context: StoreContext) -> VectorStore:
+    return VectorStore(context.budget, context.count_tokens, context.embedder)
+
+
+PARTS = (("store", "vector", _make, None),)
+"""What can be had by name: (kind, name, make, options)."""

@@ -15,9 +15,11 @@ in one loop that fits on one page, on tasks that a curriculum draws and whose an
 Floors (a module imports floors below it, or its own floor as listed in tests/test_architecture.py)
 
     0  memory_stores/   items, edges, eight ops; token store, graph, archive behind one apply(). No torch, no memrl.
-    1  contracts/       types (what flows), protocols (what a part must do), config, errors. No torch.
+    1  contracts/       types (what flows), protocols (what a part must do), config, errors; registry (parts by name:
+                        ours and anybody's), contexts (what a part is made from). No torch.
     2  algos/           pure functions: advantages, losses, learnability.
-    3  parts            one plural folder a contract, one file a part; no part imports another folder's part:
+    3  parts            one plural folder a contract, one file a part, which registers itself in its last line; no part
+                        imports another folder's part:
        envs/            worlds, and environments over real text
        policies/        hf.py (any transformers causal LM with LoRA), exact.py (reads without error), scripted.py
        controllers/     scorer.py (learned), the rules it must beat, the oracle; offers.py (which ops are on offer)
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from memrl.agent import Answer, MemoryAgent, wrap
     from memrl.contracts.config import TrainConfig
     from memrl.contracts.errors import InputError, MemrlError
+    from memrl.contracts.registry import register
     from memrl.evaluate import EvalReport, evaluate
     from memrl.recipes import RECIPES, recipe
     from memrl.train import train
@@ -84,6 +87,7 @@ _HOME = {
     "TrainConfig": "contracts.config",
     "evaluate": "evaluate",
     "recipe": "recipes",
+    "register": "contracts.registry",
     "train": "train",
     "wrap": "agent",
 }
@@ -99,6 +103,7 @@ __all__ = [
     "TrainConfig",
     "evaluate",
     "recipe",
+    "register",
     "train",
     "wrap",
 ]

@@ -15,7 +15,7 @@ import numpy as np
 
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Keep, MemoryOp
-from memrl.contracts.config import ControllerConfig, MemoryConfig, PolicyConfig, TrainConfig
+from memrl.contracts.config import ControllerConfig, EnvConfig, MemoryConfig, PolicyConfig, TrainConfig
 from memrl.contracts.errors import DataError
 from memrl.contracts.protocols import Agent
 from memrl.contracts.types import Observation, OpDecision, Say, Task, ViewLine
@@ -143,6 +143,7 @@ def _from_model(model: Any, tokenizer: Any, archive_tokens: int, read_tokens: in
     loaded = None if isinstance(model, str | Path) else model
     policy = HFPolicy(policy_config, model=loaded, tokenizer=tokenizer)
     config = TrainConfig(
+        env=EnvConfig(name="conversation"),
         policy=policy_config,
         memory=MemoryConfig(token_budget=0, archive_budget=archive_tokens, read_budget=read_tokens),
         controller=ControllerConfig(name="bm25_archive"),

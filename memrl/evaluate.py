@@ -15,13 +15,15 @@ import numpy as np
 from memory_stores.bm25_store import Bm25Store
 from memory_stores.memory import AgentMemory
 from memrl.contracts.capabilities import Bounded, Bounds, Finite, Stretchable, able, need
+from memrl.contracts.checks import whole
 from memrl.contracts.config import EnvConfig, TrainConfig
-from memrl.contracts.errors import ConfigError
+from memrl.contracts.overrides import EVAL_KNOBS, with_settings
 from memrl.contracts.protocols import Agent
+from memrl.contracts.registry import find
 from memrl.contracts.types import End, Episode, Task
 from memrl.reporting.metrics import count_refused
 from memrl.rollouts.scheduler import play
-from memrl.training.build import CONTROLLERS, build_agent, build_controller, build_task_source, keep_cost, pick
+from memrl.training.build import OWN, UNTRAINED, build_agent, build_controller, build_task_source, keep_cost, learns
 from memrl.training.run_folder import load_run
 
 UNLIMITED = 10**9
@@ -65,6 +67,8 @@ class EvalReport:
     memory_budget_tokens: int
     read_budget_tokens: int
     rows: tuple[Row, ...]
+    own: str
+    """The row of the run's own controller."""
     oracle: float | None
     """p*: mean success of the best keeper under the budget, read without error."""
     floor: float | None
@@ -83,24 +87,29 @@ def evaluate(
     rows: Sequence[str] | None = None,
     memory_tokens: int | None = None,
     data: str | None = None,
+    settings: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> EvalReport:
     """Play held-out tasks with a run's trained policy and each controller in turn.
 
     Args:
         run: a run folder.
-        env: another environment task source than the run's own; its default theta is used.
+        env: another environment than the run's own, with its default options.
         episodes: how many tasks; None for the run's setting (or every dialogue, for an environment that reads data).
         horizon: steps an episode; None for the run's own.
         seed: of the tasks.
-        rows: controllers to compare; None for the run's setting.
+        rows: controllers to compare, by name or as "module:attr"; None for the run's setting. "own" is the run's,
+            "untrained" the same before any training. Another learned controller is played as it is made.
         memory_tokens: token budget and read budget in place of the run's.
+        data: ``env.options.data``, for environments that read some.
+        settings: knobs in place of the run's, as ``"memory.read_budget=96"``; those of ``EVAL_KNOBS``.
 
     Raises:
         InputError: a name, a number or a folder cannot be used.
     """
+    whole("seed", seed)
     config, checkpoint = load_run(Path(run))
-    config = for_evaluation(config, env, horizon, memory_tokens, data)
+    config = for_evaluation(with_settings(config, settings, EVAL_KNOBS), env, horizon, memory_tokens, data)
     agent = build_agent(config)
     agent.policy.load_state_dict(checkpoint["policy"])
     return evaluate_agent(
@@ -117,14 +126,13 @@ def for_evaluation(
 ) -> TrainConfig:
     """A run's config with what an evaluation plays otherwise; None leaves a knob. Raises ConfigError."""
     env_config = config.env if env in (None, config.env.name) else EnvConfig(name=str(env))
-    if horizon is not None and horizon < 1:
-        raise ConfigError("horizon", horizon, "it must be at least 1 step")
+    if horizon is not None:
+        whole("horizon", horizon, 1)
     if data is not None:
-        env_config = dataclasses.replace(env_config, data=data)
+        env_config = dataclasses.replace(env_config, options={**env_config.options, "data": data})
     if horizon is not None:
         source = need(build_task_source(env_config), Stretchable, "horizon", horizon, "leave it out")
-        stretched = source.at_horizon(horizon)
-        env_config = dataclasses.replace(env_config, theta={**env_config.theta, **stretched})
+        env_config = dataclasses.replace(env_config, options={**env_config.options, **source.at_horizon(horizon)})
     memory = config.memory
     if memory_tokens is not None:
         memory = dataclasses.replace(memory, token_budget=memory_tokens, read_budget=memory_tokens)
@@ -141,13 +149,17 @@ def evaluate_agent(
     trained: Any = None,
     progress: Progress | None = None,
 ) -> EvalReport:
-    """The rows of ``evaluate`` for an agent in hand; ``trained`` is the scorer's state (None: the agent's own)."""
+    """The rows of ``evaluate`` for an agent in hand.
+
+    Args:
+        trained: state of the run's own controller; None for the agent's as it stands.
+    """
     tasks = held_out_tasks(agent, config, seed, episodes)
     bounds = _bounds(agent, config, tasks)
     if trained is None:
         trained = agent.controller.state_dict()
     made = []
-    for name in _known_rows(agent, rows or config.evaluation.rows, bounds is not None):
+    for name in _known_rows(agent, config, rows or config.evaluation.rows, bounds is not None):
         if progress is not None:
             progress(name)
         player = _player(agent, config, name, trained)
@@ -160,31 +172,37 @@ def evaluate_agent(
         memory_budget_tokens=config.memory.total,
         read_budget_tokens=config.memory.read_budget,
         rows=tuple(made),
+        own=config.controller.name,
         oracle=bounds.ceiling if bounds else None,
         floor=bounds.floor if bounds else None,
     )
 
 
 def held_out_tasks(agent: Agent, config: TrainConfig, seed: int, episodes: int | None) -> list[Task]:
-    """Tasks of the evaluation split with the run's own theta."""
+    """Tasks of the evaluation split with the run's own options."""
     finite = able(agent.task_source, Finite)
     most = finite.num_tasks if finite is not None else config.evaluation.episodes
     count = episodes if episodes is not None else min(config.evaluation.episodes, most)
-    if count < 1:
-        raise ConfigError("episodes", count, "it must be at least 1")
+    whole("episodes", count, 1)
     return [agent.task_source.held_out(seed * EVAL_SEED + i) for i in range(count)]
 
 
-def _known_rows(agent: Agent, rows: Sequence[str], has_oracle: bool) -> list[str]:
-    for name in rows:
-        pick(CONTROLLERS, "rows", name)
-    return [name for name in rows if has_oracle or name != "oracle"]
+def _known_rows(agent: Agent, config: TrainConfig, rows: Sequence[str], has_oracle: bool) -> list[str]:
+    """Each row once, by the name it bears; without those that there is nothing to play for."""
+    named = dict.fromkeys(config.controller.name if name == OWN else name for name in rows)
+    for name in named:
+        if name != UNTRAINED:
+            find("controller", name, "rows")
+    missing = {"oracle": has_oracle, UNTRAINED: learns(agent.controller)}
+    return [name for name in named if missing.get(name, True)]
 
 
 def _player(agent: Agent, config: TrainConfig, name: str, trained: Any) -> Agent:
     """The agent with another controller in its context, at the same budgets."""
-    controller = build_controller(name, config, agent.table, agent.task_source, agent.count_tokens)
-    if name == "scorer":
+    own = config.controller.name
+    made = own if name == UNTRAINED else name
+    controller = build_controller(made, config, agent.table, agent.task_source, agent.count_tokens, "rows")
+    if name == own:
         controller.load_state_dict(trained)
     if name == "bm25_archive":
         count = agent.count_tokens
@@ -194,14 +212,14 @@ def _player(agent: Agent, config: TrainConfig, name: str, trained: Any) -> Agent
             new_memory=lambda: AgentMemory(token=None, graph=None, archive=Bm25Store(UNLIMITED, count)),
         )
     # A rule may have to forget several short items before a long one fits.
-    max_ops = agent.max_ops if name in ("scorer", "untrained", "random") else 8
+    max_ops = agent.max_ops if name == own or learns(controller) or name == "random" else 8
     return dataclasses.replace(agent, controller=controller, max_ops=max_ops)
 
 
 def play_row(name: str, agent: Agent, tasks: Sequence[Task], seed: int, bounds: Bounds | None) -> Row:
     """Greedy play of every task with one controller."""
     started = time.perf_counter()
-    groups = play(agent, tasks, [seed, 0xE7A1], tries=1, greedy=name != "untrained")
+    groups = play(agent, tasks, [seed, 0xE7A1], tries=1, greedy=name != UNTRAINED)
     episodes = [episode for group in groups for episode in group.episodes]
     return summarise_row(name, episodes, time.perf_counter() - started, bounds)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from memrl.contracts.config import (
@@ -20,7 +20,7 @@ from memrl.contracts.config import (
     TrainConfig,
     WarmStartConfig,
 )
-from memrl.contracts.config_io import changed
+from memrl.contracts.config_io import changed, config_from_dict
 from memrl.contracts.errors import ConfigError
 from memrl.envs.memworld.presets import path_world
 
@@ -30,9 +30,10 @@ def quickstart() -> TrainConfig:
     return TrainConfig(
         recipe="quickstart",
         steps=30,
-        env=EnvConfig(train_seeds=64),
+        env=EnvConfig(name="memworld", train_seeds=64),
+        memory=MemoryConfig(linker="pattern"),
         # Narrow on purpose: a wider projection learns the training phrasings by heart.
-        controller=ControllerConfig(width=4, hidden=32, max_ops=1, subjects=True),
+        controller=ControllerConfig(options={"width": 4, "hidden": 32, "subjects": True}, max_ops=1),
         rollout=RolloutConfig(tasks=2, practice_tasks=40),
         learner=LearnerConfig(policy_learning_rate=3e-4, rereads=16, decay_from=0.33),
     )
@@ -44,11 +45,11 @@ def smoke() -> TrainConfig:
         recipe="smoke",
         steps=3,
         checkpoint_every=1,
-        env=EnvConfig(theta={"horizon": 12, "objects": 2, "places": 4, "questions": 3, "delay": 2}),
-        memory=MemoryConfig(token_budget=160, read_budget=160, embedder="hash"),
+        env=EnvConfig(name="memworld", options={"horizon": 12, "objects": 2, "places": 4, "questions": 3, "delay": 2}),
+        memory=MemoryConfig(linker="pattern", token_budget=160, read_budget=160, embedder="hash"),
         policy=PolicyConfig(model="tiny", lora_rank=4),
         warm_start=WarmStartConfig(steps=2, batch_size=4),
-        controller=ControllerConfig(width=8, hidden=16, subjects=True),
+        controller=ControllerConfig(options={"width": 8, "hidden": 16, "subjects": True}),
         rollout=RolloutConfig(tasks=2, practice_tasks=2, group_size=4),
         learner=LearnerConfig(epochs=1, rereads=2),
         evaluation=EvalConfig(episodes=4),
@@ -61,23 +62,28 @@ def graph() -> TrainConfig:
     return replace(
         base,
         recipe="graph",
-        env=EnvConfig(theta=asdict(path_world()), train_seeds=64),
-        memory=MemoryConfig(token_budget=16, graph_budget=48, read_budget=64),
+        env=EnvConfig(name="memworld", options=asdict(path_world()), train_seeds=64),
+        memory=MemoryConfig(linker="pattern", token_budget=16, graph_budget=48, read_budget=64),
         controller=replace(base.controller, max_ops=2),
     )
 
 
 def graph_token_only() -> TrainConfig:
     """``graph`` with the whole budget in sentences: what its edges are measured against."""
-    return replace(graph(), recipe="graph_token_only", memory=MemoryConfig(token_budget=64, read_budget=64))
+    return replace(
+        graph(), recipe="graph_token_only", memory=MemoryConfig(linker="pattern", token_budget=64, read_budget=64)
+    )
 
 
 def long() -> TrainConfig:
     """For a GPU: 256 steps, sixteen facts and a budget that holds them."""
     return TrainConfig(
         recipe="long",
-        env=EnvConfig(theta={"horizon": 256, "objects": 12, "people": 4, "places": 16, "questions": 24, "delay": 32}),
-        memory=MemoryConfig(token_budget=256, read_budget=256),
+        env=EnvConfig(
+            name="memworld",
+            options={"horizon": 256, "objects": 12, "people": 4, "places": 16, "questions": 24, "delay": 32},
+        ),
+        memory=MemoryConfig(linker="pattern", token_budget=256, read_budget=256),
         policy=PolicyConfig(batch_tokens=65_536),
         rollout=RolloutConfig(tasks=8, practice_tasks=24, concurrency=1024),
         learner=LearnerConfig(batch_tokens=32_768),
@@ -104,7 +110,7 @@ def selftrain() -> TrainConfig:
         base,
         recipe="selftrain",
         # A task of the language model's own takes some seconds on a CPU: three a step.
-        curriculum=CurriculumConfig(name="written", proposer="lm", proposed=0.06),
+        curriculum=CurriculumConfig(name="written", options={"proposed": 0.06}, proposer="lm"),
         reflection=ReflectionConfig(mode="dpo"),
         monitor=MonitorConfig(every=5),
     )
@@ -146,6 +152,22 @@ def recipe(name: str = "quickstart", **changes: Any) -> TrainConfig:
     Raises:
         ConfigError: there is no such recipe or knob, or no run can have the value.
     """
-    if name not in RECIPES:
+    if not isinstance(name, str) or name not in RECIPES:
         raise ConfigError("recipe", name, f"it is none of {', '.join(RECIPES)}")
     return changed(RECIPES[name](), changes)
+
+
+def configured(data: Mapping[str, Any], base: str | None = None) -> TrainConfig:
+    """The config that a file holds, on top of a recipe: ``base``, else the one that ``recipe`` in it names.
+
+    A file that holds every knob needs no recipe: its ``recipe`` may be any name.
+
+    Raises:
+        ConfigError: there is no such recipe or knob, or no run can have the value.
+    """
+    knobs = {name: value for name, value in data.items() if name != "recipe"}
+    named = data.get("recipe", "quickstart")
+    whole = knobs.keys() >= {knob.name for knob in fields(TrainConfig)} - {"recipe"}
+    if base is None and whole and named not in list(RECIPES):
+        return config_from_dict(data)
+    return recipe(base or named, **{str(name): value for name, value in knobs.items()})

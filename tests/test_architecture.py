@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
      "memrl.proposers"),
     ("memrl.rollouts", "memrl.advantages", "memrl.reflection"),
     ("memrl.training", "memrl.reporting"),
-    ("memrl.recipes", "memrl.evaluate", "memrl.agent", "memrl.train"),
+    ("memrl.recipes", "memrl.testing", "memrl.evaluate", "memrl.agent", "memrl.train"),
     ("memrl.cli",),
     ("memrl",),
 )  # fmt: skip
@@ -128,6 +128,18 @@ def test_light_modules_load_no_torch(names: str):
     code = f"import {names}, sys; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert not {"torch", "transformers", "sentence_transformers", "faiss", "matplotlib"}.intersection(out.split())
+
+
+def test_no_world_is_known_by_name_outside_its_own_folder_and_the_recipes():
+    own = (ROOT / "memrl" / "envs" / "memworld", ROOT / "memrl" / "recipes.py")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for _, path in modules()
+        if not any(path.is_relative_to(place) for place in own)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if "memworld" in line.lower()
+    ]
+    assert not wrong
 
 
 def test_the_page_stays_a_page():

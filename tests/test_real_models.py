@@ -17,7 +17,7 @@ def test_the_real_models_answer_from_memory_and_learn_together(tmp_path):
         "quickstart",
         steps=1,
         out=str(tmp_path / "run"),
-        env={"theta": {"horizon": 12, "objects": 2, "questions": 3, "delay": 2}},
+        env={"options": {"horizon": 12, "objects": 2, "questions": 3, "delay": 2}},
         warm_start={"steps": 4, "batch_size": 8},
         rollout={"tasks": 2, "practice_tasks": 2, "group_size": 4},
     )

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from memory_stores.types import Forget, Overwrite, Relink, Retrieve, Unlink
 from memrl.advantages.contract import Advantages, Scene, serves
-from memrl.advantages.gains import OpAt, from_gains, ops
+from memrl.advantages.gains import GainOptions, OpAt, from_gains, ops
 from memrl.advantages.scores import Scores, scores_of
 from memrl.contracts.capabilities import brief_of
 from memrl.contracts.protocols import Brief, SampleRequest
+from memrl.contracts.registry import register
 from memrl.contracts.types import Episode, Step, Task, ViewLine
 from memrl.rollouts.replay import Site, View, tape, view_content
 
@@ -138,3 +139,6 @@ def _swapped(view: View, line: ViewLine, old: ViewLine | None) -> View:
     """The view without a line, with what that line had replaced in its place."""
     at = view.index(line)
     return (*view[:at], *([old] if old else []), *view[at + 1 :])
+
+
+register("estimator", "answer_likelihood_gain", answer_likelihood_gain, GainOptions)

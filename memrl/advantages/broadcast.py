@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from memrl.advantages.clock import align, by_place
 from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.algos import advantages
+from memrl.contracts.registry import register
 from memrl.contracts.types import Episode
 
 
@@ -16,3 +17,6 @@ def broadcast(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     clock = align(episodes)
     all_GT = advantages.broadcast(clock.rewards_GT, clock.present_GT)
     return by_place(episodes, clock, all_GT, all_GT)
+
+
+register("estimator", "broadcast", broadcast)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ class Scene(NamedTuple):
     agent: Agent
     """Who played these episodes; an estimator that replays asks it again."""
     config: CreditConfig
+    options: Any = None
+    """The estimator's own, as it registered them; None where it has none."""
 
 
 class Estimator(Protocol):
@@ -30,6 +32,8 @@ class Estimator(Protocol):
     In a passive source (``capabilities.is_passive``) nothing that a policy does changes what is shown later, so its
     answer may be judged by what it earned itself. Anywhere else a policy's decision earns what comes after it, or the
     estimator says by ``serves(acting=False)`` that it cannot give that.
+
+    Registered as it is: ``register("estimator", name, estimator, options)``.
     """
 
     def __call__(self, episodes: Sequence[Episode], scene: Scene) -> list[Advantages]: ...

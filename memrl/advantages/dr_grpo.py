@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.rows import stamp, totals
 from memrl.algos.group_advantages import centred
+from memrl.contracts.registry import register
 from memrl.contracts.types import Episode
 
 
@@ -18,3 +19,6 @@ def dr_grpo(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     MemAgent (arXiv:2507.02259) gives credit in this way; see ``multi_conversation``.
     """
     return stamp(centred(totals(episodes), ["task"] * len(episodes)), episodes)
+
+
+register("estimator", "dr_grpo", dr_grpo)

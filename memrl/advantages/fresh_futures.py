@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.gains import Gains, OpAt, from_gains, ops
-from memrl.advantages.same_state import CONCURRENCY, KEEP, seeds, taken_index
+from memrl.advantages.same_state import CONCURRENCY, KEEP, RolloutOptions, seeds, taken_index
 from memrl.contracts.protocols import SampleRequest
+from memrl.contracts.registry import register
 from memrl.contracts.types import Episode, Observation, Say, Step, TokenDecision
 from memrl.rollouts.continuation import continue_twins
 from memrl.rollouts.replay import Judge, Questions, View, tape, view_content
@@ -29,7 +30,7 @@ from memrl.rollouts.scheduler import play_all
 
 @serves(acting=False, baseline="keep", because="it plays the controller alone and reads recorded questions")
 def fresh_futures(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
-    """Mean over ``credit.rollouts`` pairs of futures of what the op earns beyond Keep."""
+    """Mean over ``rollouts`` pairs of futures of what the op earns beyond Keep."""
     return from_gains(episodes, imagined_gains(episodes, scene), scene)
 
 
@@ -62,13 +63,13 @@ def imagined_gains(episodes: Sequence[Episode], scene: Scene) -> Gains:
             for view in (one.with_op, one.without)
         )
         if won is not None and other is not None:
-            weight = scene.config.discount ** (one.step - one.at.site.step) / scene.config.rollouts
+            weight = scene.config.discount ** (one.step - one.at.site.step) / scene.options.rollouts
             gains[one.at] += weight * float(won[one.step] - other[one.step])
     return gains
 
 
 def _differences(episodes: Sequence[Episode], scene: Scene) -> list[Difference]:
-    agent, rollouts = replace(scene.agent, policy=Mute()), scene.config.rollouts
+    agent, rollouts = replace(scene.agent, policy=Mute()), scene.options.rollouts
     taken = list(ops(episodes))
     tapes = {g: tape(episodes[g], agent) for g in sorted({at.sibling for at, _ in taken})}
     twins: Any = (  # each returns two futures where play_all expects an episode; it passes on whatever comes
@@ -113,3 +114,6 @@ class Mute:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Nothing to load."""
+
+
+register("estimator", "fresh_futures", fresh_futures, RolloutOptions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,20 +15,33 @@ from memrl.advantages.critic import has_critic, value_at_cut, values_of
 from memrl.advantages.gains import OpAt, ops, with_ops
 from memrl.advantages.rows import to_go_of
 from memrl.algos.gae import gae as along_episode
+from memrl.contracts.checks import check
+from memrl.contracts.registry import register
 from memrl.contracts.types import End, Episode, OpDecision
 
 # Shapes: D op decisions of one episode.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaeOptions:
+    """Of the estimator "gae"."""
+
+    gae_lambda: float = 0.95
+    """1 trusts the episode's own return, 0 the siblings' at the next step."""
+
+    def __post_init__(self) -> None:
+        check(self, "credit.options.", gae_lambda="[0, 1]")
 
 
 @serves()
 def gae(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     """Decisions by GAE over the steps of their episode; an answer in a passive source by its own reward.
 
-    With ``controller.critic`` the value head says what to expect at each op decision, and the rewards up to the next
+    With the scorer's ``critic`` the value head says what to expect at each op decision, and the rewards up to the next
     decision, discounted step by step, are one reward; an episode that a limit cut off goes on with what it expects
     there. Without it, and for policies, the value of a step is the mean return-to-go of the *other* siblings at its
     place, so no sample stands in its own baseline; who was alone there has his own return for a value, and passes it
-    on. Then ``credit.gae_lambda = 1`` is ``return_to_go`` exactly; lower values trust the siblings sooner, and so the
+    on. Then ``gae_lambda = 1`` is ``return_to_go`` exactly; lower values trust the siblings sooner, and so the
     memory that *they* had.
     """
     by_siblings = with_answers(episodes, _by_siblings(episodes, scene), scene)
@@ -42,7 +56,7 @@ def _by_siblings(episodes: Sequence[Episode], scene: Scene) -> list[PerStep]:
     values = expected(episodes, to_go, passive(scene))
     beyond = _values_beyond(episodes, to_go, passive(scene))
     return [
-        along_episode(_rewards(episode), own, after, config.discount, config.gae_lambda)
+        along_episode(_rewards(episode), own, after, config.discount, scene.options.gae_lambda)
         for episode, own, after in zip(episodes, values, beyond, strict=True)
     ]
 
@@ -76,7 +90,7 @@ def _by_critic(episodes: Sequence[Episode], scene: Scene) -> dict[OpAt, float]:
                 values_of([decision.offers for _, decision in own], scene.agent),
                 value_at_cut(episode, scene.agent),
                 config.discount,
-                config.gae_lambda,
+                scene.options.gae_lambda,
                 np.diff([*starts, len(episode.steps)]),
             )
             advantages.update((OpAt(g, at.site), float(a)) for (at, _), a in zip(own, found_D, strict=True))
@@ -97,3 +111,6 @@ def _between(episode: Episode, starts: Sequence[int], discount: float) -> NDArra
 
 def _rewards(episode: Episode) -> PerStep:
     return np.array([step.reward for step in episode.steps], dtype=np.float64)
+
+
+register("estimator", "gae", gae, GaeOptions)

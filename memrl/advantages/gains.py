@@ -7,6 +7,7 @@ tokens. Policies get what ``return_to_go`` gives them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +17,21 @@ from memrl.advantages.clock import align
 from memrl.advantages.contract import Advantages, Scene
 from memrl.advantages.return_to_go import return_to_go
 from memrl.algos.attribution import minus_siblings
+from memrl.contracts.checks import check
 from memrl.contracts.types import Decision, Episode, is_policy
 from memrl.rollouts.replay import Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GainOptions:
+    """Of an estimator that knows what ops gain over Keep."""
+
+    sibling_baseline: float = 0.0
+    """Share of the siblings' mean gain taken off an op's gain over Keep. 0 ranks ops best (benchmarks/credit_truth.py);
+    above 0, Keep is blamed where others gained by an op."""
+
+    def __post_init__(self) -> None:
+        check(self, "credit.options.", sibling_baseline="[0, 1]")
 
 
 class OpAt(NamedTuple):
@@ -46,7 +60,7 @@ def keeps(decision: Decision) -> bool:
 
 
 def from_gains(episodes: Sequence[Episode], gains: Gains, scene: Scene) -> list[Advantages]:
-    """An op's gain over Keep, less ``credit.sibling_baseline`` times the mean gain of the other siblings' ops there."""
+    """An op's gain over Keep, less ``sibling_baseline`` times the mean gain of the other siblings' ops there."""
     clock = align(episodes)
     places = [at for at, _ in ops(episodes, kept=True)]
     columns = [clock.column_of[episodes[at.sibling].steps[at.site.step].observation.id] for at in places]
@@ -54,7 +68,7 @@ def from_gains(episodes: Sequence[Episode], gains: Gains, scene: Scene) -> list[
         np.array([gains.get(at, 0.0) for at in places], dtype=np.float64),
         np.array([at.sibling for at in places], dtype=np.int64),
         np.array(columns, dtype=np.int64),
-        scene.config.sibling_baseline,
+        scene.options.sibling_baseline,
     )
     return with_ops(episodes, dict(zip(places, judged.tolist(), strict=True)), return_to_go(episodes, scene))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,7 +11,20 @@ from memrl.advantages.answers import passive
 from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.rows import Row, episode_of, rows, split, totals
 from memrl.algos.state_groups import state_groups
+from memrl.contracts.checks import check
+from memrl.contracts.registry import register
 from memrl.contracts.types import Episode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GigpoOptions:
+    """Of the estimators "gigpo_state" and "gigpo_memory"."""
+
+    step_weight: float = 1.0
+    """Omega: weight of the comparison within a state."""
+
+    def __post_init__(self) -> None:
+        check(self, "credit.options.", step_weight="[0, inf)")
 
 
 @serves()
@@ -52,7 +66,7 @@ def _gigpo(
         episode_of([table[n] for n in judged]),
         np.array([table[n].to_go for n in judged], dtype=np.float64),
         [(_shown(table[n], shown_by_id), more(table[n])) for n in judged],
-        scene.config.step_weight,
+        scene.options.step_weight,
     )
     value_at = dict(zip(judged, of_judged, strict=True))
     values_N = np.array([value_at[first_at[place]] for place in places], dtype=np.float64)
@@ -61,3 +75,7 @@ def _gigpo(
 
 def _shown(row: Row, by_id: bool) -> Hashable:
     return row.observation.id if by_id else (row.observation.content, row.observation.to)
+
+
+register("estimator", "gigpo_state", gigpo_state, GigpoOptions)
+register("estimator", "gigpo_memory", gigpo_memory, GigpoOptions)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from memrl.advantages.contract import Advantages, Scene, serves
-from memrl.advantages.gains import Gains, from_gains, ops
+from memrl.advantages.gains import GainOptions, Gains, from_gains, ops
 from memrl.algos.attribution import discounted_from
+from memrl.contracts.registry import register
 from memrl.contracts.types import Episode
 from memrl.rollouts.replay import Change, replay
 
@@ -30,3 +31,6 @@ def replayed_gains(episodes: Sequence[Episode], scene: Scene) -> Gains:
         for at, one in zip(taken, replays.each, strict=True)
         if one.rewards is not None
     }
+
+
+register("estimator", "leave_one_out", leave_one_out, GainOptions)

@@ -9,6 +9,7 @@ import numpy as np
 from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.rows import totals
 from memrl.algos.stratified import memagent
+from memrl.contracts.registry import register
 from memrl.contracts.types import Episode
 
 
@@ -25,3 +26,6 @@ def multi_conversation(episodes: Sequence[Episode], scene: Scene) -> list[Advant
     counts = [sum(1 for _ in episode.decisions) for episode in episodes]
     values_N = memagent(totals(episodes), np.repeat(np.arange(len(episodes)), counts))
     return np.split(values_N, np.cumsum(counts)[:-1])
+
+
+register("estimator", "multi_conversation", multi_conversation)

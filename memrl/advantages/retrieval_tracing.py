@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from memory_stores.types import Retrieve
 from memrl.advantages.contract import Advantages, Scene, serves
-from memrl.advantages.gains import OpAt, from_gains, ops
+from memrl.advantages.gains import GainOptions, OpAt, from_gains, ops
 from memrl.algos.attribution import evidence_shares
+from memrl.contracts.registry import register
 from memrl.contracts.types import Decision, Episode, Step
 from memrl.rollouts.replay import Site
 
@@ -45,3 +46,6 @@ def _shares(step: Step, t: int, made_by: Mapping[str, Site]) -> dict[Site, float
 
 def _retrieves(decision: Decision) -> bool:
     return any(isinstance(op, Retrieve) for op in decision.ops)
+
+
+register("estimator", "retrieval_tracing", retrieval_tracing, GainOptions)

@@ -8,6 +8,7 @@ from memrl.advantages.answers import passive, with_answers
 from memrl.advantages.clock import expected
 from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.rows import to_go_of
+from memrl.contracts.registry import register
 from memrl.contracts.types import Episode
 
 
@@ -22,3 +23,6 @@ def return_to_go(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     to_go = [to_go_of(episode, scene.config.discount) for episode in episodes]
     others = expected(episodes, to_go, passive(scene))
     return with_answers(episodes, [own - mean for own, mean in zip(to_go, others, strict=True)], scene)
+
+
+register("estimator", "return_to_go", return_to_go)

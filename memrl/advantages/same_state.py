@@ -7,14 +7,17 @@ ground truth of ``benchmarks/credit_truth.py``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memrl.advantages.contract import Advantages, Scene, serves
-from memrl.advantages.gains import OpAt, from_gains, ops
+from memrl.advantages.gains import GainOptions, OpAt, from_gains, ops
+from memrl.contracts.checks import check
 from memrl.contracts.protocols import Agent
+from memrl.contracts.registry import register
 from memrl.contracts.types import Decision, End, Episode, OpDecision
 from memrl.rollouts.continuation import continue_episode, total
 from memrl.rollouts.play import Play
@@ -27,17 +30,28 @@ CONCURRENCY = 1024
 """Continuations that play at the same time."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutOptions(GainOptions):
+    """Of an estimator that plays on from a decision."""
+
+    rollouts: int = 4
+    """Continuations with an op, and as many without it."""
+
+    def __post_init__(self) -> None:
+        check(self, "credit.options.", rollouts="[1, inf)", sibling_baseline="[0, 1]")
+
+
 @serves(baseline="keep")
 def same_state(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
-    """Mean return of ``credit.rollouts`` continuations with an op minus as many with Keep in its place.
+    """Mean return of ``rollouts`` continuations with an op minus as many with Keep in its place.
 
     The two sides share their random numbers, continuation by continuation. Policies act anew in them as well, so it
     serves sources in which actions change what follows; what policies themselves earn is their return-to-go.
     """
     taken = list(ops(episodes))
     branches = [Branch(at, index) for at, decision in taken for index in (taken_index(decision), KEEP)]
-    config = scene.config
-    means = mean_returns(episodes, branches, scene.agent, config.rollouts, config.discount).reshape(-1, 2)
+    rollouts, discount = scene.options.rollouts, scene.config.discount
+    means = mean_returns(episodes, branches, scene.agent, rollouts, discount).reshape(-1, 2)
     gains = (means[:, 0] - means[:, 1]).tolist()
     return from_gains(episodes, dict(zip((at for at, _ in taken), gains, strict=True)), scene)
 
@@ -95,3 +109,6 @@ def play_on(
 def seeds(episode: Episode, at: OpAt, rollouts: int, stream: int = 0) -> list[list[int]]:
     """One a continuation; the same for every op that might be taken there."""
     return [[stream, abs(episode.task.seed), at.sibling, *at.site, k] for k in range(rollouts)]
+
+
+register("estimator", "same_state", same_state, RolloutOptions)

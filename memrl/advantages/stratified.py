@@ -9,6 +9,7 @@ import numpy as np
 from memrl.advantages.clock import align, by_place
 from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.algos.stratified import uma
+from memrl.contracts.registry import register
 from memrl.contracts.types import Episode
 
 
@@ -26,3 +27,6 @@ def stratified(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     strata = uma(clock.rewards_GT, asked_GT)
     ops_GT = np.broadcast_to(strata.memory_G[:, None], clock.rewards_GT.shape)
     return by_place(episodes, clock, ops_GT, strata.answers_GM)
+
+
+register("estimator", "stratified", stratified)

@@ -9,32 +9,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from memrl.contracts.checks import check, section_name
 from memrl.contracts.errors import ConfigError
 
 
 def _at_least(section: object, minimum: float, *names: str) -> None:
     for name in names:
         if getattr(section, name) < minimum:
-            knob = f"{type(section).__name__.removesuffix('Config').lower()}.{name}"
+            knob = f"{section_name(type(section))}{name}"
             raise ConfigError(knob, getattr(section, name), f"it must be at least {minimum:g}")
-
-
-def _one_of(section: object, name: str, choices: tuple[str, ...]) -> None:
-    if getattr(section, name) not in choices:
-        knob = f"{type(section).__name__.removesuffix('Config').lower()}.{name}"
-        raise ConfigError(knob, getattr(section, name), f"it is none of {', '.join(choices)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvConfig:
-    name: str = "memworld"
-    """An environment task source of ``build.ENVS``."""
-    theta: Mapping[str, Any] = field(default_factory=dict)
-    """Axes that differ from the task source's default, such as ``{"horizon": 480}``."""
-    data: str | None = None
-    """Data file or folder, for environments that read one."""
+    name: str = ""
+    """A part of kind "env": ours, one that was registered, an entry point, or "module:attr". There is no default."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The environment's own knobs that differ from its defaults, such as ``{"horizon": 480}``."""
     train_seeds: int = 0
     """Draw training tasks from this many seeds a cell; 0 for a fresh seed every time."""
+
+    def __post_init__(self) -> None:
+        check(self, train_seeds="[0, inf)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +43,20 @@ class MemoryConfig:
     """Tokens of the searched archive; 0 for no archive."""
     read_budget: int = 64
     """Tokens of memory, hits included, that the policy may see at one step."""
-    embedder: Literal["minilm", "hash"] = "minilm"
+    archive: str = "vector"
+    """A part of kind "store", for the archive: "vector" is searched by embedding, "bm25" by words."""
+    archive_options: Mapping[str, Any] = field(default_factory=dict)
+    embedder: str = "minilm"
+    """A part of kind "embedder"."""
+    embedder_options: Mapping[str, Any] = field(default_factory=dict)
+    linker: str = "none"
+    """A part of kind "linker", which reads relations out of texts: edges on offer, and the numbers about conflicts."""
+    linker_options: Mapping[str, Any] = field(default_factory=dict)
     texts: int = 65_536
     """Texts whose embeddings are kept from one step to the next, the newest; 0 keeps all."""
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 0, "token_budget", "graph_budget", "archive_budget")
         _at_least(self, 1, "read_budget")
         if self.total < 1:
@@ -65,6 +70,10 @@ class MemoryConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyConfig:
+    name: str = "hf"
+    """A part of kind "policy": "hf" is any transformers causal LM."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The policy's own knobs; those below are common."""
     model: str = "smollm2-135m"
     """A name of ``memrl models``, a folder, a hub id; ``tiny`` for a random model built from config."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
@@ -79,6 +88,7 @@ class PolicyConfig:
     prompt: Literal["plain", "chat"] = "plain"
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 1, "lora_rank", "max_new_tokens", "batch_tokens")
         if self.temperature <= 0:
             raise ConfigError("policy.temperature", self.temperature, "it must be above 0; evaluation is greedy anyway")
@@ -97,6 +107,7 @@ class WarmStartConfig:
     policy (the model by its name), seed and libraries: runs that differ in later knobs then share one warm start."""
 
     def __post_init__(self) -> None:
+        check(self, learning_rate="[0, inf)")
         _at_least(self, 0, "steps")
         _at_least(self, 1, "batch_size")
 
@@ -104,21 +115,17 @@ class WarmStartConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControllerConfig:
     name: str = "scorer"
-    """A controller of ``build.CONTROLLERS``."""
-    width: int = 32
-    """Width of the learned projection of text embeddings."""
-    hidden: int = 128
+    """A part of kind "controller"."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The controller's own knobs that differ from its defaults."""
     trained: bool = True
-    """False leaves the controller as it was initialised."""
+    """False leaves the controller as it was initialised; one without weights stays as it is anyway."""
     max_ops: int = 2
     """Ops a step; the closing Keep and what only makes room are not counted."""
-    subjects: bool = False
-    """True shows the scorer also what a text speaks of (the entity linker's subject), embedded by itself."""
-    critic: bool = False
-    """True gives the scorer a value head, which the estimator ``gae`` then asks in place of the siblings."""
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "width", "hidden", "max_ops")
+        check(self)
+        _at_least(self, 1, "max_ops")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +150,7 @@ class RolloutConfig:
     """Turns that a policy may keep to itself in one step, before it acts."""
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 0, "tasks", "practice_tasks", "env_seconds", "env_workers", "scratch_turns")
         _at_least(self, 1, "concurrency", "step_limit")
         if self.group_size < 2:
@@ -158,33 +166,16 @@ class RolloutConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditConfig:
     name: str = "return_to_go"
-    """An estimator of ``credit.ESTIMATORS``."""
+    """A part of kind "estimator"."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The estimator's own knobs that differ from its defaults."""
     discount: float = 1.0
     """Per environment step, for rewards that come after a decision."""
-    gae_lambda: float = 0.95
-    """Of the estimator ``gae``, in [0, 1]: 1 trusts the episode's own return, 0 the siblings' at the next step."""
-    step_weight: float = 1.0
-    """GiGPO's omega, of ``gigpo_state`` and ``gigpo_memory``: weight of the comparison within a state."""
-    outcome_weight: float = 0.8
-    """ReMemR1's alpha, of ``question_step``, in [0, 1]: share of the episode's outcome in the advantage."""
-    rollouts: int = 4
-    """Continuations with an op, and as many without it, of ``same_state`` and ``fresh_futures``."""
-    replay_share: float = 0.15
-    """Of ``blended``, in [0, 1]: weight of what replay says of an op against what was earned after it. More of it is
-    as quick at first and ends lower."""
-    sibling_baseline: float = 0.0
-    """In [0, 1]: share of the siblings' mean gain taken off an op's gain over Keep, in estimators that know such gains.
-    0 ranks ops best (benchmarks/credit_truth.py); above 0, Keep is blamed where others gained by an op."""
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "rollouts")
+        check(self)
         if not 0 < self.discount <= 1:
             raise ConfigError("credit.discount", self.discount, "it must lie in (0, 1]")
-        for share in ("gae_lambda", "outcome_weight", "replay_share", "sibling_baseline"):
-            if not 0 <= getattr(self, share) <= 1:
-                raise ConfigError(f"credit.{share}", getattr(self, share), "it must lie in [0, 1]")
-        if not self.step_weight >= 0:
-            raise ConfigError("credit.step_weight", self.step_weight, "it must be at least 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +209,7 @@ class LearnerConfig:
     What a constant rate has learned keeps trembling."""
 
     def __post_init__(self) -> None:
+        check(self, clip_low="[0, 1)", clip_high="[0, inf)", max_grad_norm="(0, inf)")
         if not 0 <= self.decay_from <= 1:
             raise ConfigError("learner.decay_from", self.decay_from, "it must lie in [0, 1]")
         _at_least(self, 1, "epochs", "minibatches", "batch_tokens")
@@ -230,29 +222,15 @@ class LearnerConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurriculumConfig:
     name: str = "uniform"
-    """A curriculum of ``build.CURRICULA``."""
-    temperature: float = 0.1
-    """Of the bandit's softmax over learnability."""
-    fresh: float = 0.2
-    """Share of draws that stay uniform."""
-    tasks_file: str | None = None
-    """The ``tasks.jsonl`` of another run, which ``yoked`` replays in order and ``shuffled`` in none."""
+    """A part of kind "curriculum"."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The curriculum's own knobs that differ from its defaults."""
     proposer: str = "none"
-    """Who writes tasks from nothing, of ``build.PROPOSERS``: ``axes`` is a small network, ``lm`` the policy itself."""
-    proposed: float = 0.25
-    """Share of draws that a proposer writes."""
-    proposer_learning_rate: float = 1e-2
-    """Of ``axes``; ``lm`` learns at the policy's rate."""
-    proposer_entropy: float = 0.25
-    """Floor of the proposer's entropy, as a share of an even choice's; 0 for none."""
-    axis_dropout: float = 0.1
-    """Probability that ``axes`` must leave an axis of a task to chance."""
+    """Who writes tasks from nothing, a part of kind "proposer": "axes" is a small network, "lm" the policy itself."""
+    proposer_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _at_least(self, 0, "proposer_learning_rate")
-        for share in ("fresh", "proposed", "proposer_entropy", "axis_dropout"):
-            if not 0 <= getattr(self, share) <= 1:
-                raise ConfigError(f"curriculum.{share}", getattr(self, share), "it must lie in [0, 1]")
+        check(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +252,7 @@ class MonitorConfig:
     """Alarm where the recent tasks have less than this share of as many signatures as they once had."""
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 0, "every", "standard_errors", "proposer_entropy", "op_entropy", "variety")
         _at_least(self, 2, "anchors")
 
@@ -283,9 +262,9 @@ class ReflectionConfig:
     mode: Literal["off", "in_context", "distil", "dpo", "distil_memory"] = "off"
     """What proven lessons do: sway play as rules in context, become targets, become preferences, or the first two."""
     name: str = "tracker"
-    """A reflector of ``build.REFLECTORS``."""
-    feedback: Literal["none", "binary", "diff"] = "diff"
-    """What the reflector learns of a failure: its own trace; which answers were wrong; what they would have needed."""
+    """A part of kind "reflector"."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The reflector's own knobs that differ from its defaults."""
     verify: bool = True
     """False stores what a reflector says unproven: to measure what proof is worth."""
     share: float = 0.15
@@ -294,8 +273,6 @@ class ReflectionConfig:
     """An episode of less success has failed."""
     reach: float = 0.0
     """Least success with the edit for a lesson to count; it must have grown in any case."""
-    edits: int = 1
-    """Edits an episode that are tried."""
     siblings: int = 1
     """Sibling tasks a step on which rules prove themselves."""
     trials: int = 4
@@ -318,11 +295,10 @@ class ReflectionConfig:
     """Of the tokens that a language model reflected in."""
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 0, "threshold", "reach", "siblings", "trials", "bonus")
         _at_least(self, 0, "weight", "beta", "policy_weight", "reflector_weight")
-        _at_least(self, 1, "edits", "wins", "rules")
-        _one_of(self, "mode", ("off", "in_context", "distil", "dpo", "distil_memory"))
-        _one_of(self, "feedback", ("none", "binary", "diff"))
+        _at_least(self, 1, "wins", "rules")
         if not 0 < self.share <= 0.5:
             raise ConfigError("reflection.share", self.share, "it must lie in (0, 0.5]")
         if not 0 <= self.decay < 1:
@@ -333,11 +309,15 @@ class ReflectionConfig:
 class EvalConfig:
     episodes: int = 64
     rows: tuple[str, ...] = (
-        "scorer", "untrained", "none", "window", "fifo", "lru", "random", "similarity", "bm25_archive", "oracle",
+        "own", "untrained", "none", "window", "fifo", "lru", "random", "similarity", "bm25_archive", "oracle",
     )  # fmt: skip
+    """Parts of kind "controller" to compare; "own" is the run's, "untrained" the same before any training."""
 
     def __post_init__(self) -> None:
+        check(self)
         _at_least(self, 1, "episodes")
+        if not self.rows:
+            raise ConfigError("evaluation.rows", self.rows, "name at least one controller")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -362,6 +342,7 @@ class TrainConfig:
     evaluation: EvalConfig = EvalConfig()
 
     def __post_init__(self) -> None:
+        check(self, seed="[0, 9223372036854775807]")
         if self.steps < 1:
             raise ConfigError("steps", self.steps, "it must be at least 1")
         if self.checkpoint_every < 1:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from memrl.contracts.checks import nearest
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError
 
@@ -29,6 +30,8 @@ def config_from_dict(data: Mapping[str, Any]) -> TrainConfig:
 def changed(section: _Section, changes: Mapping[str, Any], prefix: str = "") -> _Section:
     """A frozen section with other values; a mapping under a section's name changes single knobs of that section.
 
+    Options belong to the part that they were given to: where another part is named and no options, it has none.
+
     Raises:
         ConfigError: there is no such knob, or no run can have its value.
     """
@@ -36,8 +39,13 @@ def changed(section: _Section, changes: Mapping[str, Any], prefix: str = "") -> 
     values: dict[str, Any] = {}
     for name, value in changes.items():
         if name not in known:
-            raise ConfigError(f"{prefix}{name}", value, f"there is no such knob; choose from {', '.join(known)}")
+            way_out = f"there is no such knob; choose from {', '.join(known)}{nearest(str(name), known)}"
+            raise ConfigError(f"{prefix}{name}", value, way_out)
         values[name] = _fitted(getattr(section, name), value, f"{prefix}{name}")
+    for name in list(values):
+        options = "options" if name == "name" else f"{name}_options"
+        if options in known and options not in values and values[name] != getattr(section, name):
+            values[options] = {}
     try:
         return replace(section, **values)  # pyright: ignore[reportArgumentType]
     except TypeError as error:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from memory_stores.types import Retrieve, Write
 from memrl.contracts.protocols import Chooser, ControllerRequest, OpChoice
+from memrl.contracts.registry import register
 
 
 class ArchiveAll(Chooser):
@@ -26,3 +27,6 @@ def _choose(request: ControllerRequest) -> int:
         if isinstance(op, Retrieve) and op.store == "archive" and op.k > most:
             best, most = i, op.k
     return best
+
+
+register("controller", "bm25_archive", lambda context: ArchiveAll())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from memrl.contracts.protocols import ControllerRequest
+from memrl.contracts.registry import register
 from memrl.controllers.rules import Menu, Rule, oldest_first, remember
 
 
@@ -14,3 +15,6 @@ class Fifo(Rule):
 
     def take_in(self, request: ControllerRequest, menu: Menu) -> int:
         return remember(request, menu, oldest_first)
+
+
+register("controller", "fifo", lambda context: Fifo())

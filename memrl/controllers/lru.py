@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from memory_stores.types import Entry
 from memrl.contracts.protocols import ControllerRequest
+from memrl.contracts.registry import register
 from memrl.controllers.rules import Menu, Rule, remember
 
 
@@ -21,3 +22,6 @@ class Lru(Rule):
 
 def _least_recent_first(request: ControllerRequest, entries: Sequence[Entry]) -> Sequence[Entry]:
     return sorted(entries, key=lambda entry: max(entry.used_at, entry.stamp.step))
+
+
+register("controller", "lru", lambda context: Lru())

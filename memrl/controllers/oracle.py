@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from memory_stores.types import Entry, Relink
 from memrl.contracts.protocols import ControllerRequest
+from memrl.contracts.registry import register
 from memrl.contracts.types import Task
 from memrl.controllers.rules import KEEP, Menu, Rule, held, into_archive, link_fits
 
@@ -69,3 +70,6 @@ class OracleKeeper(Rule):
                 if item.id in ops:
                     return ops[item.id]
         return KEEP
+
+
+register("controller", "oracle", lambda context: OracleKeeper(context.plan))

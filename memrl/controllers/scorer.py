@@ -11,6 +11,7 @@ computed once per text, not once per candidate: scoring costs microseconds.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,33 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memrl.algos.losses import masked_log_softmax
-from memrl.contracts.config import ControllerConfig
+from memrl.contracts.checks import check
+from memrl.contracts.contexts import ControllerContext
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Chooser, ControllerRequest, OpChoice
+from memrl.contracts.registry import register
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import OfferSet
 from memrl.controllers.offers import NUM_NUMBERS
 
 # Shapes: N candidates of all decisions in a row, D decisions, C candidates of the largest one, E embedding width,
 # W projected width, F numbers, U distinct texts.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScorerOptions:
+    """Of the controller "scorer"."""
+
+    width: int = 32
+    """Width of the learned projection of text embeddings."""
+    hidden: int = 128
+    subjects: bool = False
+    """True shows it also what a text speaks of (the entity linker's subject), embedded by itself."""
+    critic: bool = False
+    """True gives it a value head, which the estimator ``gae`` then asks in place of the siblings."""
+
+    def __post_init__(self) -> None:
+        check(self, "controller.options.", width="[1, inf)", hidden="[1, inf)")
 
 
 class ScorerNet(nn.Module):
@@ -86,7 +105,7 @@ class Scorer(Chooser):
         dim: embedding width.
     """
 
-    def __init__(self, table: TextTable, config: ControllerConfig, seed: int = 0) -> None:
+    def __init__(self, table: TextTable, config: ScorerOptions, seed: int = 0) -> None:
         generator_state = torch.get_rng_state()
         torch.manual_seed(seed)
         self.net = ScorerNet(table.dim, config.width, config.hidden, config.critic, config.subjects)
@@ -149,7 +168,7 @@ class Scorer(Chooser):
 
     def _values(self, texts_UW: Tensor, rows_D3: Tensor, numbers_DF: Tensor) -> Tensor:
         if self.net.critic is None:
-            raise ConfigError("controller.critic", False, "this scorer has no value head; set it to true")
+            raise ConfigError("controller.options.critic", False, "this scorer has no value head; set it to true")
         return self.net.critic(self.net.features(texts_UW, rows_D3, numbers_DF)).squeeze(1)
 
     def _local(self, rows_N3: Tensor) -> tuple[Tensor, Tensor]:
@@ -186,3 +205,10 @@ def pick(logprobs_C: NDArray[np.floating], request: ControllerRequest) -> OpChoi
         index = int(np.searchsorted(cumulative, request.rng.random() * cumulative[-1], side="right"))
         index = min(index, len(logprobs_C) - 1)
     return OpChoice(index, float(logprobs_C[index]))
+
+
+def _make(context: ControllerContext, options: ScorerOptions) -> Scorer:
+    return Scorer(context.table, options, context.seed)
+
+
+register("controller", "scorer", _make, ScorerOptions)

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from memory_stores.types import Entry
+from memrl.contracts.checks import check
+from memrl.contracts.contexts import ControllerContext
 from memrl.contracts.protocols import ControllerRequest
+from memrl.contracts.registry import register
 from memrl.controllers.rules import Menu, Rule, held, remember
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimilarityOptions:
+    """Of the controller "similarity"."""
+
+    threshold: float = 0.6
+    """From this cosine on the most similar entry is overwritten even while there is room."""
+
+    def __post_init__(self) -> None:
+        check(self, "controller.options.", threshold="[-1, 1]")
 
 
 class Similarity(Rule):
@@ -44,3 +59,10 @@ def _most_similar_first(request: ControllerRequest, entries: Sequence[Entry]) ->
     if not entries:
         return entries
     return [entries[i] for i in np.argsort(-_cosines(request, entries), kind="stable")]
+
+
+def _make(context: ControllerContext, options: SimilarityOptions) -> Similarity:
+    return Similarity(options.threshold)
+
+
+register("controller", "similarity", _make, SimilarityOptions)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from memrl.contracts.protocols import Chooser, ControllerRequest, OpChoice
+from memrl.contracts.registry import register
 
 
 class UniformRandom(Chooser):
@@ -19,3 +20,6 @@ class UniformRandom(Chooser):
 def _draw(request: ControllerRequest) -> OpChoice:
     count = len(request.offers.ops)
     return OpChoice(int(request.rng.integers(count)), -math.log(count))
+
+
+register("controller", "random", lambda context: UniformRandom())

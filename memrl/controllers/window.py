@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from memrl.contracts.protocols import ControllerRequest
+from memrl.contracts.registry import register
 from memrl.controllers.rules import Menu, Rule, oldest_first, remember
 
 NO_LIMIT = 10**9
@@ -17,3 +18,6 @@ class Window(Rule):
 
     def take_in(self, request: ControllerRequest, menu: Menu) -> int:
         return remember(request, menu, oldest_first, forgets=NO_LIMIT)
+
+
+register("controller", "window", lambda context: Window())

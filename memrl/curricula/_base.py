@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from memrl.contracts.contexts import CellDraws
 from memrl.contracts.generation import AuxiliaryLoss
 from memrl.contracts.learning import Lesson
 from memrl.contracts.types import Group
-from memrl.curricula._draws import Draws
 
 
 class Quiet:
@@ -26,7 +26,7 @@ class Quiet:
 class FromCells(Quiet):
     """Draws from cells alone; a subclass says which."""
 
-    def __init__(self, draws: Draws) -> None:
+    def __init__(self, draws: CellDraws) -> None:
         self._draws = draws
 
     def observe(self, groups: Sequence[Group], lessons: Sequence[Lesson] = ()) -> None:
@@ -49,7 +49,7 @@ class Scheduled(FromCells):
         steps: of the whole run, at least 1.
     """
 
-    def __init__(self, draws: Draws, steps: int) -> None:
+    def __init__(self, draws: CellDraws, steps: int) -> None:
         super().__init__(draws)
         self._steps, self._done = steps, 0
 

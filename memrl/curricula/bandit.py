@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from memrl.algos.learnability import softmax_with_floor, success_variance
-from memrl.contracts.config import CurriculumConfig
+from memrl.contracts.checks import check
+from memrl.contracts.contexts import CellDraws, CurriculumContext
 from memrl.contracts.learning import Lesson
+from memrl.contracts.registry import register
 from memrl.contracts.types import Group, Task
 from memrl.curricula._base import FromCells
-from memrl.curricula._draws import Draws
 
 Score = Callable[[float, float], float]
 """(successes, tries) of a cell, both fractional because they fade -> how much it deserves to be drawn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BanditOptions:
+    """Of the curriculum "bandit" and of those on other scores."""
+
+    temperature: float = 0.1
+    """Of the softmax over the cells' scores."""
+    fresh: float = 0.2
+    """Share of draws that stay uniform."""
+
+    def __post_init__(self) -> None:
+        check(self, "curriculum.options.", temperature="(0, inf)", fresh="[0, 1]")
 
 
 class Bandit(FromCells):
@@ -32,14 +47,14 @@ class Bandit(FromCells):
 
     def __init__(
         self,
-        draws: Draws,
-        config: CurriculumConfig,
+        draws: CellDraws,
+        options: BanditOptions,
         memory: float = 0.9,
         score: Score = success_variance,  # pyright: ignore[reportArgumentType]
         untried: float = 0.25,
     ) -> None:
         super().__init__(draws)
-        self._config, self._memory, self._score, self._untried = config, memory, score, untried
+        self._options, self._memory, self._score, self._untried = options, memory, score, untried
         self._cells = draws.names
         self._successes = np.zeros(len(self._cells))
         self._tries = np.zeros(len(self._cells))
@@ -49,7 +64,7 @@ class Bandit(FromCells):
         return np.array([self._score(s, n) if n >= 2 else self._untried for s, n in pairs])
 
     def draw(self, count: int) -> list[Task]:
-        probabilities = softmax_with_floor(self._scores(), self._config.temperature, self._config.fresh)
+        probabilities = softmax_with_floor(self._scores(), self._options.temperature, self._options.fresh)
         return self._draws.tasks(self._cells, probabilities, count)
 
     def observe(self, groups: Sequence[Group], lessons: Sequence[Lesson] = ()) -> None:
@@ -72,3 +87,10 @@ class Bandit(FromCells):
         super().load_state_dict(state)
         self._successes = np.array(state["successes"], dtype=float)
         self._tries = np.array(state["tries"], dtype=float)
+
+
+def _make(context: CurriculumContext, options: BanditOptions) -> Bandit:
+    return Bandit(context.draws, options)
+
+
+register("curriculum", "bandit", _make, BanditOptions)

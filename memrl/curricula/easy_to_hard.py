@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from memrl.contracts.registry import register
 from memrl.contracts.types import Task
 from memrl.curricula._base import Scheduled
 
@@ -19,3 +20,6 @@ class EasyToHard(Scheduled):
         rank = np.arange(len(cells))
         weights = (1 - self.progress) * (len(cells) - rank) + self.progress * (rank + 1)
         return self._draws.tasks(cells, weights / weights.sum(), count)
+
+
+register("curriculum", "easy_to_hard", lambda context: EasyToHard(context.draws, context.steps))

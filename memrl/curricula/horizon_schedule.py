@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from memrl.contracts.registry import register
 from memrl.contracts.types import Task
 from memrl.curricula._base import Scheduled
 
@@ -24,3 +25,6 @@ class HorizonSchedule(Scheduled):
         # A ladder of fewer cells than stages leaves some stages empty: the nearest easier one stands in.
         cells = [str(name) for name in next(stage for stage in stages[at::-1] if len(stage))]
         return self._draws.tasks(cells, np.full(len(cells), 1.0 / len(cells)), count)
+
+
+register("curriculum", "horizon_schedule", lambda context: HorizonSchedule(context.draws, context.steps))

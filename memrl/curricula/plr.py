@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from memrl.algos.priorities import rank_weights, staleness_weights
+from memrl.contracts.contexts import CellDraws
 from memrl.contracts.learning import Lesson
+from memrl.contracts.registry import register
 from memrl.contracts.types import Group, Task
 from memrl.curricula._base import FromCells
-from memrl.curricula._draws import Draws
 
 REPLAY, TEMPERATURE, STALENESS, SIZE = 0.5, 0.1, 0.3, 4000
 """Of the maze settings of ``facebookresearch/dcd`` (PLR, arXiv:2010.03934; robust PLR, arXiv:2110.02439)."""
@@ -27,7 +28,7 @@ class Replay(FromCells):
     No level is replayed twice in one step, which the sharp ranks would bring about otherwise.
     """
 
-    def __init__(self, draws: Draws, seed: int) -> None:
+    def __init__(self, draws: CellDraws, seed: int) -> None:
         super().__init__(draws)
         self._rng = np.random.default_rng([seed, 0x917])
         self._levels: dict[tuple[str, int], tuple[float, int]] = {}
@@ -75,3 +76,6 @@ class Replay(FromCells):
         self._rng.bit_generator.state = state["rng"]
         self._levels = {(cell, seed): (score, last) for cell, seed, score, last in state["levels"]}
         self._step = int(state["step"])
+
+
+register("curriculum", "plr", lambda context: Replay(context.draws, context.seed))

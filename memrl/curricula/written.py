@@ -29,17 +29,20 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from memrl.algos.task_reward import INVALID, task_reward
 from memrl.contracts.capabilities import Bounded, Bounds, able
-from memrl.contracts.generation import AuxiliaryLoss, Judged, Proposal, TaskProposer
+from memrl.contracts.checks import check
+from memrl.contracts.contexts import CurriculumContext
+from memrl.contracts.generation import AuxiliaryLoss, Judged, Proposal
 from memrl.contracts.learning import Lesson
+from memrl.contracts.registry import register
 from memrl.contracts.types import Group, Task
 from memrl.curricula._buffer import Buffer, Entry
-from memrl.curricula._kit import Kit
 from memrl.curricula._skills import Skills
 from memrl.curricula._visits import SOURCES, Drawn, Score, reject_row, score, visit_row
 
@@ -61,23 +64,33 @@ ASKED = 8
 """Failing signatures that a proposer is told."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenOptions:
+    """Of the curriculum "written"."""
+
+    proposed: float = 0.25
+    """Share of draws that a proposer writes, if there is one."""
+
+    def __post_init__(self) -> None:
+        check(self, "curriculum.options.", proposed="[0, 1]")
+
+
 class Written:
     """Draws what is learnable under the budget, by exact bounds; writes more of what fails.
 
-    Args:
-        proposer: takes a share of the draws, and learns from what its tasks were worth.
+    ``context.proposer``, if there is one, takes a share of the draws and learns from what its tasks were worth.
 
     Raises:
         ConfigError: the environment has no task_generator.
     """
 
-    def __init__(self, kit: Kit, proposer: TaskProposer | None = None) -> None:
-        self.proposer = proposer
-        self._kit, self.task_generator = kit, kit.need_task_generator()
-        self._rng = np.random.default_rng([kit.seed, 0x3217])
+    def __init__(self, context: CurriculumContext, options: WrittenOptions) -> None:
+        self.proposer = context.proposer
+        self._context, self.task_generator = context, context.need_task_generator()
+        self._rng = np.random.default_rng([context.seed, 0x3217])
         self._buffer, self._skills = Buffer(), Skills()
-        self._shares = shares(kit.config.proposed if proposer is not None else 0.0)
-        anchors = [self._anchor(cell, seed) for cell in kit.draws.names for seed in range(ANCHOR_SEEDS)]
+        self._shares = shares(options.proposed if self.proposer is not None else 0.0)
+        anchors = [self._anchor(cell, seed) for cell in context.draws.names for seed in range(ANCHOR_SEEDS)]
         # A cell whose best keeper does no better than a guesser teaches nothing, whoever made it.
         self._anchors = [anchor for anchor in anchors if anchor.bounds.ceiling > anchor.bounds.floor]
         self._longest = min(_horizon(anchor.task) for anchor in self._anchors)
@@ -220,9 +233,11 @@ class Written:
             self._log[-1]["reward"] = reward
 
     def _anchor(self, cell: str, seed: int) -> Drawn:
-        task = self._kit.draws.task(cell, seed)
-        bounded = able(self._kit.task_source, Bounded)
-        bounds = bounded.bounds(task, self._kit.budget, self._kit.cost) if bounded is not None else Bounds(1.0, 0.0)
+        task = self._context.draws.task(cell, seed)
+        bounded = able(self._context.task_source, Bounded)
+        bounds = (
+            bounded.bounds(task, self._context.budget, self._context.cost) if bounded is not None else Bounds(1.0, 0.0)
+        )
         return Drawn(task=task, source="anchor", signature=self.task_generator.signature(task), bounds=bounds)
 
     def state_dict(self) -> dict[str, Any]:
@@ -264,3 +279,6 @@ def shares(proposed: float) -> tuple[float, ...]:
 def _horizon(task: Task) -> int:
     """Steps of an episode, where the theta tells."""
     return int(getattr(task.theta, "horizon", 0))
+
+
+register("curriculum", "written", Written, WrittenOptions)

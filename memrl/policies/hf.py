@@ -19,8 +19,10 @@ from torch import Tensor, nn
 
 from memrl.algos.lengths import like_length
 from memrl.contracts.config import PolicyConfig
+from memrl.contracts.contexts import PolicyContext
 from memrl.contracts.errors import ConfigError, ModelError
 from memrl.contracts.protocols import SampleRequest
+from memrl.contracts.registry import register
 from memrl.contracts.types import TokenDecision
 from memrl.policies.constrained import Rule, allowed_logprobs, write_under
 from memrl.policies.frozen_prefix import FrozenPrefix, common_start, keeps_places
@@ -252,3 +254,10 @@ def _checked(tokenizer: Any) -> Any:
     if tokenizer is None:
         raise ValueError("HFPolicy(model=...) needs its tokenizer as well: pass tokenizer=")
     return tokenizer
+
+
+def _make(context: PolicyContext) -> HFPolicy:
+    return HFPolicy(context.config, seed=context.seed)
+
+
+register("policy", "hf", _make)

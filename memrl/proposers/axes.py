@@ -21,7 +21,10 @@ from torch import Tensor, nn
 
 from memrl.algos.losses import clipped_surrogate, masked_log_softmax
 from memrl.algos.role_baseline import role_advantages
+from memrl.contracts.checks import check
+from memrl.contracts.contexts import ProposerContext
 from memrl.contracts.generation import AuxiliaryLoss, Proposal
+from memrl.contracts.registry import register
 from memrl.proposers.space import TaskSpace
 
 # Shapes: P proposals, A axes, L levels of all axes in a row, C numbers of the context, H hidden.
@@ -34,6 +37,21 @@ PULL = 2.0
 """Weight of what the entropy lacks to its floor."""
 CLIP = (0.2, 0.28)
 _MEMORY = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxesOptions:
+    """Of the proposer "axes"."""
+
+    learning_rate: float = 1e-2
+    entropy: float = 0.25
+    """Floor of its mean entropy, as a share of an even choice's; 0 for none."""
+    axis_dropout: float = 0.1
+    """Probability that it must leave an axis of a task to chance."""
+
+    def __post_init__(self) -> None:
+        unit = "[0, 1]"
+        check(self, "curriculum.proposer_options.", learning_rate="[0, inf)", entropy=unit, axis_dropout=unit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -236,3 +254,16 @@ def words_to_numbers(texts: Sequence[str], buckets: int = BUCKETS) -> NDArray[np
         for word in re.findall(r"[^\s+|]+", text.partition(": ")[0]):
             numbers[zlib.crc32(word.encode()) % buckets] += 1.0
     return numbers / max(1.0, float(np.linalg.norm(numbers)))
+
+
+def _make(context: ProposerContext, options: AxesOptions) -> AxesProposer:
+    return AxesProposer(
+        context.task_generator.space(),
+        context.seed,
+        learning_rate=options.learning_rate,
+        entropy_floor=options.entropy,
+        axis_dropout=options.axis_dropout,
+    )
+
+
+register("proposer", "axes", _make, AxesOptions)

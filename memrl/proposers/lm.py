@@ -15,7 +15,10 @@ import numpy as np
 
 from memrl.algos.losses import clipped_surrogate
 from memrl.algos.role_baseline import role_advantages
+from memrl.contracts.checks import check
+from memrl.contracts.contexts import ProposerContext
 from memrl.contracts.generation import AuxiliaryLoss, Proposal
+from memrl.contracts.registry import register
 from memrl.contracts.types import Say, Task, TokenDecision
 from memrl.proposers.form import Form, to_json
 from memrl.proposers.space import TaskSpace
@@ -35,6 +38,17 @@ LONGEST_RULE = 160
 PULL = 2.0
 """Weight of what the entropy lacks to its floor."""
 CLIP = (0.2, 0.28)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LmOptions:
+    """Of the proposer "lm"."""
+
+    entropy: float = 0.25
+    """Floor of its mean entropy, as a share of an even choice's; 0 for none."""
+
+    def __post_init__(self) -> None:
+        check(self, "curriculum.proposer_options.", entropy="[0, 1]")
 
 
 class Writer(Protocol):
@@ -219,3 +233,18 @@ def _words(text: str) -> frozenset[str]:
 
 def _overlap(one: frozenset[str], two: frozenset[str]) -> float:
     return len(one & two) / max(1, len(one | two))
+
+
+def _make(context: ProposerContext, options: LmOptions) -> LmProposer:
+    return LmProposer(
+        context.writer(),
+        context.task_generator.space(),
+        context.task_generator.signature,
+        context.examples,
+        context.seed,
+        trained=context.policy_trained,
+        entropy_floor=options.entropy,
+    )
+
+
+register("proposer", "lm", _make, LmOptions)

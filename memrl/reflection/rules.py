@@ -25,7 +25,7 @@ class Rule:
     text: str
     """The advice in words."""
     origins: list[str] = field(default_factory=list)
-    """Where it came from, such as ``update 3: memworld seed 17 base, step 12: Keep -> Write``."""
+    """Where it came from, such as ``update 3: keydoor seed 17 base, step 12: Keep -> Write``."""
     support: int = 0
     """Lessons that taught it."""
     wins: int = 0

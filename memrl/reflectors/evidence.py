@@ -10,15 +10,30 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 from memory_stores.types import Forget, Overwrite, Relink, Unlink
 from memrl.contracts.capabilities import EvidenceReader, able
+from memrl.contracts.checks import check
 from memrl.contracts.protocols import TaskSource
 from memrl.contracts.types import Episode, OpDecision, Step
 
 Feedback = Literal["none", "binary", "diff"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReflectorOptions:
+    """Of a reflector that reads traces."""
+
+    feedback: Feedback = "diff"
+    """What it learns of a failure: its own trace; which answers were wrong; what they would have needed."""
+    edits: int = 1
+    """Edits an episode that are tried."""
+
+    def __post_init__(self) -> None:
+        check(self, "reflection.options.", edits="[1, inf)")
 
 
 class Missing(NamedTuple):

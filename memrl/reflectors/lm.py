@@ -18,11 +18,13 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from memrl.contracts.contexts import ReflectorContext
 from memrl.contracts.learning import Lesson
 from memrl.contracts.protocols import Agent
+from memrl.contracts.registry import register
 from memrl.contracts.types import Episode, Group, OpDecision, Say, Step, TokenDecision
 from memrl.reflectors.edits import Edit, Worthless, edits_for
-from memrl.reflectors.evidence import Evidence, Feedback
+from memrl.reflectors.evidence import Evidence, Feedback, ReflectorOptions
 from memrl.reflectors.tracker import episodes_of, lesson_of
 
 RULE_TOKENS = 24
@@ -209,3 +211,10 @@ def _told(lesson: Lesson, prompt: Sequence[int], written: Written, text: str) ->
         logprobs=tuple(written.logprobs),
     )
     return replace(lesson, told=told)
+
+
+def _make(context: ReflectorContext, options: ReflectorOptions) -> LmReflector:
+    return LmReflector(context.writer(), options.feedback, context.worthless, options.edits, context.seed)
+
+
+register("reflector", "lm", _make, ReflectorOptions)

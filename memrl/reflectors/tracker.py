@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from memrl.contracts.contexts import ReflectorContext
 from memrl.contracts.learning import Lesson
 from memrl.contracts.protocols import Agent
+from memrl.contracts.registry import register
 from memrl.contracts.types import Episode, Group, OfferSet
 from memrl.reflectors.edits import Edit, Worthless, edits_for
-from memrl.reflectors.evidence import Evidence, Feedback
+from memrl.reflectors.evidence import Evidence, Feedback, ReflectorOptions
 
 Describe = Callable[[OfferSet, int], str]
 """An offer as the rule that it is an example of, in words."""
@@ -46,3 +48,10 @@ def lesson_of(edit: Edit, episode: Episode, rule: str) -> Lesson:
     """An edit as a lesson that nobody has proven yet."""
     hoped = 1.0 / max(1, len(episode.verdicts))
     return Lesson(task=episode.task, step=edit.step, decision=edit.decision, better=edit.better, rule=rule, gain=hoped)
+
+
+def _make(context: ReflectorContext, options: ReflectorOptions) -> Tracker:
+    return Tracker(options.feedback, context.describe, context.worthless, options.edits)
+
+
+register("reflector", "tracker", _make, ReflectorOptions)

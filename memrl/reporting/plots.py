@@ -40,7 +40,7 @@ def _draw_success(axes: Any, metrics: Sequence[Mapping[str, Any]], evaluation: M
             axes.plot(steps, values, color=color, alpha=0.25, linewidth=1)
             axes.plot(steps, trailing_mean(values, window), color=color, linewidth=2, label=label)
     if evaluation is not None:
-        _draw_rows(axes, evaluation["rows"], metrics[-1]["step"] if metrics else 0)
+        _draw_rows(axes, evaluation, metrics[-1]["step"] if metrics else 0)
     mean = f" (mean of the last {window})" if window > 1 else ""
     axes.set(ylabel=f"success{mean}", ylim=(-0.02, 1.02))
     axes.grid(alpha=0.2)
@@ -48,17 +48,18 @@ def _draw_success(axes: Any, metrics: Sequence[Mapping[str, Any]], evaluation: M
         axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
 
 
-def _draw_rows(axes: Any, rows: Sequence[Mapping[str, Any]], last: int) -> None:
+def _draw_rows(axes: Any, evaluation: Mapping[str, Any], last: int) -> None:
     from matplotlib import colormaps
 
-    others = sorted((row for row in rows if row["controller"] != "scorer"), key=lambda row: -row["success"])
+    rows, own = evaluation["rows"], evaluation.get("own", "scorer")
+    others = sorted((row for row in rows if row["controller"] != own), key=lambda row: -row["success"])
     for i, row in enumerate(others):
         label = f"{row['controller']} {row['success']:.2f}"
         axes.axhline(
             row["success"], color=colormaps["tab20"](2 * i % 20 + i // 10), linestyle="--", linewidth=1, label=label
         )
     for row in rows:
-        if row["controller"] == "scorer":
+        if row["controller"] == own:
             low, high = (row["success"] if end is None else end for end in row["ci95"])
             reach = [[row["success"] - low], [high - row["success"]]]
             label = f"trained, held out {row['success']:.2f}"

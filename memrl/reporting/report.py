@@ -86,8 +86,13 @@ def terminal_table(evaluation: Evaluation) -> Table:
     for name in _COLUMNS:
         table.add_column(name, justify="left" if name == "controller" else "right")
     for cells in _cells(evaluation):
-        table.add_row(*cells, style="bold" if cells[0] == "scorer" else None)
+        table.add_row(*cells, style="bold" if cells[0] == own(evaluation) else None)
     return table
+
+
+def own(evaluation: Evaluation) -> str:
+    """The row of the trained controller; results of before rows had names of their own say "scorer"."""
+    return evaluation.get("own", "scorer")
 
 
 def categories_table(evaluation: Evaluation) -> Table | None:
@@ -135,10 +140,10 @@ def setting(evaluation: Evaluation) -> str:
 
 def _knobs(config: TrainConfig) -> str:
     """The knobs that a reader asks after first; ``config.json`` has all."""
-    axes = ", ".join(f"{name} {value}" for name, value in config.env.theta.items())
+    axes = ", ".join(f"{name} {value}" for name, value in config.env.options.items())
     memory, rollout = config.memory, config.rollout
     rows: Sequence[tuple[str, object]] = (
-        ("environment", f"{config.env.name} ({axes or 'default axes'})"),
+        ("environment", f"{config.env.name} ({axes or 'default options'})"),
         ("policy", f"{config.policy.model}, LoRA rank {config.policy.lora_rank}{_frozen(config.policy.trained)}"),
         ("warm start of the reader", f"{config.warm_start.steps} SFT steps"),
         ("controller", f"{config.controller.name}{_frozen(config.controller.trained)}"),

@@ -127,10 +127,10 @@ class CollapseMonitor:
 
 
 _MEANING = {
-    "alarm/proposer_entropy": "the proposer of tasks hardly varies any more; raise curriculum.fresh or lower "
-    "curriculum.proposed",
+    "alarm/proposer_entropy": "the proposer of tasks hardly varies any more; raise curriculum.options.fresh or lower "
+    "curriculum.options.proposed",
     "alarm/op_entropy": "the controller hardly explores any more; raise learner.entropy",
-    "alarm/variety": "the tasks drawn ask for fewer and fewer skills; raise curriculum.fresh",
+    "alarm/variety": "the tasks drawn ask for fewer and fewer skills; raise curriculum.options.fresh",
     "alarm/verifiers": "the two trackers disagreed about a task, which was not played; please report it with its line "
     "of tasks.jsonl",
 }

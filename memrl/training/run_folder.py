@@ -1,6 +1,6 @@
 """The run folder: what a training run writes, and how it is taken up again.
 
-config.json      every knob, with the version of this layout
+config.json      every knob, with the version of this layout, and which packages parts of others came from
 metrics.jsonl    one line a step; the same seed gives the same bytes
 tasks.jsonl      tasks written, judged and played, where a curriculum writes them (row format: curricula/written.py)
 timings.jsonl    wall times, which never do
@@ -24,6 +24,7 @@ from memrl.contracts.config import TrainConfig
 from memrl.contracts.config_io import config_from_dict, config_to_dict
 from memrl.contracts.errors import ConfigError, MemrlError, RunFolderError
 from memrl.contracts.protocols import Checkpointed
+from memrl.contracts.registry import origins, remember_origin
 from memrl.training.checkpoints import (
     checkpoint_files,
     drop_newer,
@@ -37,7 +38,7 @@ from memrl.training.checkpoints import (
 )
 from memrl.training.progress import Bars
 
-FORMAT = 1
+FORMAT = 2
 """Of the folder; a folder of another format is refused."""
 MAY_CHANGE = ("steps", "out", "checkpoint_every", "evaluation")
 """Knobs that a resumed run may have otherwise than before."""
@@ -68,11 +69,8 @@ class Run:
 
         Raises:
             RunFolderError: ``config.out`` is taken; ``resume`` holds no run, one of another version or another config.
-            ConfigError: a seed below 0.
             StorageError: the folder cannot be made or written.
         """
-        if config.seed < 0:
-            raise ConfigError("seed", config.seed, "it must be at least 0")
         if resume is not None:
             folder = Path(resume)
             _check_same(folder, load_config(folder), config)
@@ -80,7 +78,8 @@ class Run:
             with writing(Path(config.out or "runs")):
                 folder = _new_folder(config)
         with writing(folder / _CONFIG):
-            write_json(folder / _CONFIG, {"memrl_run": FORMAT, "config": config_to_dict(config)})
+            told = {"memrl_run": FORMAT, "config": config_to_dict(config), "parts_from": origins(config)}
+            write_json(folder / _CONFIG, told)
         return cls(folder, config, resumed=resume is not None)
 
     def __enter__(self) -> Self:
@@ -233,8 +232,10 @@ def load_config(folder: str | Path) -> TrainConfig:
             "use the memrl that wrote it, or train again into another folder"
         )
     try:
+        for kind, name, home in data["parts_from"]:
+            remember_origin(kind, name, home)
         return config_from_dict(data["config"])
-    except (KeyError, AttributeError, ConfigError) as error:
+    except (KeyError, AttributeError, TypeError, ConfigError) as error:
         raise RunFolderError(f"run folder {folder}: {_CONFIG} is damaged ({error}); train again") from error
 
 

@@ -45,6 +45,9 @@ def warm_up(agent: Agent, config: TrainConfig, reports: Reports) -> None:
     """SFT of the reader, as ``config.warm_start`` says; the global generators then stand as at the run's start."""
     if not config.warm_start.steps:
         return
+    if not hasattr(agent.policy, "model"):
+        way_out = f"policy.name = {config.policy.name!r} cannot be warm-started; set it to 0"
+        raise ConfigError("warm_start.steps", config.warm_start.steps, way_out)
     lessons = reading_lessons(agent, config, config.warm_start.steps * config.warm_start.batch_size)
     kept = _kept_at(config, lessons) if config.warm_start.reuse else None
     if kept is not None and kept.exists():

@@ -10,7 +10,7 @@ import numpy as np
 
 from memory_stores.types import MemoryOp
 from memrl.contracts.config import TrainConfig
-from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice
+from memrl.contracts.protocols import Agent, Chooser, ControllerRequest, OpChoice
 from memrl.contracts.types import Episode, Group, Task
 from memrl.policies.oracle_reader import OracleReader
 from memrl.recipes import recipe
@@ -21,10 +21,8 @@ from memrl.training.build import Parts, build
 THETA = {"horizon": 12, "objects": 2, "places": 4, "questions": 3, "delay": 2, "contradict_rate": 0.0}
 
 
-class Wanting:
+class Wanting(Chooser):
     """Takes, at each step, the first offer that a function of step and op accepts; else Keep."""
-
-    version = 0
 
     def __init__(self, wanted: Callable[[int, MemoryOp], bool]) -> None:
         self._wanted = wanted
@@ -44,17 +42,11 @@ class Wanting:
             lines.append(line)
         return lines
 
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: Any) -> None:
-        pass
-
 
 def config(**changes: Any) -> TrainConfig:
     mine = {"mode": "distil", "share": 0.5, **changes.pop("reflection", {})}
     room = {"token_budget": 1600, "read_budget": 1600}
-    return recipe("smoke", env={"theta": THETA}, memory=room, warm_start={"steps": 0}, reflection=mine, **changes)
+    return recipe("smoke", env={"options": THETA}, memory=room, warm_start={"steps": 0}, reflection=mine, **changes)
 
 
 def parts(**changes: Any) -> Parts:

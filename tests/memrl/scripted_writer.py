@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from toy import ToyTasks, toy_agent
 
 from memory_stores.types import MemoryOp, Write
-from memrl.contracts.protocols import Agent, ControllerRequest, OpChoice
+from memrl.contracts.protocols import Agent, Chooser, ControllerRequest, OpChoice
 
 LANTERN, CHATTER = "the lantern is here", "rain again all day"
 
 
-class Script:
+class Script(Chooser):
     """A controller that takes, at each step, the first offer that a function of it accepts; else Keep."""
-
-    version = 0
 
     def __init__(self, wanted: Callable[[int, MemoryOp], bool]) -> None:
         self._wanted = wanted
@@ -26,12 +23,6 @@ class Script:
             OpChoice(next((i for i, op in enumerate(r.offers.ops) if self._wanted(r.observation.step, op)), 0), 0.0)
             for r in requests
         ]
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: Any) -> None:
-        pass
 
 
 def writer(*story: str, budget: int = 16) -> Agent:

@@ -16,9 +16,11 @@ from memory_stores.memory import AgentMemory
 from memory_stores.token_store import TokenStore
 from memory_stores.types import Stamp, Write
 from memrl.cli import main as cli
+from memrl.cli.train import configured_run
+from memrl.contracts.config_io import config_from_dict
 from memrl.recipes import recipe
 from memrl.reporting.report import save_evaluation
-from memrl.training.run_folder import Run
+from memrl.training.run_folder import Run, load_config
 
 
 class Said(NamedTuple):
@@ -57,6 +59,11 @@ def run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
         (["train", "--sede", "1"], "--sede"),
         (["train", "--resume", "nowhere"], "run folder nowhere: there is no such folder"),
         (["train", "--resume", "nowhere", "--seed", "1"], "leave out --seed"),
+        (["train", "--set", "rollout.task=1"], "rollout.task = '1': there is no such knob"),
+        (["train", "--set", "rollout"], "--set = 'rollout': write it as section.knob=value"),
+        (["train", "--config", "nowhere.yaml"], "config file nowhere.yaml: it cannot be read"),
+        (["train", "--resume", "nowhere", "--config", "x"], "leave out --config"),
+        (["config", "show", "fast"], "recipe = 'fast': it is none of quickstart"),
         (["eval"], "RUN"),
         (["eval", "nowhere"], "run folder nowhere: there is no such folder"),
         (["eval", "nowhere", "--rows", ","], "rows = ',': name controllers"),
@@ -107,6 +114,33 @@ def test_inspect_shows_a_run(memrl, run_folder: Path):
     said = memrl("inspect", str(run_folder))
     assert said.code == 0
     assert "1 of 1 steps, finished" in said.out and "success 0.25" in said.out and "scorer" in said.out
+
+
+def test_a_shown_config_is_read_back_equal(memrl, run_folder: Path, tmp_path: Path):
+    (tmp_path / "run.yaml").write_text(memrl("config", "show", str(run_folder)).out)
+    assert configured_run(None, tmp_path / "run.yaml", []) == load_config(run_folder)
+    shown = json.loads(memrl("config", "show", "smoke", "--set", "policy.lora_rank=9", "--json").out)
+    assert config_from_dict(shown) == recipe("smoke", policy={"lora_rank": 9})
+
+
+def test_file_then_settings_then_named_options_win(tmp_path: Path):
+    path = tmp_path / "run.yaml"
+    path.write_text("recipe: smoke\nseed: 1\nsteps: 11\npolicy: {model: a, lora_rank: 2}\n")
+    made = configured_run(None, path, ["seed=2", "policy.model=b", "steps=12"], model="c", steps=13)
+    want = {"seed": 2, "steps": 13, "policy": {"model": "c", "lora_rank": 2}}
+    assert made == recipe("smoke", **want)
+    assert configured_run("graph", path, []).memory == recipe("graph").memory
+
+
+def test_another_environment_has_its_own_axes_and_those_that_are_set():
+    made = configured_run("smoke", None, ["env.options.horizon=9"], env="memworld_coins")
+    assert (made.env.name, made.env.options) == ("memworld_coins", {"horizon": 9})
+    assert configured_run("smoke", None, [], env="memworld").env == recipe("smoke").env
+
+
+def test_an_evaluation_takes_only_settings_that_it_reads(memrl, run_folder: Path):
+    said = memrl("eval", str(run_folder), "--set", "controller.hidden=3")
+    assert said.code == 2 and "controller.hidden = '3': it cannot be set here; choose from env," in said.err
 
 
 def test_inspect_shows_a_memory_file(memrl, tmp_path: Path):

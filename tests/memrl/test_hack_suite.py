@@ -31,7 +31,7 @@ from memrl.envs.memworld.program import program_of
 from memrl.evaluate import summarise_row
 from memrl.policies.scripted import ScriptedPolicy
 from memrl.rollouts.play import EpisodeContext, play_episode
-from memrl.rollouts.scheduler import play_all
+from memrl.rollouts.scheduler import play, play_all
 from memrl.training.build import build_memory
 
 FAMILY = MemWorldTasks({"horizon": 24, "objects": 3, "questions": 6})
@@ -203,17 +203,10 @@ class SleepyFamily(ToyTasks):
 
 
 def slow_episodes(policy: Callable[[SampleRequest], str]) -> list[Episode]:
-    agent = toy_agent(SleepyFamily(["The lantern is here.", "Is it?"]), Taker(Write), ScriptedPolicy(policy))
-    task = Task(env="toy", theta=None, seed=0)
-    plays = [
-        play_episode(
-            EpisodeContext(
-                agent=agent, task=task, memory=agent.new_memory(), rng=np.random.default_rng(i), env_seconds=0.05
-            )
-        )
-        for i in range(2)
-    ]
-    return play_all(plays, agent, 2)
+    source = SleepyFamily(["The lantern is here.", "Is it?"])
+    agent = toy_agent(source, Taker(Write), ScriptedPolicy(policy), env_seconds=0.05)
+    [group] = play(agent, [Task(env="toy", theta=None, seed=0)], [0], tries=2)
+    return list(group.episodes)
 
 
 def test_a_verifier_that_runs_out_of_time_pays_nobody():

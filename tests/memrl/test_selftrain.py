@@ -52,5 +52,5 @@ def test_the_small_network_has_weights_in_the_one_optimiser():
 
 
 def test_an_unknown_proposer_is_refused_in_one_line():
-    with pytest.raises(ConfigError, match=r"curriculum\.proposer = 'oracle': it is none of none, axes, lm"):
+    with pytest.raises(ConfigError, match=r"curriculum\.proposer = 'oracle': choose from axes, lm, none"):
         build(recipe("selftrain_tiny", curriculum={"proposer": "oracle"}))

@@ -42,7 +42,7 @@ def test_a_run_tells_of_every_task_resumes_byte_for_byte_and_can_be_replayed(tmp
     assert (cut / "tasks.jsonl").read_bytes() == (whole / "tasks.jsonl").read_bytes()
     assert (cut / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
 
-    yoked = build(config(tmp_path / "yoked", "yoked", tasks_file=str(whole / "tasks.jsonl"))).curriculum
+    yoked = build(config(tmp_path / "yoked", "yoked", options={"tasks_file": str(whole / "tasks.jsonl")})).curriculum
     task_generator = build(config(tmp_path / "again")).curriculum.task_generator  # pyright: ignore[reportAttributeAccessIssue]
     drawn = [task_generator.to_json(task) for task in yoked.draw(18)]
     assert drawn == [row["task"] for row in rows(whole) if row["accepted"]]

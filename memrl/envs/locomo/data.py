@@ -15,8 +15,10 @@ from memrl.envs.locomo.scoring import CATEGORIES, NOT_MENTIONED
 
 FILES = ("locomo10.json", "locomo6.json")
 AUDITS = ("gold_errors.json", "errors.json")
-WAY_OUT = "take data/locomo10.json of github.com/snap-research/locomo, and set env.data or MEMRL_DATA to its folder"
-AUDIT_WAY_OUT = "put errors.json of github.com/dial481/locomo-audit there, or set env.theta.corrected = False"
+WAY_OUT = (
+    "take data/locomo10.json of github.com/snap-research/locomo, and set env.options.data or MEMRL_DATA to its folder"
+)
+AUDIT_WAY_OUT = "put errors.json of github.com/dial481/locomo-audit there, or set env.options.corrected = False"
 
 _DATE = re.compile(r"\bon (\d{1,2} \w+),? (\d{4})")
 _EVIDENCE = re.compile(r"D:?(\d+):(\d+)")
@@ -62,7 +64,7 @@ def find_file(data: str | None) -> Path:
         for path in tries:
             if path.is_file():
                 return path
-    raise DataError(f"env.data = {str(roots[0])!r}: no {' or '.join(FILES)} there; {WAY_OUT}")
+    raise DataError(f"env.options.data = {str(roots[0])!r}: no {' or '.join(FILES)} there; {WAY_OUT}")
 
 
 def _default_folders() -> list[Path]:
@@ -72,14 +74,14 @@ def _default_folders() -> list[Path]:
 
 def load(path: Path) -> tuple[Dialogue, ...]:
     """Every dialogue of the file. Raises DataError, naming the file and the way out, if it is none of LoCoMo's."""
-    raw = _read_list(path, "env.data", WAY_OUT)
+    raw = _read_list(path, "env.options.data", WAY_OUT)
     try:
         dialogues = tuple(_dialogue(entry) for entry in raw)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         problem = f"not in LoCoMo's official format ({type(error).__name__}: {error})"
-        raise DataError(f"env.data = {str(path)!r}: {problem}; {WAY_OUT}") from error
+        raise DataError(f"env.options.data = {str(path)!r}: {problem}; {WAY_OUT}") from error
     if not dialogues:
-        raise DataError(f"env.data = {str(path)!r}: no dialogue in it; {WAY_OUT}")
+        raise DataError(f"env.options.data = {str(path)!r}: no dialogue in it; {WAY_OUT}")
     return dialogues
 
 

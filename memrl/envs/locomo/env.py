@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any
 
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Brief, Outcome
+from memrl.contracts.registry import register
 from memrl.contracts.types import Action, Observation, Say, Split, Task, Verdict
 from memrl.envs.locomo.data import Dialogue, Question, correct, find_file, load
 from memrl.envs.locomo.scoring import CATEGORIES, score
-from memrl.envs.locomo.theta import LocomoTheta
+from memrl.envs.locomo.theta import LocomoOptions, LocomoTheta
 
 BRIEF = Brief(header="Answer from memory in one word, or say unknown.")
 
@@ -117,13 +118,13 @@ class LocomoTasks:
 
     def at_horizon(self, horizon: int) -> dict[str, Any]:
         """The first turns of each dialogue, and the questions that they answer."""
-        return {"horizon": horizon}
+        return {"max_turns": horizon}
 
     def _part(self, theta: LocomoTheta, seed: int) -> tuple[Dialogue, dict[str, Question]]:
         """The turns that are told, and the questions that are asked, by observation id."""
         dialogues = self._corrected() if theta.corrected else self._dialogues
         if theta.dialogue >= len(dialogues):
-            raise ConfigError("env.theta.dialogue", theta.dialogue, f"{self._path} has {len(dialogues)}, from 0")
+            raise ConfigError("env.options.dialogue", theta.dialogue, f"{self._path} has {len(dialogues)}, from 0")
         whole = dialogues[theta.dialogue if theta.dialogue >= 0 else seed % len(dialogues)]
         part = replace(whole, turns=whole.turns[: theta.max_turns or None])
         asked = _asked(part, cut=len(part.turns) < len(whole.turns), most=theta.max_questions)
@@ -131,7 +132,7 @@ class LocomoTasks:
             way_out = (
                 f"no question of dialogue {whole.name!r} can be answered from so few turns; raise it, or 0 for all"
             )
-            raise ConfigError("env.theta.max_turns", theta.max_turns, way_out)
+            raise ConfigError("env.options.max_turns", theta.max_turns, way_out)
         return part, asked
 
 
@@ -160,3 +161,11 @@ def _observations(dialogue: Dialogue, asked: Mapping[str, Question]) -> list[Obs
 
 def _as_theta(theta: LocomoTheta | Mapping[str, Any]) -> LocomoTheta:
     return theta if isinstance(theta, LocomoTheta) else LocomoTheta.from_mapping(theta)
+
+
+def _make(options: LocomoOptions) -> LocomoTasks:
+    axes = {axis.name: getattr(options, axis.name) for axis in fields(LocomoTheta)}
+    return LocomoTasks(options.data, axes)
+
+
+register("env", "locomo", _make, LocomoOptions)

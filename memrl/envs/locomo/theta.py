@@ -26,9 +26,9 @@ class LocomoTheta:
         for name, least in (("dialogue", -1), ("max_questions", 0), ("max_turns", 0)):
             value: object = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ConfigError(f"env.theta.{name}", value, f"it must be a whole number of at least {least}")
+                raise ConfigError(f"env.options.{name}", value, f"it must be a whole number of at least {least}")
         if not isinstance(self.corrected, bool):
-            raise ConfigError("env.theta.corrected", self.corrected, "it must be true or false")
+            raise ConfigError("env.options.corrected", self.corrected, "it must be true or false")
 
     @property
     def horizon(self) -> int:
@@ -42,5 +42,13 @@ class LocomoTheta:
         known = {axis.name for axis in fields(cls)}
         for name in renamed:
             if name not in known:
-                raise ConfigError("env.theta", name, f"locomo has no such axis; it has {', '.join(sorted(known))}")
+                raise ConfigError("env.options", name, f"locomo has no such axis; it has {', '.join(sorted(known))}")
         return cls(**renamed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocomoOptions(LocomoTheta):
+    """Of the environment "locomo": what to play, and where it is read from."""
+
+    data: str | None = None
+    """The file or its folder; None looks in ``MEMRL_DATA``, then in ``../shared/data``."""

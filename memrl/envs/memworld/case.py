@@ -86,5 +86,5 @@ def read_candidate(candidate: Candidate, max_steps: int) -> tuple[Task, Program]
         return task, task.theta.program
     theta = as_theta(task.theta)
     if theta.horizon > max_steps:
-        raise ConfigError("env.theta.horizon", theta.horizon, f"it must be at most {max_steps}")
+        raise ConfigError("env.options.horizon", theta.horizon, f"it must be at most {max_steps}")
     return task, draft_program(theta, task.seed, task.split)

@@ -16,6 +16,7 @@ import numpy as np
 from memrl.contracts.capabilities import Bounds, ReadingLesson
 from memrl.contracts.generation import Judged
 from memrl.contracts.protocols import Brief, Env, Outcome
+from memrl.contracts.registry import register
 from memrl.contracts.types import Action, Observation, Say, Task, Verdict
 from memrl.envs.memworld.case import Limits
 from memrl.envs.memworld.env import MemWorldTasks, normalise
@@ -215,3 +216,10 @@ def _perhaps_coin(candidate: Any, rng: np.random.Generator) -> Any:
 def _throw(seed: int, *what: str) -> int:
     """0 or 1, the same in every process."""
     return sha256("|".join((str(seed), *what)).encode()).digest()[0] & 1
+
+
+def _make(theta: Theta) -> CoinFlips:
+    return CoinFlips(MemWorldTasks(theta))
+
+
+register("env", "memworld_coins", _make, Theta)

@@ -11,6 +11,7 @@ import numpy as np
 
 from memrl.contracts.capabilities import Bounds, ReadingLesson
 from memrl.contracts.protocols import Brief, Outcome
+from memrl.contracts.registry import register
 from memrl.contracts.types import Action, Observation, Say, Split, Task, Verdict
 from memrl.envs.memworld import backward, forward, oracles
 from memrl.envs.memworld.case import Limits
@@ -162,3 +163,6 @@ class MemWorldTasks:
     def sibling(self, task: Task, seed: int) -> Task | None:
         """The same theta with another seed; None for a task that somebody wrote."""
         return None if isinstance(task.theta, Written) else replace(task, seed=seed)
+
+
+register("env", "memworld", MemWorldTasks, Theta)

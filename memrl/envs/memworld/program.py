@@ -169,4 +169,4 @@ def as_theta(theta: object) -> Theta:
         return theta
     if isinstance(theta, Mapping):
         return Theta.from_mapping(theta)
-    raise ConfigError("env.theta", theta, "give a mapping from axes to values, or a Theta")
+    raise ConfigError("env.options", theta, "give a mapping from axes to values, or a Theta")

@@ -49,7 +49,7 @@ def theta_to_json(theta: Theta) -> dict[str, Any]:
 
 def theta_from_json(data: object) -> Theta:
     """Inverse of ``theta_to_json``; axes left out keep their default. Raises ConfigError that names the axis."""
-    check(THETA_SCHEMA, data, "env.theta")
+    check(THETA_SCHEMA, data, "theta")
     assert isinstance(data, Mapping)
     return Theta.from_mapping(data)
 

@@ -79,7 +79,9 @@ class Theta:
         known = [axis.name for axis in fields(cls)]
         for name, value in axes.items():
             if name not in known:
-                raise ConfigError(f"env.theta.{name}", value, f"there is no such axis; choose from {', '.join(known)}")
+                raise ConfigError(
+                    f"env.options.{name}", value, f"there is no such axis; choose from {', '.join(known)}"
+                )
         return cls(**axes)
 
     @property
@@ -102,7 +104,7 @@ def axis_range(name: str) -> tuple[int, int | None]:
 
 def _checked(name: str, value: object, kind: str) -> int | float:
     """``value`` as the type of its axis, or a ConfigError that names the axis."""
-    knob = f"env.theta.{name}"
+    knob = f"env.options.{name}"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigError(knob, value, "it must be a number")
     if kind == "int":
@@ -122,19 +124,19 @@ def _check_sizes(theta: Theta) -> None:
     shares = theta.update_rate + theta.retract_rate + theta.contradict_rate
     if shares > 1 + 1e-9:
         way_out = f"with retract_rate and contradict_rate it makes {shares:g}; the three shares must not exceed 1"
-        raise ConfigError("env.theta.update_rate", theta.update_rate, way_out)
+        raise ConfigError("env.options.update_rate", theta.update_rate, way_out)
     if theta.objects + theta.carried > _MOST_THINGS:
-        raise ConfigError("env.theta.objects", theta.objects, f"objects and carried may be {_MOST_THINGS} at most")
+        raise ConfigError("env.options.objects", theta.objects, f"objects and carried may be {_MOST_THINGS} at most")
     if theta.people > _MOST_PEOPLE:
-        raise ConfigError("env.theta.people", theta.people, f"it must be at most {_MOST_PEOPLE}")
+        raise ConfigError("env.options.people", theta.people, f"it must be at most {_MOST_PEOPLE}")
     if theta.carried and not theta.people:
-        raise ConfigError("env.theta.people", theta.people, "carried things need at least one person")
+        raise ConfigError("env.options.people", theta.people, "carried things need at least one person")
     if theta.hops == 3 and theta.people == 1:
-        raise ConfigError("env.theta.people", theta.people, "hops = 3 needs two people, one the boss of the other")
+        raise ConfigError("env.options.people", theta.people, "hops = 3 needs two people, one the boss of the other")
     shortest = theta.opening + theta.questions
     if theta.horizon < shortest:
         way_out = f"telling every fact once and asking questions = {theta.questions} takes {shortest} steps"
-        raise ConfigError("env.theta.horizon", theta.horizon, f"{way_out}; raise it, or lower questions or objects")
+        raise ConfigError("env.options.horizon", theta.horizon, f"{way_out}; raise it, or lower questions or objects")
 
 
 def _check_questions(theta: Theta) -> None:
@@ -148,6 +150,6 @@ def _check_questions(theta: Theta) -> None:
     )
     for name, have, what in needs:
         if getattr(theta, name) > 0 and not have:
-            raise ConfigError(f"env.theta.{name}", getattr(theta, name), f"there is nothing to ask while {what} = 0")
+            raise ConfigError(f"env.options.{name}", getattr(theta, name), f"there is nothing to ask while {what} = 0")
     if not any((theta.ask_latest, theta.ask_day, theta.ask_path, theta.ask_count)):
-        raise ConfigError("env.theta.ask_latest", theta.ask_latest, "one of the four ask_ weights must be above 0")
+        raise ConfigError("env.options.ask_latest", theta.ask_latest, "one of the four ask_ weights must be above 0")

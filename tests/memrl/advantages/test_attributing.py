@@ -13,12 +13,12 @@ from toy import TASK, Echo, ToyTasks, toy_agent
 
 from memory_stores.types import Forget, Keep, Overwrite, Write
 from memrl.advantages.contract import Scene
-from memrl.advantages.credit import ESTIMATORS
 from memrl.advantages.gains import OpAt, ops
 from memrl.advantages.same_state import KEEP, Branch, mean_returns
 from memrl.contracts.config import CreditConfig
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Agent, SampleRequest
+from memrl.contracts.registry import find, make_options
 from memrl.contracts.types import Episode, OpDecision
 from memrl.controllers.uniform_random import UniformRandom
 from memrl.policies.oracle_reader import EPS, OracleReader
@@ -51,9 +51,12 @@ def agents(budget: int = 16, story: Sequence[str] = STORY) -> tuple[Agent, Agent
     return tuple(replace(agent, policy=reader()) for agent in made)  # pyright: ignore[reportReturnType]
 
 
-def credit(name: str, episodes: Sequence[Episode], agent: Agent, **knobs: float) -> list[list[float]]:
-    config = CreditConfig(name=name, **knobs)  # pyright: ignore[reportArgumentType]
-    return [advantages.tolist() for advantages in ESTIMATORS[name](episodes, Scene(agent, config))]
+def credit(
+    name: str, episodes: Sequence[Episode], agent: Agent, discount: float = 1.0, **knobs: float
+) -> list[list[float]]:
+    part = find("estimator", name, "credit.name")
+    scene = Scene(agent, CreditConfig(name=name, discount=discount), make_options(part, knobs, "credit.options"))
+    return [advantages.tolist() for advantages in part.make(episodes, scene)]
 
 
 @pytest.mark.parametrize("name", ATTRIBUTING)

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from toy import TASK, Taker, ToyTasks, toy_agent
 
 from memory_stores.types import Keep, Write
-from memrl.advantages.credit import ESTIMATORS, give_credit
+from memrl.advantages.credit import give_credit
 from memrl.algos.group_advantages import EPS
 from memrl.contracts.config import CreditConfig
 from memrl.contracts.errors import ConfigError
+from memrl.contracts.registry import names
 from memrl.contracts.types import (
     Decision,
     End,
@@ -55,7 +56,7 @@ def episode(*steps: tuple[str, list[Decision], float], end: End = End.DONE) -> E
 
 
 def credit(name: str, *episodes: Episode, **knobs) -> list[list[float]]:
-    config = CreditConfig(name=name, **knobs)
+    config = CreditConfig(name=name, options=knobs)
     return [c.advantages.tolist() for c in give_credit([Group(task=TASK, episodes=episodes)], config, NOBODY)]
 
 
@@ -188,18 +189,18 @@ def test_every_decision_gets_a_number_also_where_siblings_saw_different_things(n
 
 
 def test_each_has_its_name_in_the_table():
-    assert set(PUBLISHED) <= set(ESTIMATORS)
+    assert set(PUBLISHED) <= set(names("estimator"))
 
 
 @pytest.mark.parametrize(
-    ("knob", "value", "way_out"),
+    ("name", "knob", "value", "way_out"),
     [
-        ("gae_lambda", 1.5, r"in \[0, 1\]"),
-        ("outcome_weight", -0.1, r"in \[0, 1\]"),
-        ("step_weight", -1.0, "at least 0"),
-        ("step_weight", float("nan"), "at least 0"),
+        ("gae", "gae_lambda", 1.5, r"in \[0, 1\]"),
+        ("question_step", "outcome_weight", -0.1, r"in \[0, 1\]"),
+        ("gigpo_state", "step_weight", -1.0, "at least 0"),
+        ("gigpo_memory", "step_weight", float("nan"), "finite numbers"),
     ],
 )
-def test_a_knob_out_of_range_is_one_clear_line(knob, value, way_out):
-    with pytest.raises(ConfigError, match=rf"^credit\.{knob} = {value}: it must.*{way_out}"):
-        CreditConfig(**{knob: value})
+def test_a_knob_out_of_range_is_one_clear_line(name, knob, value, way_out):
+    with pytest.raises(ConfigError, match=rf"^credit\.options.*{knob}.* {value}.*: it m(ust|ay).*{way_out}"):
+        credit(name, story(1.0, 0.0), **{knob: value})

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from memory_stores.types import Keep, Overwrite, Write
-from memrl.contracts.protocols import OpChoice
+from memrl.contracts.protocols import Chooser, OpChoice
 from memrl.contracts.types import OfferSet
 from memrl.controllers.advice import Advice, advice_of, in_words, worthless
 from memrl.controllers.guided import Guided
@@ -62,7 +62,7 @@ def test_an_entry_in_conflict_or_without_a_statement_is_plainly_of_no_use():
     assert [worthless(plain, 0), worthless(plain, 1)] == [False, True]
 
 
-class Even:
+class Even(Chooser):
     """Finds all offers equally likely."""
 
     version = 3

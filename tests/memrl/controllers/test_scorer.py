@@ -9,12 +9,11 @@ from memory_stores.embed import HashEmbedder
 from memory_stores.memory import AgentMemory
 from memory_stores.pattern_linker import PatternLinker
 from memory_stores.token_store import TokenStore
-from memrl.contracts.config import ControllerConfig
 from memrl.contracts.protocols import ControllerRequest, OfferRequest
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import Observation, OfferSet, Task
 from memrl.controllers.offers import OpOffers
-from memrl.controllers.scorer import Scorer
+from memrl.controllers.scorer import Scorer, ScorerOptions
 
 
 def seen(table: TextTable, subjects: bool) -> tuple[AgentMemory, Observation, OfferSet]:
@@ -27,7 +26,7 @@ def seen(table: TextTable, subjects: bool) -> tuple[AgentMemory, Observation, Of
 @pytest.mark.parametrize("subjects", [False, True])
 def test_only_with_subjects_does_the_score_depend_on_what_a_text_speaks_of(subjects: bool):
     table = TextTable(HashEmbedder(16))
-    scorer = Scorer(table, ControllerConfig(width=4, hidden=8, subjects=subjects), seed=0)
+    scorer = Scorer(table, ScorerOptions(width=4, hidden=8, subjects=subjects), seed=0)
     memory, observation, offers = seen(table, subjects=True)
     other = offers.rows.copy()
     other[:, 3] = table.row("donkey")
@@ -44,9 +43,9 @@ def test_only_with_subjects_does_the_score_depend_on_what_a_text_speaks_of(subje
 
 def test_a_scorer_with_subjects_loads_its_own_state_and_no_other():
     table = TextTable(HashEmbedder(16))
-    first = Scorer(table, ControllerConfig(width=4, hidden=8, subjects=True), seed=0)
-    second = Scorer(table, ControllerConfig(width=4, hidden=8, subjects=True), seed=1)
+    first = Scorer(table, ScorerOptions(width=4, hidden=8, subjects=True), seed=0)
+    second = Scorer(table, ScorerOptions(width=4, hidden=8, subjects=True), seed=1)
     second.load_state_dict(first.state_dict())
     assert all(bool((a == b).all()) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     with pytest.raises(RuntimeError, match="subject"):
-        Scorer(table, ControllerConfig(width=4, hidden=8), seed=0).load_state_dict(first.state_dict())
+        Scorer(table, ScorerOptions(width=4, hidden=8), seed=0).load_state_dict(first.state_dict())

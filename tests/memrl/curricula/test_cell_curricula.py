@@ -4,11 +4,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from cells import CellSource
 
-from memrl.contracts.config import CurriculumConfig
 from memrl.contracts.types import End, Episode, Group, Observation, Step, Verdict
 from memrl.curricula._draws import Draws
 from memrl.curricula.azr import AbsoluteZero, azr_reward
+from memrl.curricula.bandit import BanditOptions
 from memrl.curricula.easy_to_hard import EasyToHard
 from memrl.curricula.horizon_schedule import HorizonSchedule
 from memrl.curricula.plr import SEEN_FIRST, Replay
@@ -18,7 +19,7 @@ CELLS = {"a": 1, "b": 2, "c": 3, "d": 4}
 
 
 def draws(seed: int = 0, pool: int = 0) -> Draws:
-    return Draws("toy", CELLS, seed, pool)
+    return Draws(CellSource(CELLS), seed, pool)
 
 
 def group(task, *scores: float) -> Group:
@@ -41,7 +42,7 @@ def test_the_schedule_moves_up_at_fixed_shares_of_the_run():
 
 
 def test_a_schedule_of_one_cell_draws_that_cell_throughout():
-    schedule = HorizonSchedule(Draws("toy", {"only": 1}, 0), steps=1)
+    schedule = HorizonSchedule(Draws(CellSource({"only": 1}), 0), steps=1)
     for _ in range(2):
         assert {task.cell for task in schedule.draw(5)} == {"only"}
         schedule.observe([])
@@ -64,7 +65,7 @@ def test_scores_of_the_two_bandits():
 @pytest.mark.parametrize(("bandit", "loved"), [(RawVariance, "b"), (AbsoluteZero, "c")])
 def test_raw_variance_loves_coin_flips_and_absolute_zero_what_is_hardly_ever_solved(bandit, loved):
     wins = {"a": (1, 1, 1, 1), "b": (1, 0, 1, 0), "c": (1, 0, 0, 0), "d": (0, 0, 0, 0)}
-    curriculum = bandit(draws(), CurriculumConfig(temperature=0.02, fresh=0.1))
+    curriculum = bandit(draws(), BanditOptions(temperature=0.02, fresh=0.1))
     for _ in range(10):
         curriculum.observe([group(task, *wins[task.cell]) for task in curriculum.draw(12)])
     assert Counter(task.cell for task in curriculum.draw(500)).most_common(1)[0][0] == loved
@@ -86,8 +87,8 @@ def test_replay_goes_back_to_the_levels_whose_tries_differ_most():
     [
         lambda d: HorizonSchedule(d, 3),
         lambda d: EasyToHard(d, 3),
-        lambda d: RawVariance(d, CurriculumConfig()),
-        lambda d: AbsoluteZero(d, CurriculumConfig()),
+        lambda d: RawVariance(d, BanditOptions()),
+        lambda d: AbsoluteZero(d, BanditOptions()),
         lambda d: Replay(d, 0),
     ],
 )

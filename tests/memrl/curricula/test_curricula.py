@@ -4,18 +4,18 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from cells import CellSource
 
-from memrl.contracts.config import CurriculumConfig
 from memrl.contracts.types import End, Episode, Group, Observation, Step, Verdict
 from memrl.curricula._draws import Draws
-from memrl.curricula.bandit import Bandit
+from memrl.curricula.bandit import Bandit, BanditOptions
 from memrl.curricula.uniform import Uniform
 
 CELLS = {"easy": 1, "right": 2, "hopeless": 3}
 
 
 def draws(seed: int = 0, pool: int = 0) -> Draws:
-    return Draws("toy", CELLS, seed, pool)
+    return Draws(CellSource(CELLS), seed, pool)
 
 
 def group(task, *scores: float) -> Group:
@@ -40,7 +40,7 @@ def test_a_pool_of_seeds_is_kept_to():
 
 
 def test_the_bandit_goes_where_success_is_neither_certain_nor_hopeless():
-    bandit = Bandit(draws(), CurriculumConfig(name="bandit", temperature=0.05, fresh=0.1))
+    bandit = Bandit(draws(), BanditOptions(temperature=0.05, fresh=0.1))
     for _ in range(20):
         tasks = bandit.draw(12)
         wins = {"easy": (1, 1, 1, 1), "right": (1, 0, 1, 0), "hopeless": (0, 0, 0, 0)}
@@ -57,7 +57,7 @@ def test_the_shares_drawn_are_reported_once():
     assert sum(uniform.metrics().values()) == 0.0
 
 
-@pytest.mark.parametrize("make", [lambda d: Uniform(d, list(CELLS)), lambda d: Bandit(d, CurriculumConfig())])
+@pytest.mark.parametrize("make", [lambda d: Uniform(d, list(CELLS)), lambda d: Bandit(d, BanditOptions())])
 def test_a_curriculum_taken_up_again_draws_what_it_would_have_drawn(make):
     first = make(draws())
     first.observe([group(task, 1.0, 0.0) for task in first.draw(7)])

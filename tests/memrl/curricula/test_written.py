@@ -9,15 +9,15 @@ import torch
 
 from memrl.contracts.capabilities import Bounds
 from memrl.contracts.config import CurriculumConfig
+from memrl.contracts.contexts import CurriculumContext
 from memrl.contracts.errors import ConfigError, DataError
 from memrl.contracts.generation import Proposal
 from memrl.contracts.types import End, Episode, Group, Observation, Step, Task, Verdict
 from memrl.curricula._buffer import Buffer, Entry
 from memrl.curricula._draws import Draws
-from memrl.curricula._kit import Kit
 from memrl.curricula._skills import Skills
-from memrl.curricula.recorded import Recorded
-from memrl.curricula.written import Written, shares
+from memrl.curricula.recorded import Recorded, RecordedOptions
+from memrl.curricula.written import Written, WrittenOptions, shares
 from memrl.envs.memworld.coins import CoinFlips, is_coin
 from memrl.envs.memworld.env import MemWorldTasks
 
@@ -28,18 +28,23 @@ def words(text: str) -> int:
     return len(text.split())
 
 
-def kit(seed: int = 0, task_source=None, budget: int = 64, task_generator: bool = True, **config) -> Kit:
+def kit(seed: int = 0, task_source=None, budget: int = 64, task_generator: bool = True, proposer=None):
     task_source = task_source or MemWorldTasks(THETA)
-    return Kit(
+    return CurriculumContext(
         draws=Draws(task_source, seed, 8),
-        config=CurriculumConfig(name="written", **config),
+        config=CurriculumConfig(name="written"),
         task_source=task_source,
         task_generator=task_source.task_generator(budget, words) if task_generator else None,
+        proposer=proposer,
         budget=budget,
         cost=words,
         seed=seed,
         steps=10,
     )
+
+
+def writes(proposed: float = 0.25, **knobs) -> Written:
+    return Written(kit(**knobs), WrittenOptions(proposed=proposed))
 
 
 def group(task: Task, *scores: float) -> Group:
@@ -95,7 +100,7 @@ def test_shares_keep_a_fifth_fresh_whatever_a_proposer_takes():
 
 
 def test_nothing_that_was_turned_away_is_ever_drawn():
-    curriculum = Written(kit(task_source=MemWorldTasks({**THETA, "unanswerable_rate": 0.6}), budget=24))
+    curriculum = writes(task_source=MemWorldTasks({**THETA, "unanswerable_rate": 0.6}), budget=24)
     drawn = {json.dumps(curriculum.task_generator.to_json(task)) for task in play(curriculum, 4)}
     rows = curriculum.drain_log()
     turned = [row for row in rows if not row["accepted"]]
@@ -105,7 +110,7 @@ def test_nothing_that_was_turned_away_is_ever_drawn():
 
 
 def test_sources_hold_their_shares_once_there_is_something_to_replay():
-    curriculum = Written(kit())
+    curriculum = writes()
     play(curriculum, 2)
     curriculum.drain_log()
     curriculum.metrics()
@@ -120,7 +125,7 @@ def test_sources_hold_their_shares_once_there_is_something_to_replay():
 
 
 def test_episodes_grow_only_as_fast_as_they_are_solved():
-    curriculum = Written(kit(task_source=MemWorldTasks({**THETA, "horizon": 96})))
+    curriculum = writes(task_source=MemWorldTasks({**THETA, "horizon": 96}))
     for _ in range(4):
         tasks = curriculum.draw(24)
         written = [task for task in tasks if task.cell == "written"]
@@ -131,7 +136,7 @@ def test_episodes_grow_only_as_fast_as_they_are_solved():
 
 def test_coin_flips_are_never_drawn():
     coins = CoinFlips(MemWorldTasks(THETA))
-    curriculum = Written(kit(task_source=coins))
+    curriculum = writes(task_source=coins)
     assert not any(map(is_coin, play(curriculum, 6)))
     gates = Counter(row["gate"] for row in curriculum.drain_log() if row["task"].get("coins"))
     assert gates["solvable"] > 0
@@ -141,7 +146,7 @@ def test_proposals_are_paid_by_what_they_were_worth():
     task_source = MemWorldTasks(THETA)
     good = [task_source.task(1000 + i) for i in range(40)]
     penman = Penman(*good)
-    curriculum = Written(kit(proposed=0.5), penman)
+    curriculum = writes(proposer=penman, proposed=0.5)
     tasks = curriculum.draw(24)
     mine = [drawn for drawn in curriculum._waiting if drawn.proposal]
     curriculum.observe([group(task, 1, 0, 1, 0) for task in tasks])
@@ -157,7 +162,7 @@ def test_proposals_are_paid_by_what_they_were_worth():
 
 def test_an_invalid_proposal_costs_half_and_another_task_takes_its_place():
     penman = Penman({"events": "no list"})
-    curriculum = Written(kit(proposed=0.5), penman)
+    curriculum = writes(proposer=penman, proposed=0.5)
     tasks = curriculum.draw(24)
     curriculum.observe([group(task, 1, 0) for task in tasks])
     curriculum.auxiliary_losses()
@@ -194,10 +199,10 @@ def test_the_buffer_keeps_few_of_one_signature_and_the_most_learnable():
 
 
 def test_a_curriculum_taken_up_again_draws_what_it_would_have_drawn(tmp_path: Path):
-    first = Written(kit())
+    first = writes()
     play(first, 3)
     torch.save(first.state_dict(), tmp_path / "state.pt")
-    second = Written(kit(seed=7))
+    second = writes(seed=7)
     second.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     first.drain_log()
     assert play(first, 2) == play(second, 2)
@@ -205,12 +210,12 @@ def test_a_curriculum_taken_up_again_draws_what_it_would_have_drawn(tmp_path: Pa
 
 
 def test_without_a_workshop_it_names_the_way_out():
-    with pytest.raises(ConfigError, match="has no task_generator"):
-        Written(kit(task_generator=False))
+    with pytest.raises(ConfigError, match="has no task generator"):
+        writes(task_generator=False)
 
 
 def recorded(tmp_path: Path) -> tuple[Path, list[Task]]:
-    curriculum = Written(kit())
+    curriculum = writes()
     tasks = play(curriculum, 3)
     path = tmp_path / "tasks.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in curriculum.drain_log()))
@@ -219,9 +224,9 @@ def recorded(tmp_path: Path) -> tuple[Path, list[Task]]:
 
 def test_the_yoked_control_replays_another_runs_tasks_in_order(tmp_path: Path):
     path, tasks = recorded(tmp_path)
-    yoked = Recorded(kit(tasks_file=str(path)))
+    yoked = Recorded(kit(), RecordedOptions(tasks_file=str(path)))
     assert yoked.draw(24) + yoked.draw(24) == tasks[:48]
-    again = Recorded(kit(tasks_file=str(path)))
+    again = Recorded(kit(), RecordedOptions(tasks_file=str(path)))
     again.load_state_dict(yoked.state_dict())
     assert again.draw(24) == tasks[48:]
     with pytest.raises(ConfigError, match="72 played tasks, too few"):
@@ -230,15 +235,15 @@ def test_the_yoked_control_replays_another_runs_tasks_in_order(tmp_path: Path):
 
 def test_the_shuffled_control_has_the_same_tasks_in_another_order(tmp_path: Path):
     path, tasks = recorded(tmp_path)
-    drawn = Recorded(kit(tasks_file=str(path)), shuffled=True).draw(72)
+    drawn = Recorded(kit(), RecordedOptions(tasks_file=str(path)), shuffled=True).draw(72)
     assert drawn != tasks and Counter(drawn) == Counter(tasks)
 
 
 def test_a_file_that_is_no_log_of_tasks_is_refused(tmp_path: Path):
     (tmp_path / "x").write_text("{}\n")
     with pytest.raises(DataError, match="no log of tasks"):
-        Recorded(kit(tasks_file=str(tmp_path / "x")))
+        Recorded(kit(), RecordedOptions(tasks_file=str(tmp_path / "x")))
     with pytest.raises(DataError, match="cannot be read"):
-        Recorded(kit(tasks_file=str(tmp_path / "none")))
+        Recorded(kit(), RecordedOptions(tasks_file=str(tmp_path / "none")))
     with pytest.raises(ConfigError, match=r"needs the tasks\.jsonl"):
-        Recorded(kit())
+        Recorded(kit(), RecordedOptions())

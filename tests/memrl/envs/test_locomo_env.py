@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from memrl.contracts.capabilities import Bounded, EvidenceReader, Lessons, WritesTasks, able
 from memrl.contracts.config import EnvConfig
 from memrl.contracts.errors import ConfigError, DataError
 from memrl.contracts.types import Say, Unreadable
@@ -93,12 +94,8 @@ def test_a_family_keeps_the_promises_of_an_environment(folder: Path) -> None:
     check_env(task_source, task_source.task(1))
     task = task_source.task(0)
     assert list(task_source.texts(task)) == [o.text for o, _ in play(task_source, {})]
-    nobody_knows = (
-        task_source.bounds(task, 9, len),
-        task_source.plan(task, 9, len),
-        task_source.read(task, "q0", frozenset()),
-    )
-    assert nobody_knows == (None, None, None)
+    nobody_knows = [able(task_source, one) for one in (EvidenceReader, Bounded, WritesTasks, Lessons)]
+    assert nobody_knows == [None] * 4
 
 
 def test_an_env_is_played_once_and_not_beyond_its_end(folder: Path) -> None:
@@ -203,12 +200,12 @@ def test_the_environment_variable_names_the_data_folder(folder: Path, monkeypatc
 @pytest.mark.parametrize(
     ("theta", "knob"),
     [
-        ({"dialogue": 2}, "env.theta.dialogue = 2"),
-        ({"dialogue": -2}, "env.theta.dialogue = -2"),
-        ({"max_turns": -1}, "env.theta.max_turns = -1"),
-        ({"max_questions": 1.5}, "env.theta.max_questions = 1.5"),
-        ({"corrected": "yes"}, "env.theta.corrected = 'yes'"),
-        ({"objects": 3}, "env.theta = 'objects'"),
+        ({"dialogue": 2}, "env.options.dialogue = 2"),
+        ({"dialogue": -2}, "env.options.dialogue = -2"),
+        ({"max_turns": -1}, "env.options.max_turns = -1"),
+        ({"max_questions": 1.5}, "env.options.max_questions = 1.5"),
+        ({"corrected": "yes"}, "env.options.corrected = 'yes'"),
+        ({"objects": 3}, "env.options = 'objects'"),
     ],
 )
 def test_a_bad_axis_is_named(folder: Path, theta: dict[str, Any], knob: str) -> None:

@@ -34,6 +34,9 @@ class Attic:
     def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str:
         return "attic" if "o0" in seen else "unknown"
 
+    def blame(self, task: Task, question_id: str, held: frozenset[str]) -> frozenset[str]:
+        return frozenset({"o0"}) - held
+
 
 def test_the_exact_reader_is_all_but_sure_of_what_its_view_supports():
     reader = OracleReader({"toy": Attic()})  # pyright: ignore[reportArgumentType]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
+from cells import CellSource
 from policy_samples import ask
 
 from memrl.contracts.errors import ConfigError
@@ -19,16 +20,15 @@ from memrl.policies.scripted import ScriptedPolicy
 class Reads:
     """The part of a task source that an exact reader uses; knows the answer once it has seen o1."""
 
-    exact: bool = True
-
-    def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str | None:
-        if not self.exact:
-            return None
+    def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str:
         return f"{question_id}: attic" if "o1" in seen else "unknown"
 
+    def blame(self, task: Task, question_id: str, held: frozenset[str]) -> frozenset[str]:
+        return frozenset({"o1"}) - held
 
-def reader(**knobs: Any) -> OracleReader:
-    return OracleReader({"toy": cast(TaskSource, Reads(**knobs))})
+
+def reader(source: Any = None) -> OracleReader:
+    return OracleReader({"toy": cast(TaskSource, source or Reads())})
 
 
 def test_a_script_is_played_in_order_and_over_again() -> None:
@@ -62,5 +62,5 @@ def test_stand_ins_leave_nothing_to_learn_from() -> None:
 
 def test_a_family_without_an_exact_reader_is_refused_in_one_line() -> None:
     with pytest.raises(ConfigError, match=r"rollout\.practice_tasks.*'toy'.*0") as raised:
-        reader(exact=False).sample([ask()])
+        reader(CellSource({})).sample([ask()])
     assert "\n" not in str(raised.value)

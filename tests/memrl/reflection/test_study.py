@@ -248,7 +248,8 @@ def test_modes_decide_who_learns_and_who_is_influenced(made: Parts):
     ("knobs", "said"),
     [
         ({"mode": "sometimes"}, "reflection.mode"),
-        ({"feedback": "all"}, "reflection.feedback"),
+        ({"options": {"feedback": "all"}}, "reflection.options.feedback = 'all': it is none of none, binary, diff"),
+        ({"options": {"edits": 0}}, "reflection.options.edits = 0"),
         ({"share": 0.9}, "reflection.share"),
         ({"decay": 1.0}, "reflection.decay"),
         ({"wins": 0}, "reflection.wins"),
@@ -256,7 +257,7 @@ def test_modes_decide_who_learns_and_who_is_influenced(made: Parts):
 )
 def test_a_knob_that_no_run_can_have_is_named(knobs: dict[str, Any], said: str):
     with pytest.raises(ConfigError, match=said):
-        ReflectionConfig(**knobs)
+        parts(reflection=knobs)
 
 
 def test_reflection_needs_a_controller_that_scores_offers():

@@ -108,8 +108,8 @@ def test_anchors_are_held_out_always_the_same_and_nearly_free():
     parts = build(SMALL)
     assert anchor_tasks(parts.agent, 3) == anchor_tasks(parts.practice, 3)
     assert {task.split for task in anchor_tasks(parts.agent, 3)} == {"eval"}
-    scores = anchor_scores(parts.practice, SMALL.rollout, 4)
-    assert scores == anchor_scores(parts.practice, SMALL.rollout, 4) and len(scores) == 4
+    scores = anchor_scores(parts.practice, 4)
+    assert scores == anchor_scores(parts.practice, 4) and len(scores) == 4
 
 
 def test_a_real_learner_goes_back_to_the_bit():

@@ -37,10 +37,12 @@ def test_with_a_critic_an_op_is_judged_against_what_it_expects():
     one = episode(([op(1)], 0.0), ([op(1), op(0)], 1.0), ([answer(5)], 4.0))
     group = Group(task=TASK, episodes=(one, one))
     for lam, expected in ((1.0, [5 - 1, 5 - 2, 5 - 3]), (0.0, [0 + 2 - 1, 0 + 3 - 2, 5 - 3])):
-        first, _ = give_credit([group], CreditConfig(name="gae", gae_lambda=lam), agent)
+        first, _ = give_credit([group], CreditConfig(name="gae", options={"gae_lambda": lam}), agent)
         assert first.advantages.tolist() == [*expected, 0.0]
     cut = replace(one, end=End.STEP_LIMIT)
-    first, _ = give_credit([Group(task=TASK, episodes=(cut, cut))], CreditConfig(name="gae", gae_lambda=0.0), agent)
+    first, _ = give_credit(
+        [Group(task=TASK, episodes=(cut, cut))], CreditConfig(name="gae", options={"gae_lambda": 0.0}), agent
+    )
     assert first.advantages.tolist() == [1.0, 1.0, 5 + 3 - 3, 0.0]
 
 
@@ -115,5 +117,5 @@ def test_micro_batches_hold_like_lengths_within_their_budget():
 
 
 def test_an_unknown_estimator_is_one_clear_line():
-    with pytest.raises(ConfigError, match=r"credit.name = 'psychic': it is none of return_to_go"):
+    with pytest.raises(ConfigError, match=r"credit.name = 'psychic': choose from .*return_to_go"):
         build(recipe("smoke", credit={"name": "psychic"}))

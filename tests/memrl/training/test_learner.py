@@ -10,13 +10,13 @@ from episodes import NOBODY, answer, episode
 from memory_stores.embed import HashEmbedder
 from memory_stores.types import Keep, Write
 from memrl.advantages.credit import give_credit
-from memrl.contracts.config import ControllerConfig, CreditConfig, LearnerConfig, PolicyConfig
+from memrl.contracts.config import CreditConfig, LearnerConfig, PolicyConfig
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import Group, Observation, OfferSet, OpDecision, Task
 from memrl.controllers.offers import NUM_NUMBERS
-from memrl.controllers.scorer import Scorer
+from memrl.controllers.scorer import Scorer, ScorerOptions
 from memrl.policies.hf import HFPolicy
 from memrl.training.batch import Batch, TokenRow, make_batch
 from memrl.training.learner import Learner, falling
@@ -27,7 +27,7 @@ TASK = Task(env="toy", theta=None, seed=0)
 def scorer() -> Scorer:
     table = TextTable(HashEmbedder(16))
     table.add(["a fact", "small talk"])
-    return Scorer(table, ControllerConfig(width=4, hidden=8), seed=0)
+    return Scorer(table, ScorerOptions(width=4, hidden=8), seed=0)
 
 
 def offers(row: int) -> OfferSet:
@@ -150,9 +150,13 @@ def test_a_gradient_that_is_not_finite_raises_and_changes_no_weight():
     assert all(torch.equal(a, b) for a, b in zip(before, policy.parameters(), strict=True))
 
 
+def question(i: int) -> Observation:
+    return Observation(id=f"q{i}", step=i, content=f"Where is {i}?", wants_action=True, writable=False)
+
+
 def asked(policy: HFPolicy) -> list[TokenRow]:
     requests = [
-        SampleRequest(task=TASK, observation=Observation(id=f"q{i}", step=i, content=f"Where is {i}?", wants_action=True, writable=False),
+        SampleRequest(task=TASK, observation=question(i),
                       view=(), memory_hash="", seed=i)
         for i in range(4)
     ]  # fmt: skip
@@ -200,7 +204,7 @@ def test_learning_rates_fall_along_a_line_to_a_twentieth():
 def test_the_value_head_learns_what_there_is_to_earn():
     table = TextTable(HashEmbedder(16))
     table.add(["a fact", "small talk"])
-    config = ControllerConfig(width=4, hidden=8, critic=True)
+    config = ScorerOptions(width=4, hidden=8, critic=True)
     controller = Scorer(table, config, seed=0)
     learner = Learner(None, controller, LearnerConfig(controller_learning_rate=3e-2, entropy=0.0), seed=0)
     decisions = [
@@ -221,5 +225,5 @@ def test_the_value_head_learns_what_there_is_to_earn():
 
 
 def test_a_scorer_without_a_value_head_says_so():
-    with pytest.raises(ConfigError, match=r"controller.critic = False: this scorer has no value head"):
+    with pytest.raises(ConfigError, match=r"controller.options.critic = False: this scorer has no value head"):
         scorer().values([offers(0)])

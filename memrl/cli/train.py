@@ -1,0 +1,99 @@
+"""``memrl train``: recipe, then file, then ``--set``, then named options; what comes later wins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memrl.cli.eval import evaluation_of
+from memrl.cli.output import JSON_HELP, SET_HELP, print_json, quiet_stdout
+from memrl.contracts.errors import InputError
+
+if TYPE_CHECKING:
+    from memrl.contracts.config import TrainConfig
+
+
+def train(
+    recipe: Annotated[str | None, typer.Option(help="A run of memrl.recipes; quickstart if not given.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML on top of its `recipe:`; `memrl config show` prints one.")
+    ] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KNOB=VALUE", help=SET_HELP)] = None,
+    model: Annotated[str | None, typer.Option(help="Policy: a name of `memrl models list`, folder or hub id.")] = None,
+    env: Annotated[str | None, typer.Option(help="Environment, with its default axes.")] = None,
+    out: Annotated[str | None, typer.Option(help="Run folder; runs/RECIPE-SEED, numbered if taken.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of everything random.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Training steps.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
+) -> None:
+    """Train policy, controller and curriculum together, evaluate, report. Without options: the main job."""
+    if resume is not None:
+        named = {"--recipe": recipe, "--config": config, "--model": model, "--env": env, "--out": out, "--seed": seed}
+        made = _resumed(resume, named, settings or [], steps)
+    else:
+        made = configured_run(recipe, config, settings or [], model=model, env=env, out=out, seed=seed, steps=steps)
+    with quiet_stdout():
+        from memrl.reporting.report import save_evaluation, write_report
+        from memrl.train import train as train_run
+
+        folder = train_run(made, resume=resume)
+        evaluation = evaluation_of(folder)
+        save_evaluation(folder, evaluation)
+        page = write_report(folder)
+    from memrl.reporting.show import show_evaluation
+
+    if as_json:
+        print_json({"run": str(folder), **evaluation})
+    else:
+        show_evaluation(evaluation)
+        typer.echo(f"report: {page}   picture: {folder / 'curve.png'}")
+
+
+def configured_run(
+    recipe: str | None,
+    file: Path | None,
+    settings: Sequence[str],
+    *,
+    model: str | None = None,
+    env: str | None = None,
+    out: str | None = None,
+    seed: int | None = None,
+    steps: int | None = None,
+) -> TrainConfig:
+    """Recipe < file < settings < named options. Another environment begins with its own default axes.
+
+    Raises:
+        InputError: a file cannot be read; there is no such recipe or knob, or no run can have its value.
+    """
+    from memrl.contracts.config import EnvConfig
+    from memrl.contracts.config_io import changed
+    from memrl.contracts.overrides import read_config_file, with_settings
+    from memrl.recipes import configured
+
+    config = configured(read_config_file(file) if file is not None else {}, recipe)
+    if env is not None and env != config.env.name:
+        config = replace(config, env=EnvConfig(name=env))
+    config = with_settings(config, settings)
+    given = {"out": out, "seed": seed, "steps": steps}
+    named = {name: value for name, value in given.items() if value is not None}
+    if model is not None:
+        named["policy"] = {"model": model}
+    if env is not None:
+        named["env"] = {"name": env}
+    return changed(config, named)
+
+
+def _resumed(folder: Path, named: Mapping[str, object], settings: Sequence[str], steps: int | None) -> TrainConfig:
+    """The run's own config; ``Run.open`` says which settings may change."""
+    from memrl.contracts.overrides import with_settings
+    from memrl.training.run_folder import load_config
+
+    if given := [option for option, value in named.items() if value is not None]:
+        raise InputError(f"--resume {folder}: a run goes on with its own settings; leave out {', '.join(given)}")
+    config = with_settings(load_config(folder), settings)
+    return replace(config, steps=steps) if steps is not None else config

@@ -1,0 +1,376 @@
+"""Parts from anywhere, by kind and name: ours, those of installed packages, and those of a file beside you.
+
+    memrl.register("env", "keydoor", KeyDoor, KeyDoorOptions)      in this process
+    [project.entry-points."memrl.envs"]                            in a package's pyproject.toml
+    keydoor = "keydoor:KeyDoor"
+    env.name = "my_pkg.game:KeyDoor"                               in a config, in place of a name
+
+``find`` looks in that order, and ours come before those of packages. A module of ours registers its part in its last
+lines; where it may not import memrl, it lists ``PARTS``: (kind, name, make, options) each. ``make`` is called with the
+context of its kind (``contracts.contexts``) and then, if the part has options, with those (``contracts.options``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import os
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, is_dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from operator import attrgetter
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from memrl.contracts.errors import ConfigError, InputError, MissingExtra
+from memrl.contracts.options import options_from
+
+
+class Kind(NamedTuple):
+    """Where parts of a kind are looked for."""
+
+    group: str
+    """Of entry points."""
+    folder: str
+    """The package whose modules are ours."""
+
+
+KINDS = {
+    "env": Kind("memrl.envs", "memrl.envs"),
+    "policy": Kind("memrl.policies", "memrl.policies"),
+    "controller": Kind("memrl.controllers", "memrl.controllers"),
+    "estimator": Kind("memrl.estimators", "memrl.advantages"),
+    "curriculum": Kind("memrl.curricula", "memrl.curricula"),
+    "proposer": Kind("memrl.proposers", "memrl.proposers"),
+    "reflector": Kind("memrl.reflectors", "memrl.reflectors"),
+    "store": Kind("memrl.stores", "memory_stores"),
+    "linker": Kind("memrl.linkers", "memory_stores"),
+    "embedder": Kind("memrl.embedders", "memory_stores"),
+    "sink": Kind("memrl.sinks", "memrl.reporting.sinks"),
+}
+
+
+KNOBS = {
+    "env.name": "env", "policy.name": "policy", "controller.name": "controller", "credit.name": "estimator",
+    "curriculum.name": "curriculum", "curriculum.proposer": "proposer", "reflection.name": "reflector",
+    "memory.archive": "store", "memory.linker": "linker", "memory.embedder": "embedder",
+}  # fmt: skip
+"""Knobs of a ``TrainConfig`` that name a part -> its kind. ``evaluation.rows`` names controllers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One registered part."""
+
+    kind: str
+    name: str
+    make: Callable[..., Any]
+    """Context, then options if it has any -> the part. An estimator is itself what stands here."""
+    options: type | None
+    """Frozen dataclass of what may be set; None where nothing may."""
+    holder: str
+    """Who registered it: a module, or a package and its version."""
+
+
+_PARTS: dict[tuple[str, str], Part] = {}
+_HOMES: dict[tuple[str, str], str] = {}
+"""(kind, name) -> where the part of a saved run came from."""
+
+
+def register(kind: str, name: str, make: Callable[..., Any], options: type | None = None) -> None:
+    """Make a part known by name in this process.
+
+    Args:
+        kind: one of ``KINDS``.
+        make: called with the context of its kind, then with the options if there are any; a class will do. For kind
+            "estimator" it is the estimator itself: ``(episodes, scene) -> one array an episode``.
+        options: frozen dataclass with a default for every field; None takes ``make.Options``, if it has that.
+
+    Raises:
+        ConfigError: there is no such kind, the name is taken by another part, or what is registered cannot be one.
+    """
+    _enter(kind, name, make, options, str(getattr(make, "__module__", None) or "this process"))
+
+
+def find(kind: str, name: str, knob: str) -> Part:
+    """The part of that name, importing as little as possible.
+
+    Args:
+        name: as registered, an entry point's, or "module:attr".
+        knob: the setting that names it, for messages.
+
+    Raises:
+        ConfigError: there is none, or what should bring it cannot be imported; the message says which and the way out.
+        MissingExtra: it needs a package that is not installed.
+    """
+    _check_kind(kind)
+    if not isinstance(name, str) or not name:
+        raise ConfigError(knob, name, f"name one; {_there_is(kind, '')}")
+    if ":" in name:
+        return _from_attribute(kind, name, knob)
+    broken: list[str] = []
+    if (kind, name) not in _PARTS:
+        for module in _own_modules(KINDS[kind].folder, name):
+            _import_own(module, kind, name, knob, broken)
+            if (kind, name) in _PARTS:
+                break
+    if (kind, name) not in _PARTS:
+        _load_entry_point(kind, name, knob)
+    if (kind, name) not in _PARTS:
+        raise ConfigError(knob, name, _unknown(kind, name, broken))
+    return _PARTS[kind, name]
+
+
+def make_options(part: Part, values: Mapping[str, Any], knob: str) -> Any:
+    """The part's own options with these values; None where it has none.
+
+    Args:
+        knob: where ``values`` stand in the config, such as "env.options".
+
+    Raises:
+        ConfigError: an option that the part does not have, a value of the wrong type, or one that the part refuses.
+    """
+    return options_from(part.options, values, knob, f"{part.kind} {part.name!r}")
+
+
+def make(kind: str, name: str, values: Mapping[str, Any], knob: str, *context: Any) -> Any:
+    """Find a part, check its options and make it.
+
+    Args:
+        knob: the setting that names it, such as "env.name"; its options stand at "env.options", those of any other
+            knob ("memory.linker") beside it ("memory.linker_options").
+        context: what ``make`` is given first, if its kind has a context.
+
+    Raises:
+        ConfigError: as ``find`` and ``make_options`` do, or ``make`` cannot be called with what it is given.
+    """
+    part = find(kind, name, knob)
+    options = make_options(part, values, options_knob(knob))
+    given = (*context, options) if part.options is not None else context
+    try:
+        inspect.signature(part.make).bind(*given)
+    except TypeError as error:
+        called = ", ".join(type(one).__name__ for one in given)
+        way_out = f"to make {part.kind} {part.name!r} it is called with ({called}), which it does not take: {error}"
+        raise ConfigError(knob, name, way_out) from error
+    except ValueError:
+        pass  # Some built-in callables have no signature to look at: the call itself will tell.
+    return part.make(*given)
+
+
+def options_knob(knob: str) -> str:
+    """Where the options of the part stand that ``knob`` names."""
+    return f"{knob.removesuffix('.name')}.options" if knob.endswith(".name") else f"{knob}_options"
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """All names of a kind: registered here, ours, and the entry points of installed packages. Loads all of ours."""
+    _check_kind(kind)
+    for module in _own_modules(KINDS[kind].folder, ""):
+        _import_own(module, kind, "", "", [])
+    known = {name for of, name in _PARTS if of == kind} | {
+        point.name for point in entry_points(group=KINDS[kind].group)
+    }
+    return tuple(sorted(known))
+
+
+def origin(kind: str, name: str) -> str:
+    """Where a part that is not ours comes from, such as "package keydoor 0.1"; "" for ours. Imports nothing."""
+    part = _PARTS.get((kind, name))
+    if part is not None:
+        ours = part.holder.partition(".")[0] in ("memrl", "memory_stores")
+        return "" if ours else part.holder if part.holder.startswith("package ") else f"module {part.holder}"
+    return next((_package(point) for point in _points(kind, name)), "")
+
+
+def origins(config: Any) -> list[tuple[str, str, str]]:
+    """(kind, name, origin) of every part that a ``TrainConfig`` names and that is not ours; imports nothing."""
+    named = [(kind, attrgetter(knob)(config)) for knob, kind in KNOBS.items()]
+    named += [("controller", name) for name in config.evaluation.rows]
+    return [(kind, name, home) for kind, name in dict.fromkeys(named) if (home := origin(kind, name))]
+
+
+def remember_origin(kind: str, name: str, home: str) -> None:
+    """What a saved run says of a part's origin: told to the user where the part is not found."""
+    _HOMES[kind, name] = home
+
+
+def _enter(kind: str, name: str, make: Any, options: type | None, holder: str) -> None:
+    _check_kind(kind)
+    if not isinstance(name, str) or not name or ":" in name:
+        raise ConfigError(f"register({kind!r}, name)", name, "it must be a text without a colon")
+    if not callable(make):
+        raise ConfigError(f"register({kind!r}, {name!r}, make)", make, "it cannot be called")
+    options = options if options is not None else getattr(make, "Options", None)
+    if options is not None and not (isinstance(options, type) and is_dataclass(options)):
+        raise ConfigError(f"register({kind!r}, {name!r}, options)", options, "it must be a frozen dataclass")
+    part = Part(kind=kind, name=name, make=make, options=options, holder=holder)
+    held = _PARTS.get((kind, name))
+    if held is not None and not _same(held.make, make):
+        way_out = f"that name of a {kind} is held by {_described(held)}; choose another for {_described(part)}"
+        raise ConfigError("register", name, way_out)
+    _PARTS[kind, name] = part
+
+
+def _same(one: Any, other: Any) -> bool:
+    """One object, or one definition that was carried out twice (a notebook's cell, a reloaded module)."""
+    if one is other:
+        return True
+    places = [(getattr(m, "__module__", None), getattr(m, "__qualname__", "<")) for m in (one, other)]
+    return places[0] == places[1] and "<" not in places[0][1]
+
+
+def _described(part: Part) -> str:
+    where = f"{getattr(part.make, '__module__', '?')}.{getattr(part.make, '__qualname__', '?')}"
+    return where if part.holder == getattr(part.make, "__module__", None) else f"{where} ({part.holder})"
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise ConfigError("kind", kind, f"there is no such kind of part; it is none of {', '.join(KINDS)}")
+
+
+def _own_modules(folder: str, first: str) -> Iterator[str]:
+    """Modules of ours in a folder: the one of that name and what is inside it, then all others."""
+    try:
+        here = find_spec(folder)
+    except ModuleNotFoundError:
+        return
+    if here is None or here.submodule_search_locations is None:
+        return
+    found = list(_walk(folder, list(here.submodule_search_locations)))
+    prefix = f"{folder}.{first}"
+    yield from (module for module in found if module == prefix or module.startswith(f"{prefix}."))
+    yield from (module for module in found if module != prefix and not module.startswith(f"{prefix}."))
+
+
+def _walk(folder: str, places: list[str]) -> Iterator[str]:
+    for info in pkgutil.iter_modules(places):
+        if info.name.startswith("_"):
+            continue
+        yield f"{folder}.{info.name}"
+        if info.ispkg:
+            yield from _walk(f"{folder}.{info.name}", [os.path.join(place, info.name) for place in places])  # noqa: PTH118
+
+
+def _import_own(module: str, kind: str, name: str, knob: str, broken: list[str]) -> None:
+    """Import one of ours. What fails matters only if it bears the name; else it is noted in ``broken``."""
+    try:
+        _take_listed(import_module(module))
+    except ImportError as error:
+        if name and module == f"{KINDS[kind].folder}.{name}":
+            if isinstance(error, MissingExtra):
+                raise
+            raise ConfigError(knob, name, f"{module} cannot be imported here: {_told(error)}") from error
+        broken.append(f"{module} ({_told(error)})")
+
+
+def _take_listed(module: ModuleType) -> None:
+    """Register what a module lists as ``PARTS``."""
+    for kind, name, make, options in getattr(module, "PARTS", ()):
+        _enter(kind, name, make, options, module.__name__)
+
+
+def _points(kind: str, name: str) -> list[EntryPoint]:
+    """Entry points of that name, one a target."""
+    return list({point.value: point for point in entry_points(group=KINDS[kind].group, name=name)}.values())
+
+
+def _package(point: EntryPoint) -> str:
+    return f"package {point.dist.name} {point.dist.version}" if point.dist is not None else "a package"
+
+
+def _load_entry_point(kind: str, name: str, knob: str) -> None:
+    points = _points(kind, name)
+    if len(points) > 1:
+        both = " and ".join(f"{_package(point)} ({point.value})" for point in points)
+        raise ConfigError(
+            knob, name, f"{both} offer a {kind} of that name; write the one that you mean as 'module:attr'"
+        )
+    for point in points:
+        try:
+            made = point.load()
+            if isinstance(made, ModuleType):
+                _take_listed(made)
+            elif not _holds(kind, name, made):
+                _enter(kind, name, made, None, _package(point))
+        except Exception as error:
+            offers = f"{_package(point)} offers it as {point.value!r}, which cannot be loaded: {_told(error)}"
+            raise ConfigError(knob, name, offers) from error
+        if (kind, name) not in _PARTS:
+            offers = (
+                f"{_package(point)} offers it as the module {point.value!r}, which registers no {kind} of that name"
+            )
+            raise ConfigError(knob, name, offers)
+
+
+def _holds(kind: str, name: str, made: Any) -> bool:
+    """Whether importing an entry point's module has registered that very object."""
+    held = _PARTS.get((kind, name))
+    return held is not None and held.make is made
+
+
+def _from_attribute(kind: str, name: str, knob: str) -> Part:
+    module, _, attribute = name.partition(":")
+    if not module or not attribute:
+        raise ConfigError(knob, name, "write it as 'module:attr', such as 'my_pkg.game:KeyDoor'")
+    made: Any = _outside_module(module, name, knob)
+    for step in attribute.split("."):
+        if not hasattr(made, step):
+            near = difflib.get_close_matches(step, [word for word in dir(made) if not word.startswith("_")])
+            hint = f"; it has {', '.join(near)}" if near else ""
+            raise ConfigError(knob, name, f"{module} of package {module.partition('.')[0]} has no {step!r}{hint}")
+        made = getattr(made, step)
+    for part in _PARTS.values():
+        if part.kind == kind and part.make is made:
+            return part
+    if not callable(made):
+        raise ConfigError(knob, name, f"it is {made!r}, which cannot be called to make a {kind}")
+    options = getattr(made, "Options", None)
+    return Part(kind=kind, name=name, make=made, options=options, holder=f"module {module}")
+
+
+def _outside_module(module: str, name: str, knob: str) -> ModuleType:
+    """Import it; the working folder is looked in last, as a console script would not."""
+    if "" not in sys.path and os.getcwd() not in sys.path:  # noqa: PTH109
+        sys.path.append(os.getcwd())  # noqa: PTH109
+    package = module.partition(".")[0]
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (module == error.name or module.startswith(f"{error.name}.")):
+            way_out = (
+                f"there is no module {error.name!r} here: install package {package!r}, or set PYTHONPATH to its folder"
+            )
+            raise ConfigError(knob, name, way_out) from error
+        raise ConfigError(knob, name, f"{module} of package {package!r} needs more: {_told(error)}") from error
+    except Exception as error:
+        raise ConfigError(knob, name, f"importing {module} of package {package!r} failed: {_told(error)}") from error
+
+
+def _told(error: Exception) -> str:
+    """An error in one line; those that memrl raises on purpose speak for themselves."""
+    line = " ".join(str(error).split())
+    return line if isinstance(error, InputError | MissingExtra) else f"{type(error).__name__}: {line}"
+
+
+def _unknown(kind: str, name: str, broken: list[str]) -> str:
+    home = _HOMES.get((kind, name))
+    lost = f"this {kind} came from {home}, which is not here; install it, or " if home else ""
+    failed = f"; not looked into: {', '.join(broken)}" if broken else ""
+    return f"{lost}{_there_is(kind, name)}{failed}"
+
+
+def _there_is(kind: str, name: str) -> str:
+    """What there is, near matches first, and how to bring another."""
+    known = names(kind)
+    near = difflib.get_close_matches(name, known, n=3)
+    listed = ", ".join([*near, *(other for other in known if other not in near)]) or "none yet"
+    return (
+        f"choose from {listed}; bring your own as 'module:attr', by an entry point in group {KINDS[kind].group}, "
+        f"or with memrl.register({kind!r}, name, make)"
+    )
