@@ -26,10 +26,12 @@ class BlendedOptions:
     """As of ``gae``."""
     sibling_baseline: float = 0.0
     """As of ``leave_one_out``."""
+    reach: int = 0
+    """As of ``leave_one_out``."""
 
     def __post_init__(self) -> None:
         unit = "[0, 1]"
-        check(self, "credit.options.", replay_share=unit, gae_lambda=unit, sibling_baseline=unit)
+        check(self, "credit.options.", replay_share=unit, gae_lambda=unit, sibling_baseline=unit, reach="[0, inf)")
 
 
 @serves(acting=False, baseline="keep", because="it replays recorded actions")

@@ -13,8 +13,11 @@ as well, so that luck in sampling is no op's merit. A policy without luck gives 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Keep, MemoryOp
@@ -26,6 +29,9 @@ from memrl.rollouts.play import see, stamped, tokens_read
 from memrl.rollouts.scheduler import sample
 from memrl.rollouts.twin import Twin
 
+_log = logging.getLogger(__name__)
+LOOK_AFTER, LONG_SECONDS = 32, 10.0
+"""Walks after which the rest is estimated, and what is worth a warning."""
 View = tuple[ViewLine, ...]
 
 
@@ -72,17 +78,21 @@ class Replays(NamedTuple):
     """Replays without rewards."""
 
 
-def replay(episodes: Sequence[Episode], changes: Sequence[Change], agent: Agent) -> Replays:
+def replay(episodes: Sequence[Episode], changes: Sequence[Change], agent: Agent, reach: int = 0) -> Replays:
     """Play each change out. All questions of all changes go to the policy in one batch.
 
     Args:
         episodes: tries at one task, each begun with ``agent.new_memory()``.
+        reach: steps after a change in which its effect is looked for; 0 for all. A change is followed until both
+            memories say the same again, which is soon in a memory that is full. Where there is room what was not
+            forgotten stays for good, and then time grows with the square of the episode's length.
 
     Raises:
         ValueError: an episode began with another memory, so its ops do not lead where they led.
     """
     tapes = {e: tape(episodes[e], agent) for e in sorted({change.episode for change in changes})}
-    walks = [_walk(episodes[c.episode], c, tapes[c.episode], agent) for c in changes]
+    slow = Slowness(len(changes))
+    walks = [slow.told(_walk, episodes[c.episode], c, tapes[c.episode], agent, reach) for c in changes]
     questions = Questions(agent)
     for change, walk in zip(changes, walks, strict=True):
         for step, (view, memory_hash) in walk.items():
@@ -138,14 +148,16 @@ def _rebuild(episode: Episode, agent: Agent, states: dict[Site, AgentMemory] | N
     return memory
 
 
+_KEEP = (Keep(),)
 Walk = Mapping[int, tuple[View, str]]
 """Step -> (view, memory hash) of the questions that see something else than they saw."""
 
 
-def _walk(episode: Episode, change: Change, states: Tape, agent: Agent) -> Walk:
+def _walk(episode: Episode, change: Change, states: Tape, agent: Agent, reach: int) -> Walk:
+    end = min(len(episode.steps), change.site.step + 1 + reach) if reach else len(episode.steps)
     twin = Twin(states[change.site].fork())
     views: dict[int, tuple[View, str]] = {}
-    for t in range(change.site.step, len(episode.steps)):
+    for t in range(change.site.step, end):
         step, hits = episode.steps[t], ()
         for place, decision in enumerate(step.decisions):
             if (t, place) < change.site:
@@ -159,7 +171,7 @@ def _walk(episode: Episode, change: Change, states: Tape, agent: Agent) -> Walk:
                 hits = twin.instead(ops, decision, states[change.site], step.observation)
             elif twin.memory.state_hash() == decision.memory_hash:
                 return views  # the two memories say the same again, and so does all that follows
-            else:
+            elif decision.ops != _KEEP:
                 hits = twin.follow(decision, states[Site(t, place)], step.observation)
     return views
 
@@ -171,11 +183,32 @@ def _answers(episode: Episode, walk: Walk, questions: Questions) -> tuple[dict[i
     return changed, {t: questions.answer(steps[t].observation, steps[t].view) for t in walk}
 
 
+class Slowness:
+    """Says once, after the first of many walks, how long the rest will take where that is long."""
+
+    def __init__(self, count: int) -> None:
+        self._left, self._done, self._start = count, 0, time.perf_counter()
+
+    def told(self, walk: Callable[..., Walk], *given: Any) -> Walk:
+        """The walk, and a warning where there is reason."""
+        found = walk(*given)
+        self._done += 1
+        if self._done == LOOK_AFTER:
+            seconds = (time.perf_counter() - self._start) * (self._left / LOOK_AFTER - 1)
+            if seconds > LONG_SECONDS:
+                _log.warning(
+                    "replay of %d decisions will take about %.0f s: credit.options.reach bounds how far each is "
+                    "followed, and credit.name = 'return_to_go' replays nothing", self._left, seconds,
+                )  # fmt: skip
+        return found
+
+
 class Questions:
     """Distinct questions, answered in one batch."""
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
+        self._brief = lru_cache(lambda task: brief_of(agent.task_source, task))
         self._requests: dict[tuple[str, object], SampleRequest] = {}
         self._answers: dict[tuple[str, object], TokenDecision] = {}
         self.tokens = 0
@@ -194,7 +227,7 @@ class Questions:
                 memory_hash=memory_hash,
                 seed=0,
                 greedy=True,
-                brief=brief_of(self._agent.task_source, episode.task),
+                brief=self._brief(episode.task),
                 actor=observation.to,
             )
 
