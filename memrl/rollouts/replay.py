@@ -194,7 +194,8 @@ class Slowness:
         found = walk(*given)
         self._done += 1
         if self._done == LOOK_AFTER:
-            seconds = (time.perf_counter() - self._start) * (self._left / LOOK_AFTER - 1)
+            # The first decisions have the longest way to the end; on average it is half of it.
+            seconds = (time.perf_counter() - self._start) * (self._left / LOOK_AFTER - 1) / 2
             if seconds > LONG_SECONDS:
                 _log.warning(
                     "replay of %d decisions will take about %.0f s: credit.options.reach bounds how far each is "
