@@ -39,7 +39,8 @@ class Judge:
     Where many cases are told beforehand (``add``) and every answer is paid for by itself, a few plays tell them all:
     each play gives other answers at all asked steps at once. That answers are paid for by themselves is looked at, not
     believed: in each such play every step that was given its recorded answer must pay as recorded, and the case that
-    changes most must earn, played alone, what was put together for it. Else each case is played by itself.
+    changes most and the last that changes least must earn, played alone, what was put together for them. Else each case
+    is played by itself.
     """
 
     def __init__(self, episodes: Sequence[Episode], agent: Agent) -> None:
@@ -75,7 +76,7 @@ class Judge:
         for t, action in sorted({one for case in cases for one in case}, key=lambda one: (one[0], repr(one[1]))):
             at.setdefault(t, []).append(action)
         plays = max(map(len, at.values()), default=0)
-        if plays + 1 >= len(cases):
+        if plays + 2 >= len(cases):
             return
         was, apart = recorded(self._episodes[index]), {}
         for k in range(plays):
@@ -84,11 +85,12 @@ class Judge:
             if paid is None or any(paid[t] != was[t] for t in range(len(was)) if t not in told):
                 return
             apart.update({(t, action): float(paid[t]) for t, action in told.items()})
-        most = max(cases, key=lambda case: (len(case), sorted((t, repr(action)) for t, action in case)))
-        own.known[most] = self._play(index, most)
-        alone = own.known[most]
-        if alone is not None and np.array_equal(alone, self._sum(index, most, apart)):
-            own.apart = apart
+        in_order = sorted(cases, key=lambda case: (-len(case), sorted((t, repr(action)) for t, action in case)))
+        for case in (in_order[0], in_order[-1]):
+            alone = own.known[case] = self._play(index, case)
+            if alone is None or not np.array_equal(alone, self._sum(index, case, apart)):
+                return
+        own.apart = apart
 
     def _sum(self, index: int, case: Answers, apart: Mapping[tuple[int, Action], float]) -> Rewards:
         rewards = recorded(self._episodes[index])

@@ -77,6 +77,10 @@ class Twin:
         stamp = stamped(observation, decision.actor)
         done = list(recorded_ops(decision, before, observation))
         ahead = [*ops, *[Keep()] * (len(done) - len(ops))]
+        # What one decision forgot and what it wrote then are a replacement, as an Overwrite is.
+        gone = [one.op.id for one in done if isinstance(one.op, Forget)]
+        written = [id for one in done if isinstance(one.op, Write) for id in one.created]
+        self._place_of.update(zip(written, gone, strict=False))
         return tuple(hit for op, one in zip(ahead, done, strict=True) for hit in self._carry_out(op, one, stamp))
 
     def _carry_out(self, op: MemoryOp, one: Done, stamp: Stamp) -> tuple[Hit, ...]:
