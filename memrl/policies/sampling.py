@@ -9,6 +9,7 @@ Nothing is done answer by answer in Python, and a token costs one read from the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -21,8 +22,12 @@ from memrl.policies.drawing import Choosers, choose, draw
 from memrl.policies.frozen_prefix import keeps_places
 from memrl.policies.growing_cache import close_gaps, grows, is_plain, spread
 from memrl.policies.prefill import Prefilled, pad_left, read_prompts
+from memrl.policies.shared_attention import shared_attention
 
 __all__ = ["Drawn", "Prefilled", "decode", "draw", "pad_left", "read_prompts"]
+
+TAKE_MASKS = ("sdpa", "eager")
+"""Kinds of attention that take a mask with an entry for every pair of tokens."""
 
 # Shapes: R answers, V vocabulary, T new tokens at most; W rows of the batch, N answers side by side in a row, C tokens
 # held of a row.
@@ -85,25 +90,22 @@ def decode(
         ends_V=_ends(stops, logits_WNV.shape[-1]),
     )
     filled = prefilled.mask_PS.shape[1]
-    for position in range(limit):
-        logits_WNV = logits_WNV if config.temperature == 1 else logits_WNV.float() / config.temperature
-        batch = _write(batch, logits_WNV, choosers, position, paper)
-        if position + 1 == limit or not (going := _still_going(batch))[0]:
-            break
-        batch = _close_up(batch, prefilled.cache, *going)
-        logits_WNV = _read(model, batch, prefilled.cache, filled, position, branching)
-        filled += batch.tokens_WN.shape[1]
+    with shared_attention(model) if branching else nullcontext():
+        for position in range(limit):
+            logits_WNV = logits_WNV if config.temperature == 1 else logits_WNV.float() / config.temperature
+            batch = _write(batch, logits_WNV, choosers, position, paper)
+            if position + 1 == limit or not (going := _still_going(batch))[0]:
+                break
+            batch = _close_up(batch, prefilled.cache, *going)
+            logits_WNV = _read(model, batch, prefilled.cache, filled, position, branching)
+            filled += batch.tokens_WN.shape[1]
     return _cut(paper)
 
 
 def _can_branch(model: Any, cache: Any) -> bool:
     """Whether a model takes a mask that says who sees whom, and knows a token's place by its position alone."""
     takes_masks = getattr(model, "_supports_attention_backend", False)
-    return takes_masks and is_plain(cache) and keeps_places(model) and _attention(model) in ("sdpa", "eager")
-
-
-def _attention(model: Any) -> str:
-    return model.config._attn_implementation
+    return takes_masks and is_plain(cache) and keeps_places(model) and model.config._attn_implementation in TAKE_MASKS
 
 
 def _start(prefilled: Prefilled, asked: Sequence[int], limit: int, branching: bool) -> tuple[_Batch, Tensor]:
@@ -171,19 +173,18 @@ def _read(model: Any, batch: _Batch, cache: Any, filled: int, position: int, bra
     end = filled + batch.seats_WN.shape[1]
     batch.owners_WC[:, filled:end] = batch.seats_WN
     mask_WNC = visible(batch.owners_WC[:, :end], batch.seats_WN)
-    if not branching:
-        mask = mask_WNC[:, 0].long()
-    elif _attention(model) == "sdpa":
-        mask = mask_WNC[:, None]
-    else:
-        mask = torch.zeros_like(mask_WNC, dtype=model.dtype).masked_fill(~mask_WNC, torch.finfo(model.dtype).min)[:, None]
     return model(
         input_ids=batch.tokens_WN,
-        attention_mask=mask,
+        attention_mask=_added(mask_WNC, model.dtype) if branching else mask_WNC[:, 0].long(),
         position_ids=(batch.lengths_W + position)[:, None].expand_as(batch.tokens_WN),
         past_key_values=cache,
         use_cache=True,
     ).logits
+
+
+def _added(mask_WNC: Tensor, dtype: torch.dtype) -> Tensor:
+    """[W, 1, N, C] what is added to the attention scores: transformers takes such a mask as it is."""
+    return torch.zeros_like(mask_WNC, dtype=dtype).masked_fill_(~mask_WNC, torch.finfo(dtype).min)[:, None]
 
 
 def _ends(stops: Tensor, vocabulary: int) -> Tensor:
