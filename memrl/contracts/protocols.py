@@ -183,7 +183,11 @@ class Policy(Sampler, Checkpointed, Protocol):
 
 
 class TrainablePolicy(Protocol):
-    """What the learner needs of a model made of tokens."""
+    """What the learner needs of a model made of tokens.
+
+    ``shares_starts = True`` says that ``token_logprobs`` reads what rows begin with alike once; such rows are then
+    handed to it together.
+    """
 
     version: int
     """Grows by one at every change of weights."""
@@ -192,6 +196,10 @@ class TrainablePolicy(Protocol):
 
     def token_logprobs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Tensor, Tensor]:
         """Log-probabilities [R, A] of sampled tokens with gradients, and the mask of those that exist."""
+        ...
+
+    def freeze_reference(self) -> None:
+        """Keep a copy of the weights as they are for ``reference``. RL starts here; the copy is part of the state."""
         ...
 
     def reference(self) -> AbstractContextManager[None]:

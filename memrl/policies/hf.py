@@ -31,6 +31,7 @@ from memrl.policies.loading import add_lora, load_model, trainable_attention
 from memrl.policies.rendering import make_renderer, text_ends
 from memrl.policies.sampling import Drawn, pad_left
 from memrl.policies.selected import selected_logprobs
+from memrl.policies.shared_reading import can_share, shared_logprobs, worthy_trees
 from memrl.policies.usable import check_context, check_prompts, context_length
 
 # Shapes: R rows, A sampled tokens of the longest, V vocabulary.
@@ -71,6 +72,8 @@ class HFPolicy:
         self.model = add_lora(base, config, seed)
         self.version = 0
         self._device = next(self.model.parameters()).device
+        self._reference: list[Tensor] | None = None
+        self.shares_starts = can_share(base)
         prefix = self._start() if keeps_places(base) else ()
         self.sampler = HFSampler(self.model, self.renderer, config, prefix)
         self.context_length = context_length(base)
@@ -106,9 +109,16 @@ class HFPolicy:
     def token_logprobs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Tensor, Tensor]:
         """Log-probabilities [R, A] of sampled tokens with gradients, and the mask of those that exist.
 
-        Rows are padded on the left, so all sampled tokens stand at the right end and the LM head sees only them.
+        Rows are padded on the left, so all sampled tokens stand at the right end and the LM head sees only them; where
+        they begin alike, what they share is read once (``shared_reading.py``).
         """
         width = max(len(action) for _, action in rows)
+        lengths = torch.tensor([len(action) for _, action in rows], device=self._device)
+        mask = torch.arange(width, device=self._device)[None, :] < lengths[:, None]
+        trees = worthy_trees(rows, self._device) if self.shares_starts else None
+        if trees is not None:
+            with self._autocast():
+                return shared_logprobs(self.model, trees, rows, self._config.temperature), mask
         inputs = pad_left([[*prompt, *action] for prompt, action in rows], self._device)
         length = inputs["input_ids"].shape[1]
         keep = torch.arange(length - width - 1, length - 1, device=self._device)
@@ -117,9 +127,7 @@ class HFPolicy:
         targets = inputs["input_ids"][:, -width:]
         chosen = selected_logprobs(logits.flatten(0, 1), targets.flatten(), self._config.temperature).view_as(targets)
         # Right-aligned to left-aligned, as the learner keeps what was sampled.
-        lengths = torch.tensor([len(action) for _, action in rows], device=self._device)
         places = torch.arange(width, device=self._device)[None, :] + (width - lengths)[:, None]
-        mask = torch.arange(width, device=self._device)[None, :] < lengths[:, None]
         return chosen.gather(1, places.clamp(max=width - 1)) * mask, mask
 
     def text_ids(self, text: str) -> Ids:
@@ -177,15 +185,32 @@ class HFPolicy:
         low = self.model.dtype is torch.bfloat16
         return torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=low)
 
+    def freeze_reference(self) -> None:
+        """Keep the LoRA weights as they are: RL starts here."""
+        self._reference = [p.detach().clone() for p in self.parameters()]
+
     @contextmanager
     def reference(self) -> Iterator[None]:
-        """LoRA switched off: the base model, for a KL."""
-        with self.model.disable_adapter():
+        """The weights that ``freeze_reference`` kept, else the base model without LoRA: for a KL."""
+        if self._reference is None:
+            with self.model.disable_adapter():
+                yield
+            return
+        own = list(self.parameters())
+        now = [p.data for p in own]
+        try:
+            for p, kept in zip(own, self._reference, strict=True):
+                p.data = kept
             yield
+        finally:
+            for p, weight in zip(own, now, strict=True):
+                p.data = weight
 
     def state_dict(self) -> dict[str, Any]:
+        """The LoRA weights and their version; those of ``reference`` as well once there are any."""
         trained = {name: p.detach().clone() for name, p in self.model.named_parameters() if p.requires_grad}
-        return {"lora": trained, "version": self.version}
+        kept = {} if self._reference is None else {"reference": [weight.clone() for weight in self._reference]}
+        return {"lora": trained, "version": self.version, **kept}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up LoRA weights and version.
@@ -203,6 +228,8 @@ class HFPolicy:
         with torch.no_grad():
             for name, value in state["lora"].items():
                 own[name].copy_(value)
+        kept = state.get("reference")
+        self._reference = None if kept is None else [weight.to(self._device, copy=True) for weight in kept]
         self.bump()
         self.version = int(state["version"])
 
