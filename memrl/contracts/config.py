@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from memrl.contracts.checks import check, section_name
 from memrl.contracts.errors import ConfigError
+from memrl.contracts.run_config import CheckpointsConfig, EarlyStopConfig, LoggingConfig
 
 
 def _at_least(section: object, minimum: float, *names: str) -> None:
@@ -86,6 +87,9 @@ class PolicyConfig:
     batch_tokens: int = 8192
     """Prompt tokens, padding included, that are read in one forward pass."""
     prompt: Literal["plain", "chat"] = "plain"
+    """The readable layout of any model, or the model's own chat template."""
+    template: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the chat template, such as ``{"enable_thinking": false}``."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -332,6 +336,9 @@ class TrainConfig:
     out: str | None = None
     """Run folder; None for ``runs/<recipe>-<seed>``, numbered if taken."""
     steps: int = 40
+    schedule_steps: int = 0
+    """Steps over which learning rates and the curriculum are planned; 0 for ``steps``. A run that is resumed with other
+    ``steps`` keeps the plan that it began with."""
     checkpoint_every: int = 10
     env: EnvConfig = EnvConfig()
     memory: MemoryConfig = MemoryConfig()
@@ -345,9 +352,17 @@ class TrainConfig:
     monitor: MonitorConfig = MonitorConfig()
     reflection: ReflectionConfig = ReflectionConfig()
     evaluation: EvalConfig = EvalConfig()
+    checkpoints: CheckpointsConfig = field(default_factory=CheckpointsConfig)
+    early_stop: EarlyStopConfig = field(default_factory=EarlyStopConfig)
+    logging: LoggingConfig = field(default_factory=LoggingConfig)
+
+    @property
+    def planned_steps(self) -> int:
+        """Steps over which learning rates and the curriculum are planned."""
+        return self.schedule_steps or self.steps
 
     def __post_init__(self) -> None:
-        check(self, seed="[0, 9223372036854775807]")
+        check(self, seed="[0, 9223372036854775807]", schedule_steps="[0, inf)")
         if self.steps < 1:
             raise ConfigError("steps", self.steps, "it must be at least 1")
         if self.checkpoint_every < 1:

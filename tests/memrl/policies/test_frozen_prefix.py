@@ -29,7 +29,7 @@ def test_a_prompt_begins_with_it_only_if_it_goes_on():
 
 def test_the_header_is_read_once_and_again_after_an_update():
     policy = tiny_policy()
-    header = len(policy._prefix.ids)
+    header = len(policy.sampler._prefix.ids)
     assert header >= len(HEADER)  # a byte is a token of the tiny model
     longest = max(len(ids) for ids in policy.encode([render_prompt(request) for request in asked()]))
     with forward_shapes(policy) as shapes:
@@ -56,5 +56,5 @@ def test_answers_and_logprobs_are_those_of_prompts_read_whole(greedy: bool):
 
 def test_a_prompt_that_begins_otherwise_is_read_whole():
     policy, whole = tiny_policy(), tiny_policy()
-    policy._prefix, whole._prefix = FrozenPrefix((7, 7, 7)), FrozenPrefix(())
+    policy.sampler._prefix, whole._prefix = FrozenPrefix((7, 7, 7)), FrozenPrefix(())
     assert [d.action_ids for d in policy.sample(asked())] == [d.action_ids for d in whole.sample(asked())]
