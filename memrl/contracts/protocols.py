@@ -59,6 +59,8 @@ class Outcome(NamedTuple):
     """Set where the action just taken was judged."""
     success: float | None = None
     """With the ending: how far the task was solved, in [0, 1]; None leaves it to the verdicts."""
+    truncated: bool = False
+    """With ``next = None``: the environment cut itself off (``End.STEP_LIMIT``); it is not the task's own ending."""
 
 
 class Env(Protocol):

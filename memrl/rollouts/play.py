@@ -110,6 +110,7 @@ def play_episode(context: EpisodeContext) -> Play:
             step, outcome = yield from play_step(context, env.step, observation)
             steps.append(step)
             observation, judged = outcome.next, outcome.success
+            end = End.STEP_LIMIT if outcome.truncated and observation is None else End.DONE
     except EnvFailed as failure:
         end, error = End.ENV_ERROR, str(failure)
     return Episode(
