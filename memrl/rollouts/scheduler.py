@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,12 @@ from memrl.contracts.capabilities import Foreseen, able
 from memrl.contracts.protocols import NO_OFFERS, Agent, SampleRequest
 from memrl.contracts.types import Decision, End, Episode, Group, Task
 from memrl.rollouts.env_workers import INLINE, EnvWorkers
-from memrl.rollouts.play import EnvNeed, EpisodeContext, Need, OpNeed, Play, play_episode
+from memrl.rollouts.play import EnvNeed, EpisodeContext, OpNeed, Play, play_episode
 
 _log = logging.getLogger(__name__)
+
+Needs = dict[type, list[tuple[int, Play, Any]]]
+"""Kind of need -> (which episode, the play itself, its need) of all that wait for it."""
 
 
 def play(
@@ -71,24 +75,28 @@ def play_all(plays: Iterable[Play], agent: Agent, concurrency: int, workers: Env
     """Play every generator to its end, at most ``concurrency`` at a time; results keep their order."""
     waiting = list(enumerate(plays))[::-1]
     done: dict[int, Episode] = {}
-    needs: dict[int, tuple[Play, Need]] = {}
+    needs: Needs = {EnvNeed: [], OpNeed: [], SampleRequest: []}
 
     def advance(index: int, playing: Play, answer: Any) -> None:
         try:
-            needs[index] = (playing, playing.send(answer))
+            need = playing.send(answer)
         except StopIteration as stop:
             done[index] = stop.value
-            needs.pop(index, None)
+        else:
+            needs[type(need)].append((index, playing, need))
 
-    while waiting or needs:
-        while waiting and len(needs) < concurrency:
+    while waiting or any(needs.values()):
+        free = concurrency - sum(map(len, needs.values()))
+        while waiting and free > 0:
+            before = len(done)
             advance(*waiting.pop(), None)
+            free -= len(done) == before
         for index, playing, answer in _serve(needs, agent, workers):
             advance(index, playing, answer)
     return [done[index] for index in sorted(done)]
 
 
-def _serve(needs: dict[int, tuple[Play, Need]], agent: Agent, workers: EnvWorkers) -> list[tuple[int, Play, Any]]:
+def _serve(needs: Needs, agent: Agent, workers: EnvWorkers) -> list[tuple[int, Play, Any]]:
     """Answer one kind of need, of all episodes that have it, in the order of episodes."""
     servers: tuple[tuple[type, Callable[[list[Any]], Sequence[Any]]], ...] = (
         (EnvNeed, lambda calls: workers.run([(need.call, need.arguments) for need in calls])),
@@ -96,10 +104,12 @@ def _serve(needs: dict[int, tuple[Play, Need]], agent: Agent, workers: EnvWorker
         (SampleRequest, lambda requests: sample(requests, agent)),
     )
     for kind, answer in servers:
-        ready = sorted(index for index, (_, need) in needs.items() if isinstance(need, kind))
+        ready = needs[kind]
         if ready:
-            answers = answer([needs[index][1] for index in ready])
-            return [(index, needs[index][0], one) for index, one in zip(ready, answers, strict=True)]
+            needs[kind] = []
+            ready.sort(key=itemgetter(0))
+            answers = answer([need for _, _, need in ready])
+            return [(index, playing, one) for (index, playing, _), one in zip(ready, answers, strict=True)]
     return []
 
 
@@ -108,7 +118,7 @@ def decide(needs: Sequence[OpNeed], agent: Agent) -> list[Decision | None]:
     if agent.offers is None:
         return list(agent.controller.decide([need.asked(NO_OFFERS) for need in needs]))
     offered = agent.offers.offers([need.moment for need in needs])
-    open_ = [i for i, offers in enumerate(offered) if len(offers.ops) > 1]
+    open_ = [i for i, offers in enumerate(offered) if len(offers) > 1]
     decisions = agent.controller.decide([needs[i].asked(offered[i]) for i in open_]) if open_ else []
     found: list[Decision | None] = [None] * len(needs)
     for i, decision in zip(open_, decisions, strict=True):
