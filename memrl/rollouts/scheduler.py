@@ -7,9 +7,11 @@ the slowest environment of a round is waited for.
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
@@ -64,7 +66,8 @@ def play(
         for g in range(size)
     ]
     try:
-        episodes = play_all((play_episode(one) for one in contexts), agent, agent.rollout.concurrency, workers)
+        with undisturbed():
+            episodes = play_all((play_episode(one) for one in contexts), agent, agent.rollout.concurrency, workers)
     finally:
         workers.close()
     _tell_failures(episodes)
@@ -137,6 +140,20 @@ def sample(requests: Sequence[SampleRequest], agent: Agent) -> list[Any]:
         for i, decision in zip(places, policy.sample([requests[i] for i in places]), strict=True):
             found[i] = decision
     return found
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Spare the garbage collector what was there before: libraries and earlier episodes are a million objects, and a
+    play makes many that stay, so that it would go through all of them again and again. Nothing is left frozen."""
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _tell_failures(episodes: Sequence[Episode]) -> None:
