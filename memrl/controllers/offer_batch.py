@@ -111,11 +111,16 @@ class OfferBatch:
         extras = self.extras[moment]
         if index >= count - len(extras):
             return extras[index - count + len(extras)].op
-        lines = slice(self.first_line[moment], self.first_line[moment + 1])
-        starts = _num_ops(self.flags[lines]).cumsum() + head
-        at = int(np.searchsorted(starts, index, side="right"))
-        id = self.facts.entries[self.slots[lines][at]].id
-        return Forget(id) if index == starts[at] - 1 else Overwrite(id, text)
+        line = int(self.first_line[moment])
+        index -= head
+        for flags in self.flags[line : self.first_line[moment + 1]].tolist():
+            width = (1 + (flags & FITS > 0)) if flags & TOKEN else 0
+            if index < width:
+                break
+            index -= width
+            line += 1
+        id = self.facts.entries[self.slots[line]].id
+        return Forget(id) if index == width - 1 else Overwrite(id, text)
 
     def ops(self, moment: int) -> tuple[MemoryOp, ...]:
         """All candidates of a moment."""

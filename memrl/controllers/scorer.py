@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from memrl.algos.losses import masked_log_softmax
 from memrl.contracts.config import ControllerConfig
@@ -65,8 +66,9 @@ class ScorerNet(nn.Module):
     def features(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor) -> Tensor:
         """[N, hidden], what both heads read."""
         width = self.project.out_features
-        o, w, t = (texts_UW[rows_N3[:, i], :width] for i in range(3))
-        subjects = () if self.subject is None else (texts_UW[rows_N3[:, i], width:] for i in (3, 4))
+        rows_N3 = rows_N3.remainder(len(texts_UW))
+        o, w, t = embedding(rows_N3[:, :3], texts_UW[:, :width]).unbind(1)
+        subjects = () if self.subject is None else embedding(rows_N3[:, 3:], texts_UW[:, width:]).unbind(1)
         return self.head[:-1](torch.cat([o, w, t, o * t, w * t, *subjects, numbers_NF], dim=1))
 
 

@@ -32,6 +32,8 @@ class EnvWorkers:
         self._most = most
         self._pool: ThreadPoolExecutor | None = None
         self._late = 0.0
+        self.slow = False
+        """Whether calls are to be handed over."""
 
     def timed(self, call: Callable[..., Any], *arguments: Any) -> Any:
         """The call's result, here and now; a long one is remembered. Raises what the call raises."""
@@ -43,14 +45,11 @@ class EnvWorkers:
         finally:
             self._took(perf_counter() - started)
 
-    @property
-    def slow(self) -> bool:
-        """Whether calls are to be handed over."""
-        return self._late > LATE
-
     def _took(self, seconds: float) -> None:
         """A leaky bucket: slow calls fill it, quick ones let it run out."""
-        self._late = min(max(self._late + seconds - SLOW, 0.0), 2 * LATE)
+        if seconds > SLOW or self._late:
+            self._late = min(max(self._late + seconds - SLOW, 0.0), 2 * LATE)
+            self.slow = self._late > LATE
 
     def run(self, calls: Sequence[tuple[Callable[..., Any], tuple[Any, ...]]]) -> list[Any]:
         """All results, in order; a call that failed gives its ``EnvFailed``."""

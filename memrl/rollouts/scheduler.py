@@ -144,15 +144,19 @@ def sample(requests: Sequence[SampleRequest], agent: Agent) -> list[Any]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Spare the garbage collector what was there before: libraries and earlier episodes are a million objects, and a
-    play makes many that stay, so that it would go through all of them again and again. Nothing is left frozen."""
+    """Have the garbage collector look in rarely, and only at what is new: libraries and earlier episodes are a million
+    objects, and a play makes many that stay, so that it would go through all of them again and again. Everything is as
+    it was afterwards."""
     if gc.get_freeze_count():
         yield
         return
+    often = gc.get_threshold()
     gc.freeze()
+    gc.set_threshold(max(often[0], 100_000) if often[0] else 0, *often[1:])
     try:
         yield
     finally:
+        gc.set_threshold(*often)
         gc.unfreeze()
 
 
