@@ -26,6 +26,7 @@ from memory_stores.types import (
     Relink,
     Retrieve,
     Stamp,
+    StoreName,
     Unlink,
     Write,
 )
@@ -124,6 +125,13 @@ class AgentMemory:
         if prefix == "a":
             return self._archive
         return self._graph if prefix == "g" else None
+
+    def store_of(self, id: str) -> StoreName:
+        """Which store gave an entry its id, whether or not it still holds it. Raises KeyError if none here could."""
+        part = self._holder(id[:1])
+        if part is None:
+            raise KeyError(id)
+        return part.store
 
     def apply(self, op: MemoryOp, stamp: Stamp = NO_STAMP) -> OpResult:
         """Carry out one op in the store it is for, or refuse it. Raises TypeError on what is no memory op."""

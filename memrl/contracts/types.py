@@ -302,6 +302,8 @@ class Episode:
     """Version of every actor's weights that played."""
     error: str = ""
     """What an environment that failed said."""
+    cut: Observation | None = None
+    """What was shown and never played, where a limit cut the episode off: what a critic bootstraps from."""
     practice: bool = False
     """True where an oracle reader stood in for the policy; such success is never reported as the policy's."""
 

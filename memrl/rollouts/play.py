@@ -98,10 +98,11 @@ def play_episode(context: EpisodeContext) -> Play:
     steps: list[Step] = []
     leaks = LeakGuard() if limits.query_free else None
     end, error, judged = End.DONE, "", None
+    observation: Observation | None = None
     try:
         context = replace(context, brief=guarded(brief_of, agent.task_source, context.task))
         env = yield from _call(context, EnvGuard, agent.task_source.make, context.task, limits.env_seconds)
-        observation: Observation | None = yield from _call(context, env.start)
+        observation = yield from _call(context, env.start)
         while observation is not None:
             if len(steps) >= limits.step_limit:
                 end = End.STEP_LIMIT
@@ -121,6 +122,7 @@ def play_episode(context: EpisodeContext) -> Play:
         judged=judged,
         versions=agent.versions,
         error=error,
+        cut=observation if end is End.STEP_LIMIT else None,
         practice=context.practice,
     )
 
