@@ -27,7 +27,7 @@ from memrl.contracts.types import TokenDecision
 from memrl.policies.constrained import Rule, allowed_logprobs, write_under
 from memrl.policies.frozen_prefix import FrozenPrefix, common_start, keeps_places
 from memrl.policies.loading import add_lora, load_model, stop_tokens, trainable_attention
-from memrl.policies.merging import MergedWeights
+from memrl.policies.merging import MergedWeights, fold_in
 from memrl.policies.prompts import as_user, parse_answer, render, render_prompt
 from memrl.policies.sampling import Drawn, decode, pad_left, read_prompts
 from memrl.policies.selected import selected_logprobs
@@ -219,6 +219,11 @@ class HFPolicy:
         """The LoRA adapter in peft's own format, with the tokenizer."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+
+    def merged_model(self) -> Any:
+        """The model with its LoRA folded in, as it plays: a plain transformers model. This policy is then spent."""
+        fold_in(self.model)
+        return self.model.unload()
 
     def _prompt(self, request: SampleRequest) -> str:
         return self._framed(render_prompt(request))
