@@ -196,6 +196,7 @@ def origins(config: Any) -> list[tuple[str, str, str]]:
     """(kind, name, origin) of every part that a ``TrainConfig`` names and that is not ours; imports nothing."""
     named = [(kind, attrgetter(knob)(config)) for knob, kind in KNOBS.items()]
     named += [("controller", name) for name in config.evaluation.rows]
+    named += [("sink", name) for name in config.logging.sinks]
     return [(kind, name, home) for kind, name in dict.fromkeys(named) if (home := origin(kind, name))]
 
 

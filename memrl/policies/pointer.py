@@ -12,7 +12,7 @@ be tried in minutes. It cannot say a word that it does not read, nor count, nor 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -95,9 +95,7 @@ class PointerPolicy:
         max_words: of one answer.
     """
 
-    def __init__(
-        self, options: PointerOptions, *, seed: int = 0, max_words: int = 8, temperature: float = 1.0
-    ) -> None:
+    def __init__(self, options: PointerOptions, *, seed: int = 0, max_words: int = 8, temperature: float = 1.0) -> None:
         state = torch.get_rng_state()
         torch.manual_seed(seed)
         self.net = PointerNet(options)

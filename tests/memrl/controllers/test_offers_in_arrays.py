@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from plain_offers import PlainOffers
 
 from memory_stores.bm25_store import Bm25Store
 from memory_stores.embed import HashEmbedder
@@ -16,7 +17,6 @@ from memrl.contracts.texts import TextTable
 from memrl.contracts.types import Observation
 from memrl.controllers.offer_batch import ranks
 from memrl.controllers.offers import OpOffers
-from plain_offers import PlainOffers
 
 THINGS, PLACES = ("lantern", "kettle", "ladder"), ("attic", "cellar", "garden", "old stone barn")
 PEOPLE = ("Ana", "Ben", "Carla")
