@@ -25,19 +25,12 @@ from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.registry import register
 from memrl.contracts.types import Observation, Task, TokenDecision, ViewLine
 from memrl.policies.constrained import Rule, allowed_logprobs, write_under
-<<<<<<< HEAD
 from memrl.policies.frozen_prefix import common_start, keeps_places
 from memrl.policies.hf_sampler import HFSampler
 from memrl.policies.loading import add_lora, load_model, trainable_attention
+from memrl.policies.merging import fold_in
 from memrl.policies.rendering import make_renderer, text_ends
 from memrl.policies.sampling import Drawn, pad_left
-=======
-from memrl.policies.frozen_prefix import FrozenPrefix, common_start, keeps_places
-from memrl.policies.loading import add_lora, load_model, stop_tokens, trainable_attention
-from memrl.policies.merging import MergedWeights, fold_in
-from memrl.policies.prompts import as_user, parse_answer, render, render_prompt
-from memrl.policies.sampling import Drawn, decode, pad_left, read_prompts
->>>>>>> runs
 from memrl.policies.selected import selected_logprobs
 from memrl.policies.shared_reading import can_share, shared_logprobs, worthy_trees
 from memrl.policies.usable import check_context, check_prompts, context_length
@@ -246,52 +239,11 @@ class HFPolicy:
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
-<<<<<<< HEAD
-=======
     def merged_model(self) -> Any:
         """The model with its LoRA folded in, as it plays: a plain transformers model. This policy is then spent."""
         fold_in(self.model)
         return self.model.unload()
 
-    def _prompt(self, request: SampleRequest) -> str:
-        return self._framed(render_prompt(request))
-
-    def _start(self) -> Ids:
-        return common_start(self.encode([self._framed(render(*view)) for view in _UNLIKE]))
-
-    def _framed(self, plain: str) -> str:
-        if not self.chat:
-            return plain
-        return self.tokenizer.apply_chat_template(as_user(plain), add_generation_prompt=True, tokenize=False)
-
-    def _draw(self, asks: Sequence[Ask]) -> dict[Ask, Drawn]:
-        """Read every distinct prompt once, then decode all who share it."""
-        drawn: dict[Ask, Drawn] = {}
-        if not asks:
-            return drawn
-        wanted: dict[Ids, list[Ask]] = {}
-        for ask in asks:
-            wanted.setdefault(ask.prompt, []).append(ask)
-        with torch.inference_mode(), self._merged.in_place():
-            for batch in read_prompts(self.model, list(wanted), self._config.batch_tokens, self._device, self._prefix):
-                askers = [(k, ask) for k, prompt in enumerate(batch.prompts) for ask in wanted[prompt]]
-                rows, seeds = [k for k, _ in askers], [ask.seed for _, ask in askers]
-                answers = decode(self.model, batch, rows, seeds, self._config, self._stops)
-                drawn.update((ask, answer) for (_, ask), answer in zip(askers, answers, strict=True))
-        return drawn
-
-    def _decision(self, request: SampleRequest, prompt: Ids, drawn: Drawn) -> TokenDecision:
-        text = self.tokenizer.decode(drawn.ids, skip_special_tokens=True)
-        return TokenDecision(
-            actor="policy",
-            action=parse_answer(text),
-            memory_hash=request.memory_hash,
-            prompt_ids=prompt,
-            action_ids=drawn.ids,
-            logprobs=drawn.logprobs,
-        )
-
->>>>>>> runs
 
 def _checked(tokenizer: Any) -> Any:
     if tokenizer is None:

@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass, replace
 from random import Random
 
-from keydoor.names import CHATTER, DOORS, KEYS
 from memrl.contracts.protocols import Brief, Outcome
 from memrl.contracts.types import Observation, Task, as_text
+
+from keydoor.names import CHATTER, DOORS, KEYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,24 +36,18 @@ class Game:
         elif self.at in self.notes:
             noted = self.notes[self.at]
             self.told[self.at] = f"A note says: the {noted} door opens with the {self.key_of[noted]} key."
-        return Observation(
-            id=f"o{self.at}", step=self.at, content=self.told[self.at], wants_action=asks or self.theta.walk
-        )
+        return Observation(id=f"o{self.at}", step=self.at, content=self.told[self.at], wants_action=asks or self.theta.walk)
 
     def step(self, action) -> Outcome:
         door, reward = self.visits.get(self.at), 0.0
         if door is not None and door not in self.opened:
-            right = [w for w in re.findall("[a-z]+", as_text(action).lower()) if w in KEYS[self.split]] == [
-                self.key_of[door]
-            ]
+            right = [w for w in re.findall("[a-z]+", as_text(action).lower()) if w in KEYS[self.split]] == [self.key_of[door]]
             self.opened.update([door] if right else [])
             reward = 1.0 if right else -self.theta.cost
             self.told[self.at + 1] = f"The {door} door {'swings open' if right else 'stays shut'}."
         self.at += 1
         done = self.at >= self.theta.steps
-        return Outcome(
-            reward, None if done else self.start(), success=len(self.opened) / len(self.key_of) if done else None
-        )
+        return Outcome(reward, None if done else self.start(), success=len(self.opened) / len(self.key_of) if done else None)
 
 
 class KeyDoor:
