@@ -26,6 +26,13 @@ class Stacked(NamedTuple):
     counts: NDArray[np.int64]
     """[D] candidates of each moment."""
 
+    def take(self, moments: NDArray[np.integer]) -> Stacked:
+        """The candidates of some moments, in that order."""
+        counts = self.counts[moments]
+        starts = (self.counts.cumsum() - self.counts)[moments]
+        at = np.repeat(starts - (counts.cumsum() - counts), counts) + np.arange(int(counts.sum()))
+        return Stacked(self.rows[at], self.numbers[at], counts)
+
 
 class Describes(Protocol):
     """Moments that were described together: each of them only remembers which it was."""

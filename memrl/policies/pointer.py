@@ -3,7 +3,7 @@ arXiv:1506.03134; a word's probability is summed over its places, as in arXiv:17
 
     words of brief, memory, observation, choices ─┬─> their neighbours, and which of those the observation repeats ─┐
     words said so far ────────────────────────────┴─> which places continue them ───────────────────────────────────┤
-                                                                               two layers ─> score of each place and "end"
+                                                                               two layers ─> score of each place
 
 Some thousand weights, no download, no warm start: it learns from reward alone on one core, so a game of one's own can
 be tried in minutes. It cannot say a word that it does not read, nor count, nor reason: for that there is ``hf``.

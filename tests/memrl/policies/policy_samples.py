@@ -44,7 +44,7 @@ def stir(policy: HFPolicy, seed: int = 5) -> None:
 def plain_logprobs(policy: HFPolicy, prompt: Sequence[int], action: Sequence[int]) -> list[float]:
     """By one unpadded forward pass over the whole row, at the policy's own temperature 1."""
     with torch.no_grad():
-        logits = policy.model(input_ids=torch.tensor([[*prompt, *action]])).logits[0]
+        logits = policy.model(input_ids=torch.tensor([[*prompt, *action]], device=policy.model.device)).logits[0]
     logprobs = logits.float().log_softmax(-1)
     return [logprobs[len(prompt) + i - 1, token].item() for i, token in enumerate(action)]
 
