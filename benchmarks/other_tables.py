@@ -155,20 +155,35 @@ def _count(value: float) -> str:
 
 
 def vs_trl(found: Found) -> str:
+    """One row a variant: the headline with every row trained, then without the silent ones."""
     title = (
         "**Rollout and update against TRL's `GRPOTrainer` with an append-only context (`vs_trl.py`).** The same model, "
-        f"tasks, sampler and group; tokens are those of one episode; {_on(found)}."
+        "tasks, sampler and group. *Times TRL*: both sides train every row that they sampled; in the last columns "
+        "memrl skips rows without advantage, as it does by itself. CPU: by the processes' CPU time in place of the "
+        f"wall clock. Tokens are those of one episode; {_on(found)}."
     )
-    rows, base = [], math.nan
+    variants: dict[tuple[int, bool], dict[str, Any]] = {}
     for one in found["results"]:
-        speed = one.get("episodes_per_s", math.nan)
-        base = speed if one["side"] == "trl" else base
-        asks = "every step" if one["every_step"] else "a tenth"
-        tokens = [f"{one.get(f'{name}_an_episode', math.nan):,.0f}" for name in ("read", "generated", "trained")]
-        told = [f"{speed:.3f}", f"{speed / base:.1f}", *tokens, f"{one.get('peak_mib', math.nan):,.0f}", one["ended"]]
-        rows.append([str(one["horizon"]), asks, one["side"], *told])
-    head = ["steps", "asks", "side", "episodes/s", "times TRL", "read", "generated", "trained", "peak MiB", "ended"]
-    return f"{title}\n\n{table(head, rows)}"
+        variants.setdefault((one["horizon"], one["every_step"]), {})[one["side"]] = one
+    head = ["steps", "asks", "TRL episodes/s", "memrl episodes/s", "times TRL", "times TRL, CPU"]
+    head += ["tokens read and trained, TRL", "memrl", "times TRL, silent rows skipped", "the same, CPU"]
+    return f"{title}\n\n{table(head, [_against_trl(key, sides) for key, sides in variants.items()])}"
+
+
+def _against_trl(variant: tuple[int, bool], sides: Mapping[str, Any]) -> list[str]:
+    trl, every, skipping = (sides.get(side, {}) for side in ("trl", "memrl", "memrl, silent rows skipped"))
+
+    def times(one: Mapping[str, Any]) -> list[str]:
+        names = ("episodes_per_s", "episodes_per_cpu_s")
+        return [f"{one.get(name, math.nan) / trl.get(name, math.nan):.1f}" for name in names]
+
+    speeds = [f"{one.get('episodes_per_s', math.nan):.3f}" for one in (trl, every)]
+    tokens = [
+        " + ".join(f"{one.get(f'{name}_an_episode', math.nan):,.0f}" for name in ("read", "trained"))
+        for one in (trl, every)
+    ]
+    asks = "every step" if variant[1] else "a tenth"
+    return [str(variant[0]), asks, *speeds, *times(every), *tokens, *times(skipping)]
 
 
 def horizon_time(found: Found) -> str:

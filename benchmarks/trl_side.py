@@ -30,9 +30,11 @@ from memrl.contracts.config import TrainConfig
 from memrl.contracts.protocols import TaskSource
 from memrl.contracts.types import Observation, Task
 from memrl.policies.hf import HFPolicy
-from memrl.policies.loading import SHORT, stop_tokens
+from memrl.policies.loading import SHORT
 from memrl.policies.merging import MergedWeights
-from memrl.policies.prompts import ANSWER, HEADER, parse_answer
+from memrl.policies.parsing import parse_answer
+from memrl.policies.prompts import ANSWER, HEADER
+from memrl.policies.rendering import line_breaks, text_ends
 from memrl.policies.sampling import draw, pad_left
 
 # Shapes: R rows, S new tokens of the longest row, K tokens in the cache.
@@ -175,16 +177,16 @@ def _answer(kit: Kit, reading: Reading, rows: list[Conversation], logits: Tensor
 
 
 class StepClock(TrainerCallback):
-    """Wall time of each whole step: rollout, rewards, loss, optimiser."""
+    """Wall and CPU time of each whole step: rollout, rewards, loss, optimiser."""
 
-    def __init__(self, finish: Callable[[float], None]) -> None:
-        self._finish, self._started = finish, 0.0
+    def __init__(self, finish: Callable[[float, float], None]) -> None:
+        self._finish, self._started, self._cpu = finish, 0.0, 0.0
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._started = time.perf_counter()
+        self._started, self._cpu = time.perf_counter(), time.process_time()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._finish(time.perf_counter() - self._started)
+        self._finish(time.perf_counter() - self._started, time.process_time() - self._cpu)
 
 
 def row_tokens(kit: Kit, tasks: Sequence[Task]) -> int:
@@ -239,7 +241,7 @@ def train(
     config: TrainConfig, task_source: TaskSource, policy: HFPolicy, steps: Sequence[Sequence[Task]], record: Record
 ) -> dict[str, Any]:
     """Train on these tasks, ``group_size`` conversations each; ``record`` hears of every step. Returns the settings."""
-    kit = Kit(config, task_source, policy, stop_tokens(policy.tokenizer, policy.model.get_base_model()))
+    kit = Kit(config, task_source, policy, _stops(policy))
     tasks = [task for step in steps for task in step]
     rows, longest = len(steps[0]) * config.rollout.group_size, row_tokens(kit, tasks)
     fits = max(1, config.learner.batch_tokens // longest)
@@ -255,10 +257,16 @@ def train(
             train_dataset=Dataset.from_dict({"prompt": [str(i) for i in range(len(tasks))]}),
             processing_class=policy.tokenizer,
             rollout_func=rollout_func(kit, tasks, told),
-            callbacks=[StepClock(lambda seconds: record({"seconds": seconds, **told}))],
+            callbacks=[StepClock(lambda wall, cpu: record({"seconds": wall, "cpu_seconds": cpu, **told}))],
         )
         trainer.train()
     names = ("reward", "reward_std", "grad_norm", "loss", "completions/mean_length")
     logged = [{name: line[name] for name in names} for line in trainer.state.log_history if "reward" in line]
     attention = policy.model.config._attn_implementation
     return {"rows_a_micro_batch": micro, "longest_row": longest, "attention": attention, "logged": logged}
+
+
+def _stops(policy: HFPolicy) -> torch.Tensor:
+    """Where an answer of one line ends."""
+    ends = text_ends(policy.tokenizer, policy.model.get_base_model())
+    return torch.tensor(sorted({*ends, *line_breaks(policy.tokenizer)}))

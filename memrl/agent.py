@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -100,6 +100,7 @@ def wrap(
     tokenizer: Any = None,
     archive_tokens: int = 100_000,
     read_tokens: int = 256,
+    checkpoint: Literal["last", "best"] = "last",
 ) -> MemoryAgent:
     """A memory agent around a model.
 
@@ -109,12 +110,13 @@ def wrap(
         tokenizer: of a model passed as an object.
         archive_tokens: budget of the archive, where ``model`` is not a run.
         read_tokens: tokens of memory in view at one question, where ``model`` is not a run.
+        checkpoint: of a run, its newest weights or its best.
 
     Raises:
         InputError: the model or the file cannot be used.
     """
     if isinstance(model, str | Path) and is_run(Path(model)):
-        agent = _from_run(Path(model))
+        agent = _from_run(Path(model), checkpoint)
     else:
         agent = _from_model(model, tokenizer, archive_tokens, read_tokens)
     path = Path(memory) if memory is not None else None
@@ -129,8 +131,8 @@ def _load(path: Path, agent: Agent) -> AgentMemory:
         raise DataError(str(error)) from error
 
 
-def _from_run(folder: Path) -> Agent:
-    config, checkpoint = load_run(folder)
+def _from_run(folder: Path, which: Literal["last", "best"]) -> Agent:
+    config, checkpoint = load_run(folder, which)
     agent = build_agent(config)
     agent.policy.load_state_dict(checkpoint["policy"])
     agent.controller.load_state_dict(checkpoint["controller"])

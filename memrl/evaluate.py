@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -88,6 +88,7 @@ def evaluate(
     memory_tokens: int | None = None,
     data: str | None = None,
     settings: Sequence[str] = (),
+    checkpoint: Literal["last", "best"] = "last",
     progress: Progress | None = None,
 ) -> EvalReport:
     """Play held-out tasks with a run's trained policy and each controller in turn.
@@ -103,17 +104,18 @@ def evaluate(
         memory_tokens: token budget and read budget in place of the run's.
         data: ``env.options.data``, for environments that read some.
         settings: knobs in place of the run's, as ``"memory.read_budget=96"``; those of ``EVAL_KNOBS``.
+        checkpoint: the run's newest weights, or the best by its ``checkpoints.keep_best``.
 
     Raises:
         InputError: a name, a number or a folder cannot be used.
     """
     whole("seed", seed)
-    config, checkpoint = load_run(Path(run))
+    config, parts = load_run(Path(run), checkpoint)
     config = for_evaluation(with_settings(config, settings, EVAL_KNOBS), env, horizon, memory_tokens, data)
     agent = build_agent(config)
-    agent.policy.load_state_dict(checkpoint["policy"])
+    agent.policy.load_state_dict(parts["policy"])
     return evaluate_agent(
-        agent, config, seed=seed, episodes=episodes, rows=rows, progress=progress, trained=checkpoint["controller"]
+        agent, config, seed=seed, episodes=episodes, rows=rows, progress=progress, trained=parts["controller"]
     )
 
 

@@ -25,7 +25,7 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
         InputError: a knob, a model or a folder cannot be used; the message names it and the way out.
     """
     with Run.open(config, resume) as run:
-        agent, practice, curriculum, learner, reflection, monitor = build(config, run.say)
+        agent, practice, curriculum, learner, reflection, monitor = build(run.config, run.say)
         parts = {
             "policy": agent.policy, "controller": agent.controller, "texts": agent.table,
             "curriculum": curriculum, "learner": learner, "reflection": reflection, "monitor": monitor,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from memrl.cli.output import JSON_HELP, SET_HELP, print_json, quiet_stdout
+from memrl.cli.output import CHECKPOINT_HELP, JSON_HELP, SET_HELP, print_json, quiet_stdout
 from memrl.contracts.errors import ConfigError
 
 
@@ -23,6 +23,7 @@ def evaluate(
     ] = None,
     data: Annotated[str | None, typer.Option(metavar="PATH", help="Data, for environments that read some.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KNOB=VALUE", help=SET_HELP)] = None,
+    checkpoint: Annotated[str, typer.Option(metavar="last|best", help=CHECKPOINT_HELP)] = "last",
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Play held-out tasks with a run and with the unlearned controllers at the same budgets."""
@@ -44,6 +45,7 @@ def evaluate(
             memory_tokens=memory_tokens,
             data=data,
             settings=settings or [],
+            checkpoint=checkpoint,
         )
     from memrl.reporting.show import show_evaluation
 

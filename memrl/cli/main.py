@@ -1,4 +1,4 @@
-"""The command line: ``memrl train | eval | chat | inspect | curriculum | config | models``.
+"""The command line: ``memrl train | eval | chat | inspect | export | curriculum | config | models``.
 
 Results go to standard output, progress to standard error. Exit codes: 0 done, 2 wrong usage or input (one line),
 1 our fault (traceback), 130 interrupted. Importing this module loads no torch, so that ``--help`` is quick.
@@ -15,8 +15,9 @@ from typing import Annotated, Any
 import typer
 
 from memrl.cli.eval import evaluate
+from memrl.cli.export import export
 from memrl.cli.models import models_app
-from memrl.cli.output import quiet_stdout
+from memrl.cli.output import CHECKPOINT_HELP, quiet_stdout
 from memrl.cli.runs import config_app, curriculum, inspect
 from memrl.cli.train import train
 from memrl.contracts.errors import InputError, MissingExtra
@@ -92,19 +93,21 @@ app.command("eval")(evaluate)
 def chat(
     model: Annotated[str, typer.Argument(metavar="MODEL|RUN", help="A model name, folder or hub id, or a run folder.")],
     memory: Annotated[Path | None, typer.Option(help="Memory file: read if it exists, written at the end.")] = None,
+    checkpoint: Annotated[str, typer.Option(metavar="last|best", help=CHECKPOINT_HELP)] = "last",
 ) -> None:
     """Talk to an agent: a line is observed, a line that ends with "?" is asked. /memory, /save [FILE], /quit."""
     with quiet_stdout():
         from memrl.agent import wrap
         from memrl.cli.chat import lines_typed, talk
 
-        agent = wrap(model, memory=memory)
+        agent = wrap(model, memory=memory, checkpoint=checkpoint)  # pyright: ignore[reportArgumentType]
     talk(agent, lines_typed())
     if memory is not None:
         typer.echo(f"memory saved to {agent.save()}")
 
 
 app.command()(inspect)
+app.command()(export)
 app.command()(curriculum)
 app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")

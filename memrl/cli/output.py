@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 JSON_HELP = "Print one JSON object on standard output and nothing else there."
+CHECKPOINT_HELP = "Weights of a run: last, or best by its checkpoints.keep_best."
 SET_HELP = "A knob, by its place in the config; may be given several times."
 
 

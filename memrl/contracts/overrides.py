@@ -21,7 +21,8 @@ from memrl.contracts.errors import ConfigError, InputError
 
 EVAL_KNOBS = (
     "env", "memory.token_budget", "memory.graph_budget", "memory.archive_budget", "memory.read_budget", "evaluation",
-    "rollout.concurrency", "rollout.query_free", "rollout.step_limit", "rollout.env_seconds", "controller.max_ops",
+    "rollout.concurrency", "rollout.query_free", "rollout.step_limit", "rollout.env_seconds",
+    "rollout.env_workers", "rollout.scratch_turns", "controller.max_ops",
     "policy.device", "policy.dtype", "policy.batch_tokens", "policy.max_new_tokens",
 )  # fmt: skip
 """Knobs and sections that an evaluation may have otherwise than its run; it reads no others."""

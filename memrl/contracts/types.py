@@ -15,10 +15,8 @@ from enum import Enum
 from hashlib import sha256
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from memory_stores.types import MemoryOp, StoreName
+from memrl.contracts.offer_sets import OfferSet as OfferSet
 
 Actor = str
 """Who decides: "policy", "controller", "reflector", "proposer"; several of a kind by name, as in "policy:bob"."""
@@ -200,19 +198,6 @@ class ViewLine:
     entry_id: str
     store: StoreName
     observation_id: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OfferSet:
-    """The legal ops of one moment, and what a scorer may know of each."""
-
-    ops: tuple[MemoryOp, ...]
-    """[C] the first is always ``Keep``."""
-    rows: NDArray[np.integer]
-    """[C, K] rows into the text table: the observation, what the op would write, what it would touch; -1 for none.
-    Who makes the offers says whether more columns follow."""
-    numbers: NDArray[np.float32]
-    """[C, F] plain numbers, named by who makes the offers (``Offers.names``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from memory_stores.embed import cpu_computes_bf16
 from memrl.contracts.config import PolicyConfig
 from memrl.contracts.errors import ConfigError, ModelError
+from memrl.policies.adapters import is_adapter, load_adapter
 from memrl.policies.models import resolve
 from memrl.policies.tiny import tiny_model
+from memrl.policies.usable import check_layers, check_reading, refused
 
 SHORT = 512
 """Tokens of the longest row for which attention scores are kept on a CPU."""
@@ -23,7 +25,7 @@ def load_model(config: PolicyConfig, seed: int = 0) -> tuple[Any, Any]:
     """The causal LM and its tokenizer, in the dtype and on the device that the config asks for.
 
     Raises:
-        ModelError: no such model, or a folder without weights.
+        ModelError: no such model, a folder without weights, or an adapter whose base is not found.
     """
     device = pick_device(config.device)
     if config.model == "tiny":
@@ -32,6 +34,9 @@ def load_model(config: PolicyConfig, seed: int = 0) -> tuple[Any, Any]:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    if is_adapter(config.model):
+        model, tokenizer = load_adapter(config.model, lambda base: load_model(replace(config, model=base), seed))
+        return model.to(device), tokenizer
     source = resolve(config.model)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
@@ -75,19 +80,24 @@ def add_lora(model: Any, config: PolicyConfig, seed: int) -> Any:
 
     state = torch.get_rng_state()
     torch.manual_seed(seed)
-    peft_model = get_peft_model(
-        model,
-        LoraConfig(
-            r=config.lora_rank, lora_alpha=2 * config.lora_rank, lora_dropout=0.0, target_modules="all-linear",
-            task_type="CAUSAL_LM",
-        ),
+    knobs = LoraConfig(
+        r=config.lora_rank, lora_alpha=2 * config.lora_rank, lora_dropout=0.0, target_modules="all-linear",
+        task_type="CAUSAL_LM",
     )  # fmt: skip
-    torch.set_rng_state(state)
+    try:
+        peft_model = get_peft_model(model, knobs)
+    except (ValueError, TypeError, AttributeError, NotImplementedError) as error:
+        raise refused(config.model, error) from error
+    finally:
+        torch.set_rng_state(state)
+    check_layers(lora_layers(peft_model), config.model)
     for layer in lora_layers(peft_model):
         # Otherwise peft copies every activation to fp32 and back; under autocast only the small matrices are cast.
         layer.cast_input_dtype_enabled = model.dtype is torch.float32
     model.get_output_embeddings().register_forward_pre_hook(_contiguous)
-    return peft_model.eval()
+    peft_model.eval()
+    check_reading(peft_model, config.model)
+    return peft_model
 
 
 def lora_layers(model: Any) -> list[Any]:
@@ -119,12 +129,3 @@ def trainable_attention(model: Any, width: int) -> Iterator[None]:
     finally:
         if plain:
             model.set_attn_implementation(usual)
-
-
-def stop_tokens(tokenizer: Any, model: Any) -> Tensor:
-    """Ends of text, and every token with a line break in it: an answer is one line."""
-    ends = {tokenizer.eos_token_id}
-    configured = model.generation_config.eos_token_id if model.generation_config is not None else None
-    ends |= set(configured) if isinstance(configured, list) else {configured}
-    breaks = {i for token, i in tokenizer.get_vocab().items() if any(mark in token for mark in ("Ċ", "\n", "<0x0A>"))}
-    return torch.tensor(sorted((ends | breaks) - {None}), device=next(model.parameters()).device)

@@ -18,7 +18,7 @@ from memrl.contracts.config_io import config_to_dict
 from memrl.contracts.errors import DataError
 from memrl.reporting.report import categories_table, read_evaluation, terminal_table
 from memrl.reporting.task_report import task_tables
-from memrl.training.run_folder import is_finished, load_config, read_metrics
+from memrl.training.run_folder import done_early, is_finished, load_config, read_metrics
 
 
 def show_evaluation(evaluation: Mapping[str, Any]) -> None:
@@ -33,7 +33,9 @@ def show_run(folder: Path) -> None:
     """Config, how far it came, the last step's metrics, the evaluation. Raises RunFolderError where no run is."""
     config, metrics, evaluation = load_config(folder), read_metrics(folder), read_evaluation(folder)
     typer.echo(json.dumps(config_to_dict(config), indent=2))
-    state = "finished" if is_finished(folder) else f"not finished; `memrl train --resume {folder}` goes on"
+    early = done_early(folder)
+    ended = f"ended early: {early}" if early else "finished"
+    state = ended if is_finished(folder) else f"not finished; `memrl train --resume {folder}` goes on"
     typer.echo(f"{len(metrics)} of {config.steps} steps, {state}")
     for name, value in sorted(metrics[-1].items()) if metrics else ():
         typer.echo(f"  {name} {value if value is None else format(value, '.4g')}")

@@ -119,7 +119,7 @@ def build_curriculum(config: TrainConfig, agent: Agent) -> Curriculum:
         budget=config.memory.total,
         cost=cost,
         seed=config.seed,
-        steps=config.steps,
+        steps=config.planned_steps,
     )
     if knobs.proposer != "none":
         proposer = build_proposer(config, agent, context.need_task_generator())
@@ -152,6 +152,8 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
     embedder = build_embedder(config.memory)
     table = TextTable(embedder)
     _check_budget(config.memory, task_source, count)
+    if (check_view := getattr(reader, "check_view", None)) is not None:
+        check_view(config.memory.read_budget)
     knobs = config.controller
     controller = build_controller(knobs.name, config, table, task_source, count)
     options = make_options(find("controller", knobs.name, "controller.name"), knobs.options, "controller.options")
@@ -205,11 +207,11 @@ def build(config: TrainConfig, say: Say | None = None) -> Parts:
     curriculum = build_curriculum(config, agent)
     proposer: TaskProposer | None = getattr(curriculum, "proposer", None)
     learner = Learner(
-        policy=trained(agent.policy, config.policy.trained, "policy", say),
-        controller=trained(agent.controller, config.controller.trained, "controller", say),
+        policies={"policy": trained(agent.policy, config.policy.trained, "policy", say)},
+        scorer=trained(agent.controller, config.controller.trained, "controller", say),
         config=config.learner,
         seed=config.seed,
-        total_updates=config.steps,
+        total_updates=config.planned_steps,
         # One that writes with the policy's weights has none of its own.
         others=[proposer] if proposer is not None and next(proposer.parameters(), None) is not None else [],
     )

@@ -1,4 +1,4 @@
-"""Checkpoints: every part's state in one file, written whole or not at all; the last two are kept.
+"""Checkpoints: every part's state in one file, written whole or not at all; the newest and the best are kept.
 
 A process may be killed, or a disk be full, at any point: a file under its own name is always whole, what was begun
 stands beside it under a scratch name until ``sweep``, and an old checkpoint goes only when the new one is on disk.
@@ -21,14 +21,13 @@ import numpy as np
 
 from memrl.contracts.errors import RunFolderError, StorageError
 
-KEPT = 2
-"""A newest file that cannot be read has one before it to fall back to."""
-
 _NAME = re.compile(r"step-(\d{6,})\.pt")
 
 
-def write_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
-    """Write a step's state, then drop all but the last two. A crash leaves the old files.
+def write_checkpoint(
+    folder: Path, step: int, state: Mapping[str, Any], keep_last: int = 2, best: int | None = None
+) -> Path:
+    """Write a step's state, then drop all but the newest ones and the best step's. A crash leaves the old files.
 
     Raises:
         StorageError: as ``write_state``; the old files are as they were.
@@ -37,8 +36,9 @@ def write_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
         folder.mkdir(exist_ok=True)
     target = folder / f"step-{step:06d}.pt"
     write_state(target, state)
-    for old in checkpoint_files(folder)[KEPT:]:
-        old.unlink(missing_ok=True)
+    for old in checkpoint_files(folder)[keep_last:]:
+        if step_of(old) != best:
+            old.unlink(missing_ok=True)
     return target
 
 
@@ -99,16 +99,17 @@ def sweep(folder: Path) -> None:
 def drop_newer(folder: Path, step: int) -> None:
     """Remove the checkpoints after a step: they could not be read, and their steps are played again."""
     for path in checkpoint_files(folder):
-        if _step_of(path) > step:
+        if step_of(path) > step:
             path.unlink(missing_ok=True)
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
     """Newest first; empty if nothing was saved."""
-    return sorted((path for path in folder.glob("step-*.pt") if _step_of(path) >= 0), key=_step_of, reverse=True)
+    return sorted((path for path in folder.glob("step-*.pt") if step_of(path) >= 0), key=step_of, reverse=True)
 
 
-def _step_of(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """The step in a checkpoint's name; -1 for another file."""
     match = _NAME.fullmatch(path.name)
     return int(match[1]) if match else -1
 

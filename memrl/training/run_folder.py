@@ -4,27 +4,25 @@ config.json      every knob, with the version of this layout, and which packages
 metrics.jsonl    one line a step; the same seed gives the same bytes
 tasks.jsonl      tasks written, judged and played, where a curriculum writes them (row format: curricula/written.py)
 timings.jsonl    wall times, which never do
-checkpoints/     the last two, each with every part's state and the random generators
-done.json        only where the last step was reached
+checkpoints/     the newest and the best, each with every part's state and the random generators
+done.json        only where the run came to its end: the steps done, and why where it ended early
+.lock            held by the process that trains here
 """
 
 from __future__ import annotations
 
-import json
-import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from memory_stores.files import write_json
 from memrl.contracts.config import TrainConfig
-from memrl.contracts.config_io import config_from_dict, config_to_dict
-from memrl.contracts.errors import ConfigError, MemrlError, RunFolderError
+from memrl.contracts.config_io import config_to_dict
+from memrl.contracts.errors import ConfigError, RunFolderError
 from memrl.contracts.protocols import Checkpointed
-from memrl.contracts.registry import origins, remember_origin
+from memrl.contracts.registry import origins
 from memrl.training.checkpoints import (
     checkpoint_files,
     drop_newer,
@@ -32,20 +30,39 @@ from memrl.training.checkpoints import (
     rng_state,
     seed_everything,
     set_rng_state,
+    step_of,
     sweep,
     write_checkpoint,
     writing,
 )
+from memrl.training.line_files import append, drop_after, finite, synced_size, truncate
+from memrl.training.metric_sinks import MetricSinks
 from memrl.training.progress import Bars
+from memrl.training.run_files import (
+    CHECKPOINTS,
+    CONFIG,
+    DONE,
+    FORMAT,
+    METRICS,
+    TASKS,
+    TIMINGS,
+    is_run,
+    load_config,
+    steps_done,
+)
+from memrl.training.run_files import Loaded as Loaded
+from memrl.training.run_files import done_early as done_early
+from memrl.training.run_files import is_finished as is_finished
+from memrl.training.run_files import load_run as load_run
+from memrl.training.run_files import read_metrics as read_metrics
+from memrl.training.run_lock import LOCK, FolderLock
+from memrl.training.selection import Selection
 
-FORMAT = 2
-"""Of the folder; a folder of another format is refused."""
-MAY_CHANGE = ("steps", "out", "checkpoint_every", "evaluation")
+MAY_CHANGE = (
+    "steps", "schedule_steps", "out", "checkpoint_every", "evaluation", "checkpoints", "early_stop", "logging",
+)  # fmt: skip
 """Knobs that a resumed run may have otherwise than before."""
 
-_CONFIG, _METRICS, _TASKS, _TIMINGS, _CHECKPOINTS, _DONE = (
-    "config.json", "metrics.jsonl", "tasks.jsonl", "timings.jsonl", "checkpoints", "done.json",
-)  # fmt: skip
 _NOTED = ("success", "practice_success")
 """Metrics that stand beside the progress bar."""
 
@@ -56,51 +73,81 @@ class Run:
     Steps count from 1, so that the number of a step is how many are done after it.
     """
 
-    def __init__(self, folder: Path, config: TrainConfig, resumed: bool) -> None:
-        self.folder = folder
-        self._config, self._resumed = config, resumed
+    def __init__(self, folder: Path, config: TrainConfig, lock: FolderLock, resumed: bool) -> None:
+        self.folder, self.config = folder, config
+        self._lock, self._resumed = lock, resumed
         self._done = 0
+        self._selection = Selection(config.checkpoints, config.early_stop)
         self._bars, self._note = Bars(), ""
+        self._sinks: MetricSinks | None = None
         self._step_started = time.perf_counter()
 
     @classmethod
     def open(cls, config: TrainConfig, resume: str | Path | None = None) -> Self:
-        """Make the run's folder, or take up the run in folder ``resume`` with the same knobs.
+        """Make the run's folder, or take up the run in folder ``resume`` with the same knobs; the folder is locked.
+
+        With other ``steps`` than before, learning rates and curriculum keep the plan that the run began with:
+        ``run.config`` then says so, and parts are built from it.
 
         Raises:
-            RunFolderError: ``config.out`` is taken; ``resume`` holds no run, one of another version or another config.
+            RunFolderError: ``config.out`` is taken; ``resume`` holds no run, one of another version or another config;
+                another process trains there.
+            ConfigError: fewer ``steps`` than are done.
             StorageError: the folder cannot be made or written.
         """
         if resume is not None:
             folder = Path(resume)
-            _check_same(folder, load_config(folder), config)
+            load_config(folder)
         else:
             with writing(Path(config.out or "runs")):
                 folder = _new_folder(config)
-        with writing(folder / _CONFIG):
-            told = {"memrl_run": FORMAT, "config": config_to_dict(config), "parts_from": origins(config)}
-            write_json(folder / _CONFIG, told)
-        return cls(folder, config, resumed=resume is not None)
+        lock = FolderLock.take(folder)
+        try:
+            if resume is not None:
+                return cls(folder, _resumable(folder, config), lock, resumed=True)
+            sweep(folder)
+            if is_run(folder):
+                raise _taken(folder)
+            _write_config(folder, config)
+            return cls(folder, config, lock, resumed=False)
+        except BaseException:
+            lock.release()
+            raise
 
     def __enter__(self) -> Self:
         self._bars.__enter__()
-        seed_everything(self._config.seed)
+        try:
+            self._sinks = MetricSinks(self.config, self.folder, self.say)
+        except BaseException as error:
+            self.__exit__(type(error))
+            raise
+        seed_everything(self.config.seed)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
+        if self._sinks is not None:
+            self._sinks.close()
         self._bars.__exit__()
-        if kind is None and self._done >= self._config.steps:
-            with writing(self.folder / _DONE):
-                write_json(self.folder / _DONE, {"steps": self._done})
-        elif kind is not None and issubclass(kind, MemrlError) and not self._resumed and not self._done:
+        try:
+            self._leave(kind)
+        finally:
+            self._lock.release()
+
+    def _leave(self, kind: type[BaseException] | None) -> None:
+        stopped = self._selection.stopped
+        if kind is None and (stopped or self._done >= self.config.steps):
+            with writing(self.folder / DONE):
+                write_json(self.folder / DONE, {"steps": self._done} | ({"stopped": stopped} if stopped else {}))
+        elif kind is not None and not self._resumed and not self._done:
             self._withdraw()
-        elif kind is not None and checkpoint_files(self.folder / _CHECKPOINTS):
+        elif kind is not None and checkpoint_files(self.folder / CHECKPOINTS):
             self.say(f"stopped after step {self._done}: `memrl train --resume {self.folder}` goes on")
 
     def _withdraw(self) -> None:
         """A run that could not begin leaves no folder in the way of the next try."""
-        if [path.name for path in self.folder.iterdir()] == [_CONFIG]:
-            (self.folder / _CONFIG).unlink()
+        if {path.name for path in self.folder.iterdir()} <= {CONFIG, LOCK}:
+            for name in (CONFIG, LOCK):
+                (self.folder / name).unlink(missing_ok=True)
             self.folder.rmdir()
 
     def say(self, text: str) -> None:
@@ -113,9 +160,12 @@ class Run:
         return lambda: advance("")
 
     def steps(self) -> Iterator[int]:
-        """The numbers of the steps that remain, 1 to ``config.steps``."""
-        advance = self._bars.start("training", self._config.steps, self._done)
-        for step in range(self._done + 1, self._config.steps + 1):
+        """The numbers of the steps that remain, 1 to ``config.steps``, or to the one at which the run stands still."""
+        advance = self._bars.start("training", self.config.steps, self._done)
+        for step in range(self._done + 1, self.config.steps + 1):
+            if stopped := self._selection.stopped:
+                self.say(f"ended after step {self._done} of {self.config.steps}: {stopped}")
+                return
             self._step_started = time.perf_counter()
             yield step
             self._done = step
@@ -127,9 +177,12 @@ class Run:
         Raises:
             StorageError: the disk is full; a line that was cut off is dropped when the run is resumed.
         """
-        _append(self.folder / _METRICS, {**{name: _number(value) for name, value in metrics.items()}, "step": step})
+        append(self.folder / METRICS, {**{name: finite(value) for name, value in metrics.items()}, "step": step})
         seconds = time.perf_counter() - self._step_started
-        _append(self.folder / _TIMINGS, {"step": step, "seconds": round(seconds, 4), **(timings or {})})
+        append(self.folder / TIMINGS, {"step": step, "seconds": round(seconds, 4), **(timings or {})})
+        self._selection.observe(metrics)
+        if self._sinks is not None:
+            self._sinks.log(step, metrics)
         self._note = "  ".join(f"{name} {metrics[name]:.2f}" for name in _NOTED if name in metrics)
 
     def log_tasks(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -139,7 +192,7 @@ class Run:
             StorageError: the disk is full; a line that was cut off is dropped when the run is resumed.
         """
         for row in rows:
-            _append(self.folder / _TASKS, row)
+            append(self.folder / TASKS, row)
 
     def checkpoint(self, step: int, **parts: Checkpointed) -> None:
         """Save every part, every ``config.checkpoint_every`` steps and at the last one.
@@ -147,15 +200,19 @@ class Run:
         Raises:
             StorageError: the disk is full; the checkpoints before this one are as they were.
         """
-        if step % self._config.checkpoint_every and step != self._config.steps:
+        last = step == self.config.steps or self._selection.stopped
+        if step % self.config.checkpoint_every and not last:
             return
+        self._selection.mark(step)
         state = {
             "step": step,
             "parts": {name: part.state_dict() for name, part in parts.items()},
             "rng": rng_state(),
-            "metrics_bytes": _synced_size(self.folder / _METRICS),
+            "selection": self._selection.state_dict(),
+            "metrics_bytes": synced_size(self.folder / METRICS),
         }
-        write_checkpoint(self.folder / _CHECKPOINTS, step, state)
+        kept = self.config.checkpoints.keep_last
+        write_checkpoint(self.folder / CHECKPOINTS, step, state, kept, self._selection.best_step)
 
     def restore(self, **parts: Checkpointed) -> int:
         """Give every part its state of the newest checkpoint that can be read; returns how many steps are done.
@@ -167,104 +224,49 @@ class Run:
         """
         if not self._resumed:
             return 0
-        state = read_newest(self.folder / _CHECKPOINTS, self.say) or {"step": 0, "metrics_bytes": 0, "parts": {}}
+        state = read_newest(self.folder / CHECKPOINTS, self.say) or {"step": 0, "metrics_bytes": 0, "parts": {}}
         self._done = int(state["step"])
         sweep(self.folder)
-        sweep(self.folder / _CHECKPOINTS)
-        drop_newer(self.folder / _CHECKPOINTS, self._done)
-        _truncate(self.folder / _METRICS, int(state["metrics_bytes"]))
-        for lines in (_TIMINGS, _TASKS):
-            _drop_after(self.folder / lines, self._done)
-        (self.folder / _DONE).unlink(missing_ok=True)
+        sweep(self.folder / CHECKPOINTS)
+        drop_newer(self.folder / CHECKPOINTS, self._done)
+        truncate(self.folder / METRICS, int(state["metrics_bytes"]))
+        for lines in (TIMINGS, TASKS):
+            drop_after(self.folder / lines, self._done)
+        _write_config(self.folder, self.config)
+        (self.folder / DONE).unlink(missing_ok=True)
         if self._done:
-            if missing := sorted(parts.keys() - state["parts"].keys()):
-                raise RunFolderError(
-                    f"run folder {self.folder}: its checkpoint lacks {', '.join(missing)}; train again"
-                )
-            for name, part in parts.items():
-                part.load_state_dict(state["parts"][name])
-            set_rng_state(state["rng"])
+            self._take_up(state, parts)
+        if self.config.planned_steps != self.config.steps:
+            self.say(
+                f"{self.config.steps} steps, by the learning rates and curriculum planned for "
+                f"{self.config.planned_steps}; --set schedule_steps={self.config.steps} plans them anew"
+            )
         return self._done
 
-
-class Loaded(NamedTuple):
-    """A run as ``evaluate`` and ``wrap`` need it."""
-
-    config: TrainConfig
-    checkpoint: dict[str, Any]
-    """Part name -> its state: "policy", "controller", ..."""
-
-
-def is_run(folder: Path) -> bool:
-    """True where a run was begun in the folder. A model folder has a ``config.json`` too, but another one."""
-    try:
-        data = json.loads((folder / _CONFIG).read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(data, dict) and "memrl_run" in data
+    def _take_up(self, state: Mapping[str, Any], parts: Mapping[str, Checkpointed]) -> None:
+        if missing := sorted(parts.keys() - state["parts"].keys()):
+            raise RunFolderError(f"run folder {self.folder}: its checkpoint lacks {', '.join(missing)}; train again")
+        for name, part in parts.items():
+            part.load_state_dict(state["parts"][name])
+        self._selection.load_state_dict(state["selection"])
+        if self._selection.best_step not in [step_of(path) for path in checkpoint_files(self.folder / CHECKPOINTS)]:
+            self._selection.forget_best()
+        set_rng_state(state["rng"])
 
 
-def is_finished(folder: Path) -> bool:
-    return (folder / _DONE).exists()
-
-
-def load_config(folder: str | Path) -> TrainConfig:
-    """The config of a run.
-
-    Raises:
-        RunFolderError: no run is there, its config cannot be read, or it is of another version.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise RunFolderError(f"run folder {folder}: there is no such folder; name one that `memrl train` made")
-    try:
-        data = json.loads((folder / _CONFIG).read_bytes())
-    except FileNotFoundError as error:
-        raise RunFolderError(f"run folder {folder}: it holds no run; name one that `memrl train` made") from error
-    except ValueError as error:
-        raise RunFolderError(f"run folder {folder}: {_CONFIG} cannot be read ({error}); train again") from error
-    version = data.get("memrl_run") if isinstance(data, dict) else None
-    if version is None:
-        raise RunFolderError(f"run folder {folder}: it holds no run; name one that `memrl train` made")
-    if version != FORMAT:
-        raise RunFolderError(
-            f"run folder {folder}: it is of version {version!r} and this memrl reads version {FORMAT}; "
-            "use the memrl that wrote it, or train again into another folder"
-        )
-    try:
-        for kind, name, home in data["parts_from"]:
-            remember_origin(kind, name, home)
-        return config_from_dict(data["config"])
-    except (KeyError, AttributeError, TypeError, ConfigError) as error:
-        raise RunFolderError(f"run folder {folder}: {_CONFIG} is damaged ({error}); train again") from error
-
-
-def load_run(folder: str | Path) -> Loaded:
-    """A run's config and the parts of its newest checkpoint that can be read.
-
-    Raises:
-        RunFolderError: no run is there, it is of another version, or it has no readable checkpoint.
-    """
-    folder = Path(folder)
-    config = load_config(folder)
-    state = read_newest(folder / _CHECKPOINTS, Bars().say)
-    if state is None:
-        raise RunFolderError(f"run folder {folder}: it has no checkpoint yet; `memrl train --resume {folder}` goes on")
-    return Loaded(config, state["parts"])
-
-
-def read_metrics(folder: str | Path) -> list[dict[str, Any]]:
-    """The lines of ``metrics.jsonl``; a last line that was cut off by a crash is left out."""
-    return _read_lines(Path(folder) / _METRICS)
+def _write_config(folder: Path, config: TrainConfig) -> None:
+    with writing(folder / CONFIG):
+        told = {"memrl_run": FORMAT, "config": config_to_dict(config), "parts_from": origins(config)}
+        write_json(folder / CONFIG, told)
 
 
 def _new_folder(config: TrainConfig) -> Path:
     if config.out is not None:
         folder = Path(config.out)
-        sweep(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            what = "a run" if is_run(folder) else "something else"
-            raise RunFolderError(f"out = {str(folder)!r}: it holds {what} already, which stays; name another folder")
+        # What a process that was killed at once may have left does not count.
+        left = [] if not folder.is_dir() else [p for p in folder.iterdir() if not p.match(".*.tmp") and p.name != LOCK]
+        if left or (folder.exists() and not folder.is_dir()):
+            raise _taken(folder)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
     base, number = Path("runs") / f"{config.recipe}-{config.seed}", 1
@@ -279,8 +281,14 @@ def _new_folder(config: TrainConfig) -> Path:
             return folder
 
 
-def _check_same(folder: Path, saved: TrainConfig, config: TrainConfig) -> None:
-    """Raises RunFolderError at the first knob that a resumed run may not change."""
+def _taken(folder: Path) -> RunFolderError:
+    what = "a run" if is_run(folder) else "something else"
+    return RunFolderError(f"out = {str(folder)!r}: it holds {what} already, which stays; name another folder")
+
+
+def _resumable(folder: Path, config: TrainConfig) -> TrainConfig:
+    """The config to go on with, its schedule kept. Raises RunFolderError, ConfigError."""
+    saved = load_config(folder)
     same = {name: getattr(saved, name) for name in MAY_CHANGE}
     before, now = config_to_dict(saved), config_to_dict(replace(config, **same))
     for name, value in before.items():
@@ -289,53 +297,10 @@ def _check_same(folder: Path, saved: TrainConfig, config: TrainConfig) -> None:
                 f"run folder {folder}: {name} was {value!r} and is {now[name]!r} now; "
                 f"a resumed run may change only {', '.join(MAY_CHANGE)}: train again into another folder"
             )
-
-
-def _append(path: Path, line: Mapping[str, Any]) -> None:
-    with writing(path), path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, sort_keys=True, allow_nan=False) + "\n")
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
-    return [json.loads(line) for line in whole.splitlines()]
-
-
-def _synced_size(path: Path) -> int:
-    """Bytes of a file that has reached the disk."""
-    with writing(path), path.open("ab") as file:
-        os.fsync(file.fileno())
-    return path.stat().st_size
-
-
-def _truncate(path: Path, size: int) -> None:
-    have = path.stat().st_size if path.exists() else 0
-    if have < size:
-        raise RunFolderError(
-            f"{path}: {have} bytes where its checkpoint counted {size}: it was changed; restore it, or train again"
-        )
-    if have > size:
-        os.truncate(path, size)
-
-
-def _drop_after(path: Path, step: int) -> None:
-    """Cut a file of lines after a step's, or before the first line that a kill left torn."""
-    kept = 0
-    for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
-        if not line.endswith(b"\n") or _step_in(line) > step:
-            break
-        kept += len(line)
-    _truncate(path, kept)
-
-
-def _step_in(line: bytes) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, TypeError, KeyError):
-        return math.inf
+    done = steps_done(folder)
+    if config.steps < done:
+        way_out = f"run folder {folder} has done {done} steps already; give at least as many, or train another run"
+        raise ConfigError("steps", config.steps, way_out)
+    if not config.schedule_steps and config.steps != saved.planned_steps:
+        return replace(config, schedule_steps=saved.planned_steps)
+    return config

@@ -113,9 +113,10 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path):
 
 
 def test_unreadable_checkpoints_do_not_count_as_kept_ones(tmp_path: Path):
-    play(tmp_path / "run")
+    play(tmp_path / "run", steps=4)
     (tmp_path / "run" / "checkpoints" / "step-000004.pt").write_bytes(b"")
-    play(tmp_path / "run", resume=True, steps=3)
+    with Run.open(recipe("smoke", out=str(tmp_path / "run"), steps=4, checkpoint_every=1), tmp_path / "run") as run:
+        assert run.restore(part=Count()) == 3
     assert [path.name for path in checkpoint_files(tmp_path / "run" / "checkpoints")] == ["step-000003.pt"]
 
 
