@@ -4,7 +4,7 @@ python benchmarks/learner.py                       # SmolLM2 and the tiny model;
 python benchmarks/learner.py --models tiny --rounds 3
 
 The floor is a plain forward and backward pass of the same model with the same LoRA over exactly the rows that are
-trained, in the same micro-batches, cross-entropy on the answers and no optimiser: what no learner can avoid. Rows are
+trained, padded, cross-entropy on the answers and no optimiser: what no learner can avoid that reads row by row. Rows are
 what a step of the main job leaves: views of one to thirty lines, siblings with equal views, many with no advantage.
 Variants take turns within a round; a figure is the median over rounds, so a slow spell of a shared machine hits all.
 """
@@ -24,6 +24,7 @@ from machine import machine
 from rich.console import Console
 from rich.table import Table
 
+import memrl.training.token_loss
 from memrl.algos.losses import clipped_surrogate
 from memrl.contracts.config import LearnerConfig, PolicyConfig
 from memrl.policies import loading
@@ -56,9 +57,11 @@ def sampled_rows(policy: HFPolicy, questions: int, rng: np.random.Generator) -> 
     return rows
 
 
-def learner_step(policy: HFPolicy, rows: Sequence[TokenRow], budget: int) -> Callable[[], None]:
-    learner = Learner(policy, None, LearnerConfig(batch_tokens=budget, policy_learning_rate=1e-5))
-    return lambda: void(learner.update(Batch(ops=None, tokens=tuple(rows), num_token_decisions=len(rows))))
+def learner_step(policy: HFPolicy, rows: Sequence[TokenRow], budget: int, skip: bool = True) -> Callable[[], None]:
+    """``skip``: leave rows without advantage unread."""
+    config = LearnerConfig(batch_tokens=budget, policy_learning_rate=1e-5, skip_silent_rows=skip)
+    learner = Learner({"policy": policy}, None, config)
+    return lambda: void(learner.update(Batch(ops=None, tokens={"policy": tuple(rows)})))
 
 
 def bare_pass(policy: HFPolicy, rows: Sequence[TokenRow], budget: int) -> Callable[[], None]:
@@ -98,7 +101,7 @@ def whole_logits(policy: HFPolicy, rows: Sequence[TokenRow], budget: int) -> Cal
     return run
 
 
-def in_given_order(rows: Sequence[TokenRow], budget: int) -> list[list[TokenRow]]:
+def in_given_order(rows: Sequence[TokenRow], budget: int, *, alike: bool) -> list[list[TokenRow]]:
     """Micro-batches of the same size without length buckets."""
     batches: list[list[TokenRow]] = []
     for row in rows:
@@ -136,20 +139,19 @@ def void(_: object) -> None:
 
 
 def variants(policy: HFPolicy, everything: Sequence[TokenRow], budget: int) -> dict[str, Callable[[], None]]:
-    import memrl.training.learner
-
-    rows = merge_equal(everything)
-    kept = [row for row in everything if row.advantage]
+    rows = [row for row in merge_equal(everything) if not row.silent]
+    kept = [row for row in everything if not row.silent]
     step = learner_step(policy, rows, budget)
     return {
         "bare pass (floor)": bare_pass(policy, rows, budget),
         "learner": step,
+        "shared starts read once a row": patched(step, policy, "shares_starts", False),
         "fused attention backwards": patched(step, loading, "SHORT", 0),
-        "no length buckets": patched(step, memrl.training.learner, "micro_batches", in_given_order),
+        "no batches of like rows": patched(step, memrl.training.token_loss, "micro_batches", in_given_order),
         "LM head on all positions": whole_logits(policy, rows, budget),
         "with an old-logprob pass": with_old_pass(policy, rows, budget),
         "equal rows not merged": learner_step(policy, kept, budget),
-        "zero advantages not dropped": learner_step(policy, everything, budget),
+        "zero advantages not dropped": learner_step(policy, merge_equal(everything), budget, skip=False),
     }
 
 
@@ -165,8 +167,9 @@ def measure(model: str, questions: int, rounds: int, budget: int) -> dict[str, o
             run()
             seconds[name].append(time.perf_counter() - started)
     medians = {name: float(np.median(values)) for name, values in seconds.items()}
-    tokens = sum(row.length for row in merge_equal(rows))
-    return {"rows": len(rows), "trained_rows": len(merge_equal(rows)), "trained_tokens": tokens, "seconds": medians}
+    trained = [row for row in merge_equal(rows) if not row.silent]
+    tokens = sum(row.length for row in trained)
+    return {"rows": len(rows), "trained_rows": len(trained), "trained_tokens": tokens, "seconds": medians}
 
 
 def show(results: dict[str, dict[str, object]]) -> None:

@@ -15,7 +15,7 @@ Found = Mapping[str, Any]
 
 def sections() -> dict[str, Callable[[Path], str | None]]:
     """What makes each section from the folder of results; None where there are none."""
-    one_file = (lost_facts, horizon_time, credit_truth, vs_trl, controller, learner, kill_resume)
+    one_file = (lost_facts, horizon_time, credit_truth, delayed_bandit, vs_trl, controller, learner, kill_resume)
     return {make.__name__: partial(of_file, make) for make in one_file} | {"credit_curves": _of_curves}
 
 
@@ -78,6 +78,25 @@ def credit_truth(found: Found) -> str:
     return f"{title}\n\n{table(head, rows)}"
 
 
+def delayed_bandit(found: Found) -> str:
+    """Estimators by whether they learn what is paid late, or that they refuse."""
+    options = found["options"]
+    title = (
+        f"**A reward two steps late (`delayed_bandit.py`).** Three actions, two arms, paid with the last; the right arm "
+        f"starts at {found['start']:.2f}. Probability of the right arm after {options['episodes']:,} episodes, "
+        f"{options['seeds']} seeds; the bar is {found['bar']:.1f}. The last row gives each action the reward of its own "
+        "step."
+    )
+    rows = []
+    for row in found["rows"]:
+        name = row["estimator"] if " " in row["estimator"] else f"`{row['estimator']}`"
+        if "refused" in row:
+            rows.append([name, "refuses by name", "-"])
+        else:
+            rows.append([name, f"{statistics.mean(row['success']):.3f}", ", ".join(f"{s:.3f}" for s in row["success"])])
+    return f"{title}\n\n{table(['estimator', 'right arm', 'by seed'], rows)}"
+
+
 def credit_curves(runs: Sequence[Found]) -> str:
     """Estimators by the episodes that they need, soonest first; each at the size of a step that suits it best."""
     title = (
@@ -136,20 +155,35 @@ def _count(value: float) -> str:
 
 
 def vs_trl(found: Found) -> str:
+    """One row a variant: the headline with every row trained, then without the silent ones."""
     title = (
         "**Rollout and update against TRL's `GRPOTrainer` with an append-only context (`vs_trl.py`).** The same model, "
-        f"tasks, sampler and group; tokens are those of one episode; {_on(found)}."
+        "tasks, sampler and group. *Times TRL*: both sides train every row that they sampled; in the last columns "
+        "memrl skips rows without advantage, as it does by itself. CPU: by the processes' CPU time in place of the "
+        f"wall clock. Tokens are those of one episode; {_on(found)}."
     )
-    rows, base = [], math.nan
+    variants: dict[tuple[int, bool], dict[str, Any]] = {}
     for one in found["results"]:
-        speed = one.get("episodes_per_s", math.nan)
-        base = speed if one["side"] == "trl" else base
-        asks = "every step" if one["every_step"] else "a tenth"
-        tokens = [f"{one.get(f'{name}_an_episode', math.nan):,.0f}" for name in ("read", "generated", "trained")]
-        told = [f"{speed:.3f}", f"{speed / base:.1f}", *tokens, f"{one.get('peak_mib', math.nan):,.0f}", one["ended"]]
-        rows.append([str(one["horizon"]), asks, one["side"], *told])
-    head = ["steps", "asks", "side", "episodes/s", "times TRL", "read", "generated", "trained", "peak MiB", "ended"]
-    return f"{title}\n\n{table(head, rows)}"
+        variants.setdefault((one["horizon"], one["every_step"]), {})[one["side"]] = one
+    head = ["steps", "asks", "TRL episodes/s", "memrl episodes/s", "times TRL", "times TRL, CPU"]
+    head += ["tokens read and trained, TRL", "memrl", "times TRL, silent rows skipped", "the same, CPU"]
+    return f"{title}\n\n{table(head, [_against_trl(key, sides) for key, sides in variants.items()])}"
+
+
+def _against_trl(variant: tuple[int, bool], sides: Mapping[str, Any]) -> list[str]:
+    trl, every, skipping = (sides.get(side, {}) for side in ("trl", "memrl", "memrl, silent rows skipped"))
+
+    def times(one: Mapping[str, Any]) -> list[str]:
+        names = ("episodes_per_s", "episodes_per_cpu_s")
+        return [f"{one.get(name, math.nan) / trl.get(name, math.nan):.1f}" for name in names]
+
+    speeds = [f"{one.get('episodes_per_s', math.nan):.3f}" for one in (trl, every)]
+    tokens = [
+        " + ".join(f"{one.get(f'{name}_an_episode', math.nan):,.0f}" for name in ("read", "trained"))
+        for one in (trl, every)
+    ]
+    asks = "every step" if variant[1] else "a tenth"
+    return [str(variant[0]), asks, *speeds, *times(every), *tokens, *times(skipping)]
 
 
 def horizon_time(found: Found) -> str:

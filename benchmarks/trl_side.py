@@ -177,16 +177,16 @@ def _answer(kit: Kit, reading: Reading, rows: list[Conversation], logits: Tensor
 
 
 class StepClock(TrainerCallback):
-    """Wall time of each whole step: rollout, rewards, loss, optimiser."""
+    """Wall and CPU time of each whole step: rollout, rewards, loss, optimiser."""
 
-    def __init__(self, finish: Callable[[float], None]) -> None:
-        self._finish, self._started = finish, 0.0
+    def __init__(self, finish: Callable[[float, float], None]) -> None:
+        self._finish, self._started, self._cpu = finish, 0.0, 0.0
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._started = time.perf_counter()
+        self._started, self._cpu = time.perf_counter(), time.process_time()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._finish(time.perf_counter() - self._started)
+        self._finish(time.perf_counter() - self._started, time.process_time() - self._cpu)
 
 
 def row_tokens(kit: Kit, tasks: Sequence[Task]) -> int:
@@ -257,7 +257,7 @@ def train(
             train_dataset=Dataset.from_dict({"prompt": [str(i) for i in range(len(tasks))]}),
             processing_class=policy.tokenizer,
             rollout_func=rollout_func(kit, tasks, told),
-            callbacks=[StepClock(lambda seconds: record({"seconds": seconds, **told}))],
+            callbacks=[StepClock(lambda wall, cpu: record({"seconds": wall, "cpu_seconds": cpu, **told}))],
         )
         trainer.train()
     names = ("reward", "reward_std", "grad_norm", "loss", "completions/mean_length")

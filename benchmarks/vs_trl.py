@@ -5,14 +5,17 @@ python benchmarks/vs_trl.py --model tiny --horizons 16 --steps 2 --threads 1
 
 Both sides play the same MemWorld tasks with the same model, LoRA (rank, layers, start), dtype, sampler, group size and
 ``max_new_tokens``; a step is rollout and update together, optimiser included. memrl is the path of ``train.py`` without
-practice episodes and without a warm start: ``play``, ``give_credit``, ``make_batch``, ``learner.update``; both
-of its actors learn. TRL's side is ``trl_side.py``. memrl spends no pass on an answer whose advantage is zero, and how
-many those are depends on how well the model already answers: a bare model is never right, so it trains on none, and the
-side "memrl, every row", which trains on them all, is the one to compare. ``--start RUN`` puts both sides on the weights
-of a finished run, where the saving is what it is in training.
+practice episodes and without a warm start: ``play``, ``give_credit``, ``make_batch``, ``learner.update``; both of its
+actors learn. TRL's side is ``trl_side.py``.
+
+The headline is "memrl", in which both sides train every row that they sampled (``learner.skip_silent_rows = False``):
+equal rows are read as one and what rows begin with alike is read once, which is exact. As it trains by itself, memrl
+does not read rows without advantage: "memrl, silent rows skipped"; how many those are depends on how well the model
+answers already. ``--start RUN`` puts all sides on the weights of a finished run.
 
 Sides run one at a time, each horizon in a child process of its own with a time limit. Figures are medians over steps,
-the first left out where there are others. Tokens are those that went through the model, padding included.
+the first left out where there are others. Tokens are those that went through the model, padding included. Beside the
+wall clock stands the CPU time of the process, which holds on a machine that others use as well.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import resource
 import subprocess
@@ -30,7 +34,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -41,11 +45,9 @@ from memrl.contracts.types import Task
 from memrl.recipes import recipe
 
 RESULT = Path(__file__).parent / "results" / "vs_trl.json"
-SIDES = ("trl", "memrl", "memrl, every row")
+SIDES = ("trl", "memrl", "memrl, silent rows skipped")
 OPENING = 4
 """Facts of the default world: each is told once before anything is asked."""
-NO_ADVANTAGE = 1e-6
-"""In place of zero: small enough to teach nothing, and the row is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +86,21 @@ class Job:
             policy={"model": self.model},
             controller={"options": {"width": 4, "hidden": 32}},
             warm_start={"steps": 0},
+            learner={"skip_silent_rows": self.side != "memrl"},
             rollout={"tasks": self.tasks, "practice_tasks": 0, "group_size": self.group},
         )
+
+
+class Instant(NamedTuple):
+    """Now, by two clocks, in seconds."""
+
+    wall: float
+    cpu: float
+    """Of all threads of this process."""
+
+    @staticmethod
+    def now() -> Instant:
+        return Instant(time.perf_counter(), time.process_time())
 
 
 class Meter:
@@ -176,20 +191,25 @@ def _memrl(config: TrainConfig, job: Job, out: Path) -> None:
         agent.controller.load_state_dict(saved["controller"])
     meter = Meter(agent.policy.model.get_base_model().base_model, out)  # pyright: ignore[reportAttributeAccessIssue]
     for number, tasks in enumerate(steps_of_tasks(job, agent.task_source.thetas()["base"])):
-        started = time.perf_counter()
+        clock = [Instant.now()]
         groups = play(agent, tasks, [config.seed, number, 0])
-        credits = give_credit(groups, config.credit, agent)
-        if job.side == "memrl, every row":
-            credits = [c._replace(advantages=c.advantages + NO_ADVANTAGE * (c.advantages == 0)) for c in credits]
-        batch = make_batch(credits)
+        clock.append(Instant.now())
+        batch = make_batch(give_credit(groups, config.credit, agent))
         update = learner.update(batch)
-        seconds = time.perf_counter() - started
+        clock.append(Instant.now())
         episodes = [episode for group in groups for episode in group.episodes]
-        answers = [d for e in episodes for s in e.steps for d in s.decisions if isinstance(d, TokenDecision)]
-        success = sum(episode.success for episode in episodes) / len(episodes)
-        generated = sum(len(answer.action_ids) for answer in answers)
-        told = {"generated": generated, "answers": len(answers), "success": success, "rows": len(batch.tokens)}
-        meter.record({"seconds": seconds, **told, "grad_norm": update["grad_norm"]})
+        generated = [len(d.action_ids) for e in episodes for d in e.decisions if isinstance(d, TokenDecision)]
+        told = {
+            "seconds": clock[2].wall - clock[0].wall,
+            "cpu_seconds": clock[2].cpu - clock[0].cpu,
+            "update_cpu_seconds": clock[2].cpu - clock[1].cpu,
+            "generated": sum(generated),
+            "answers": len(generated),
+            "success": sum(episode.success for episode in episodes) / len(episodes),
+            "rows": update["token_rows"],
+            "grad_norm": update["grad_norm"],
+        }
+        meter.record(told)
     meter.write({})
 
 
@@ -219,22 +239,28 @@ def summary(steps: Sequence[dict[str, float]], episodes: int) -> dict[str, float
     counted = steps[1:] or steps
     middle = {name: median(step[name] for step in counted) for name in counted[0]}
     per_episode = {f"{name}_an_episode": middle[name] / episodes for name in ("read", "generated", "trained")}
-    return {"episodes_per_s": episodes / middle["seconds"], **per_episode, "success": middle["success"]}
+    speed = {"episodes_per_s": episodes / middle["seconds"], "episodes_per_cpu_s": episodes / middle["cpu_seconds"]}
+    return {**speed, **per_episode, "success": middle["success"]}
 
 
 def show(results: Sequence[dict[str, Any]]) -> None:
-    """A table a variant; tokens are those of an episode, the ratio is to TRL at the same horizon."""
-    columns = ("steps", "side", "episodes/s", "× TRL", "read", "generated", "trained", "success", "peak MiB", "ended")
+    """A table a variant; tokens are those of an episode, the ratios are to TRL at the same horizon."""
+    columns = ("steps", "side", "episodes/s", "× TRL", "× CPU", "read", "generated", "trained", "success", "ended")
     for every_step in sorted({r["every_step"] for r in results}):
         table = Table(*columns, title="every step asks" if every_step else "a tenth of the steps asks")
-        base = float("nan")
+        base: dict[str, Any] = {}
         for r in (r for r in results if r["every_step"] == every_step):
-            speed = r.get("episodes_per_s", float("nan"))
-            base = speed if r["side"] == "trl" else base
-            told = [f"{r.get(f'{name}_an_episode', float('nan')):,.0f}" for name in ("read", "generated", "trained")]
-            told += [f"{r.get('success', float('nan')):.2f}", f"{r.get('peak_mib', float('nan')):,.0f}", r["ended"]]
-            table.add_row(str(r["horizon"]), r["side"], f"{speed:.3f}", f"{speed / base:.1f}", *told)
+            base = r if r["side"] == "trl" else base
+            told = [f"{ratio(r, base, 'episodes_per_s'):.1f}", f"{ratio(r, base, 'episodes_per_cpu_s'):.1f}"]
+            told += [f"{r.get(f'{name}_an_episode', math.nan):,.0f}" for name in ("read", "generated", "trained")]
+            told += [f"{r.get('success', math.nan):.2f}", r["ended"]]
+            table.add_row(str(r["horizon"]), r["side"], f"{r.get('episodes_per_s', math.nan):.3f}", *told)
         Console(width=120).print(table)
+
+
+def ratio(one: dict[str, Any], base: dict[str, Any], speed: str) -> float:
+    """How many times as fast; NaN where one of them did not get through a step."""
+    return one.get(speed, math.nan) / base.get(speed, math.nan)
 
 
 def main() -> None:
@@ -247,7 +273,8 @@ def main() -> None:
     parser.add_argument("--group", type=int, default=4, help="episodes a task")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--start", help="run folder whose weights both sides start from")
+    parser.add_argument("--start", help="run folder whose weights all sides start from")
+    parser.add_argument("--sides", nargs="+", default=list(SIDES), choices=SIDES)
     parser.add_argument("--limit", type=float, default=300, help="seconds of a child process")
     parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -261,7 +288,7 @@ def main() -> None:
 
     results: list[dict[str, Any]] = []
     for horizon, every_step in variants:
-        for side in SIDES:
+        for side in options.sides:
             results.append(play(Job(side=side, horizon=horizon, every_step=every_step, **shared), options.limit))
             on = {**machine(), "threads": options.threads}
             options.out.write_text(json.dumps({"machine": on, "results": results}, indent=1) + "\n", encoding="utf-8")

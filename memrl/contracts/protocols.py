@@ -287,7 +287,7 @@ def decided(request: ControllerRequest, choice: OpChoice) -> OpDecision:
     """The decision to take an offer."""
     return OpDecision(
         actor=request.actor,
-        action=request.offers.ops[choice.index],
+        action=request.offers.op(choice.index),
         memory_hash=request.memory.state_hash(),
         offers=request.offers,
         choice=choice.index,

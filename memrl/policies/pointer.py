@@ -3,7 +3,7 @@ arXiv:1506.03134; a word's probability is summed over its places, as in arXiv:17
 
     words of brief, memory, observation, choices ─┬─> their neighbours, and which of those the observation repeats ─┐
     words said so far ────────────────────────────┴─> which places continue them ───────────────────────────────────┤
-                                                                               two layers ─> score of each place, and of "end"
+                                                                               two layers ─> score of each place
 
 Some thousand weights, no download, no warm start: it learns from reward alone on one core, so a game of one's own can
 be tried in minutes. It cannot say a word that it does not read, nor count, nor reason: for that there is ``hf``.
@@ -12,7 +12,7 @@ be tried in minutes. It cannot say a word that it does not read, nor count, nor 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -96,9 +96,7 @@ class PointerPolicy:
         max_words: of one answer.
     """
 
-    def __init__(
-        self, options: PointerOptions, *, seed: int = 0, max_words: int = 8, temperature: float = 1.0
-    ) -> None:
+    def __init__(self, options: PointerOptions, *, seed: int = 0, max_words: int = 8, temperature: float = 1.0) -> None:
         state = torch.get_rng_state()
         torch.manual_seed(seed)
         self.net = PointerNet(options)

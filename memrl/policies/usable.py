@@ -51,7 +51,8 @@ def check_reading(model: Any, name: str) -> None:
     ids = torch.zeros_like(mask)
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     try:
-        with torch.inference_mode():
+        # As play reads, LoRA folded into the base: apart, a bf16 base and fp32 LoRA would need autocast.
+        with torch.inference_mode(), model.disable_adapter():
             out = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
     except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError, NotImplementedError) as error:
         raise refused(name, f"it cannot read a batch of prompts ({type(error).__name__}: {error})") from error

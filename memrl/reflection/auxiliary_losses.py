@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from memrl.algos.losses import answer_loss, preference_loss
 from memrl.contracts.generation import ONLY, Turn
 from memrl.contracts.learning import Lesson
+from memrl.contracts.offer_sets import stacked
 from memrl.contracts.types import OpDecision, TokenDecision
 
 
@@ -37,10 +37,7 @@ class Reads(Protocol):
 
 def offer_logprobs(scorer: Scores, decisions: Sequence[OpDecision]) -> Tensor:
     """[D, C] of recorded offers under the weights as they are, with gradients."""
-    rows = torch.from_numpy(np.concatenate([d.offers.rows for d in decisions]))
-    numbers = torch.from_numpy(np.concatenate([d.offers.numbers for d in decisions]))
-    counts = torch.tensor([len(d.offers.ops) for d in decisions])
-    return scorer.logprobs(rows, numbers, counts)[0]
+    return scorer.logprobs(*map(torch.from_numpy, stacked([d.offers for d in decisions])))[0]
 
 
 @dataclass(slots=True)

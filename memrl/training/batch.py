@@ -22,7 +22,11 @@ from memrl.advantages.credit import Credit
 from memrl.algos.lengths import like_length
 from memrl.algos.prefix_tree import begin_alike
 from memrl.contracts.generation import AuxiliaryLoss
+from memrl.contracts.offer_sets import OfferSet, Stacked, stacked
 from memrl.contracts.types import Actor, OpDecision, TokenDecision
+
+KEPT = 2_000_000
+"""Candidates of an update up to which their arrays are made once: some 300 MB."""
 
 # Shapes: D op decisions, N candidates of all of them in a row, F numbers, R token rows, S prompt, A sampled tokens.
 
@@ -31,12 +35,8 @@ from memrl.contracts.types import Actor, OpDecision, TokenDecision
 class OpBatch:
     """The controller's decisions."""
 
-    rows: Tensor
-    """[N, 3] rows of the text table."""
-    numbers: Tensor
-    """[N, F]"""
-    counts: Tensor
-    """[D] candidates of each decision."""
+    offers: tuple[OfferSet, ...]
+    """[D] what each chose from."""
     choice: Tensor
     """[D]"""
     old_logprob: Tensor
@@ -46,23 +46,38 @@ class OpBatch:
     weight: Tensor
     """[D] sums to 1."""
     to_go: Tensor
-    """[D] undiscounted reward from the decision's step on: what a critic learns to expect."""
+    """[D] ``Credit.to_go``: what a critic learns to expect."""
+    kept: Stacked | None = None
+    """The arrays of ``offers``, where they are small enough to be made once; else they are made when asked for."""
 
     def __len__(self) -> int:
-        return len(self.counts)
+        return len(self.offers)
+
+    @property
+    def rows(self) -> Tensor:
+        """[N, K] rows of the text table, of all candidates."""
+        return torch.from_numpy(self._stacked().rows)
+
+    @property
+    def numbers(self) -> Tensor:
+        """[N, F]"""
+        return torch.from_numpy(self._stacked().numbers)
+
+    @property
+    def counts(self) -> Tensor:
+        """[D] candidates of each decision."""
+        return torch.tensor([len(one) for one in self.offers])
+
+    def _stacked(self) -> Stacked:
+        return self.kept or stacked(self.offers)
 
     def take(self, index: NDArray[np.int64]) -> OpBatch:
         """The decisions at ``index``, their weights scaled to sum to 1 again."""
         chosen = torch.from_numpy(index)
-        counts = self.counts[chosen]
-        starts = (self.counts.cumsum(0) - self.counts)[chosen]
-        within = torch.arange(int(counts.sum())) - (counts.cumsum(0) - counts).repeat_interleave(counts)
-        candidates = starts.repeat_interleave(counts) + within
         weight = self.weight[chosen]
         return OpBatch(
-            rows=self.rows[candidates],
-            numbers=self.numbers[candidates],
-            counts=counts,
+            offers=tuple(self.offers[i] for i in index.tolist()),
+            kept=None if self.kept is None else self.kept.take(index),
             choice=self.choice[chosen],
             old_logprob=self.old_logprob[chosen],
             advantage=self.advantage[chosen],
@@ -142,10 +157,10 @@ def _op_batch(credits: Sequence[Credit]) -> OpBatch | None:
     advantage = np.array(advantages)
     rms = float(np.sqrt(np.mean(advantage**2)))
     weight = np.array(weights)
+    offers = tuple(d.offers for d in decisions)
     return OpBatch(
-        rows=torch.from_numpy(np.concatenate([d.offers.rows for d in decisions])),
-        numbers=torch.from_numpy(np.concatenate([d.offers.numbers for d in decisions])),
-        counts=torch.tensor([len(d.offers.ops) for d in decisions]),
+        offers=offers,
+        kept=stacked(offers) if sum(map(len, offers)) <= KEPT else None,
         choice=torch.tensor([d.choice for d in decisions]),
         old_logprob=torch.tensor([d.logprob for d in decisions], dtype=torch.float32),
         advantage=torch.tensor(advantage / max(rms, 1e-8), dtype=torch.float32),
@@ -155,11 +170,9 @@ def _op_batch(credits: Sequence[Credit]) -> OpBatch | None:
 
 
 def _ops_to_go(credit: Credit) -> list[float]:
-    """Reward from the step of each op decision on."""
-    steps = credit.episode.steps
-    rewards = np.array([step.reward for step in steps], dtype=np.float64)
-    from_step = rewards[::-1].cumsum()[::-1]
-    return [from_step[t] for t, step in enumerate(steps) for d in step.decisions if isinstance(d, OpDecision)]
+    """What each op decision had still to earn."""
+    decided = zip(credit.episode.decisions, credit.to_go.tolist(), strict=True)
+    return [to_go for decision, to_go in decided if isinstance(decision, OpDecision)]
 
 
 def _is_sampled(decision: OpDecision | TokenDecision) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from string import punctuation
@@ -47,6 +48,7 @@ class MemWorldEnv:
     def __init__(self, task: Task) -> None:
         self.task = task
         self._program = program_of(task)
+        self._shown = shown(self._program)
         self._step: int | None = None
 
     def start(self) -> Observation:
@@ -54,7 +56,7 @@ class MemWorldEnv:
         if self._step is not None:
             raise RuntimeError("a MemWorldEnv is played once: make another from the same task")
         self._step = 0
-        return self._observation(0)
+        return self._shown[0]
 
     def step(self, action: Action | None) -> Outcome:
         """Judge the action where a question was asked, and show what comes next."""
@@ -63,7 +65,7 @@ class MemWorldEnv:
         verdict = self._judge(self._step, action)
         self._step += 1
         over = self._step == len(self._program.events)
-        return Outcome(verdict.score if verdict else 0.0, None if over else self._observation(self._step), verdict)
+        return Outcome(verdict.score if verdict else 0.0, None if over else self._shown[self._step], verdict)
 
     def _judge(self, step: int, action: Action | None) -> Verdict | None:
         event = self._program.events[step]
@@ -73,16 +75,34 @@ class MemWorldEnv:
         right = isinstance(action, Say) and normalise(action.text) == normalise(expected)
         return Verdict(score=float(right), expected=expected, category=category(self._program, event))
 
-    def _observation(self, step: int) -> Observation:
-        event = self._program.events[step]
-        return Observation(
-            id=observation_id(step),
-            step=step,
-            content=self._program.texts[step],
-            wants_action=isinstance(event, QUERIES),
-            writable=not isinstance(event, QUERIES),
-            trust=UNTRUSTED if isinstance(event, Contradict) else 1.0,
-        )
+
+_SHOWN: OrderedDict[int, tuple[Program, tuple[Observation, ...]]] = OrderedDict()
+"""By the program's address, which cannot be another's as long as the program is kept here."""
+_SHOWN_KEPT = 256
+
+
+def shown(program: Program) -> tuple[Observation, ...]:
+    """Every observation of a program, in order. Recent ones are kept, and siblings show the same objects."""
+    kept = _SHOWN.pop(id(program), None)
+    if kept is None:
+        kept = program, tuple(_observation(program, step) for step in range(len(program.events)))
+    _SHOWN[id(program)] = kept
+    if len(_SHOWN) > _SHOWN_KEPT:
+        _SHOWN.popitem(last=False)
+    return kept[1]
+
+
+def _observation(program: Program, step: int) -> Observation:
+    event = program.events[step]
+    asks = isinstance(event, QUERIES)
+    return Observation(
+        id=observation_id(step),
+        step=step,
+        content=program.texts[step],
+        wants_action=asks,
+        writable=not asks,
+        trust=UNTRUSTED if isinstance(event, Contradict) else 1.0,
+    )
 
 
 class MemWorldTasks:

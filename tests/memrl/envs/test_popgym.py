@@ -7,12 +7,12 @@ import pytest
 pytest.importorskip("gymnasium")
 pytest.importorskip("popgym")
 
-from popgym.envs.repeat_first import RepeatFirst  # noqa: E402
+from popgym.envs.repeat_first import RepeatFirst
 
-from memrl.contracts.errors import ConfigError  # noqa: E402
-from memrl.contracts.types import Choose, Say  # noqa: E402
-from memrl.envs.popgym import SUITS, RepeatFirstOptions, RepeatFirstTasks  # noqa: E402
-from memrl.testing import check_env  # noqa: E402
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.types import Choose, Say
+from memrl.envs.popgym import SUITS, RepeatFirstOptions, RepeatFirstTasks
+from memrl.testing import check_env
 
 
 def test_the_kit_passes_with_exact_answers() -> None:

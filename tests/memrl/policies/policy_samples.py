@@ -44,7 +44,7 @@ def stir(policy: HFPolicy, seed: int = 5) -> None:
 def plain_logprobs(policy: HFPolicy, prompt: Sequence[int], action: Sequence[int]) -> list[float]:
     """By one unpadded forward pass over the whole row, at the policy's own temperature 1."""
     with torch.no_grad():
-        logits = policy.model(input_ids=torch.tensor([[*prompt, *action]])).logits[0]
+        logits = policy.model(input_ids=torch.tensor([[*prompt, *action]], device=policy.model.device)).logits[0]
     logprobs = logits.float().log_softmax(-1)
     return [logprobs[len(prompt) + i - 1, token].item() for i, token in enumerate(action)]
 
@@ -59,3 +59,8 @@ def forward_shapes(policy: HFPolicy) -> Iterator[list[tuple[int, int]]]:
         yield shapes
     finally:
         hook.remove()
+
+
+def prompt_reads(shapes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those passes that read prompts: up to nine siblings' answers go through the model side by side."""
+    return [shape for shape in shapes if shape[1] > 9]

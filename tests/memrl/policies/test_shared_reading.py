@@ -29,7 +29,7 @@ ROWS = [
 def read(policy: HFPolicy, shares: bool) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
     policy.shares_starts = shares
     logprobs, mask = policy.token_logprobs(ROWS)
-    weight = torch.arange(1.0, 1.0 + mask.numel()).view(mask.shape)
+    weight = torch.arange(1.0, 1.0 + mask.numel(), device=mask.device).view(mask.shape)
     gradients = torch.autograd.grad((logprobs * weight * mask).sum(), list(policy.parameters()))
     return logprobs.detach(), mask, list(gradients)
 

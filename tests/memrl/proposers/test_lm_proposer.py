@@ -72,7 +72,7 @@ def test_logprobs_are_those_of_the_constrained_choice(policy: HFPolicy):
     decision, allowed = proposal.trace.decision, proposal.trace.allowed
     forced = [logprob for logprob, offered in zip(decision.logprobs, allowed, strict=True) if len(offered) == 1]
     assert set(forced) == {0.0}
-    again, entropy = proposer.read(proposal.trace)
+    again, entropy = (told.cpu() for told in proposer.read(proposal.trace))
     assert torch.allclose(again, torch.tensor(decision.logprobs), atol=1e-5)
     assert ((entropy > 0) == torch.tensor([len(offered) > 1 for offered in allowed])).all()
 
