@@ -15,7 +15,7 @@ Found = Mapping[str, Any]
 
 def sections() -> dict[str, Callable[[Path], str | None]]:
     """What makes each section from the folder of results; None where there are none."""
-    one_file = (lost_facts, horizon_time, credit_truth, vs_trl, controller, learner, kill_resume)
+    one_file = (lost_facts, horizon_time, credit_truth, delayed_bandit, vs_trl, controller, learner, kill_resume)
     return {make.__name__: partial(of_file, make) for make in one_file} | {"credit_curves": _of_curves}
 
 
@@ -76,6 +76,25 @@ def credit_truth(found: Found) -> str:
     ]
     head = ["estimator", "Spearman", "95 % interval", "extra tokens read a world", "ms a world"]
     return f"{title}\n\n{table(head, rows)}"
+
+
+def delayed_bandit(found: Found) -> str:
+    """Estimators by whether they learn what is paid late, or that they refuse."""
+    options = found["options"]
+    title = (
+        f"**A reward two steps late (`delayed_bandit.py`).** Three actions, two arms, paid with the last; the right arm "
+        f"starts at {found['start']:.2f}. Probability of the right arm after {options['episodes']:,} episodes, "
+        f"{options['seeds']} seeds; the bar is {found['bar']:.1f}. The last row gives each action the reward of its own "
+        "step."
+    )
+    rows = []
+    for row in found["rows"]:
+        name = row["estimator"] if " " in row["estimator"] else f"`{row['estimator']}`"
+        if "refused" in row:
+            rows.append([name, "refuses by name", "-"])
+        else:
+            rows.append([name, f"{statistics.mean(row['success']):.3f}", ", ".join(f"{s:.3f}" for s in row["success"])])
+    return f"{title}\n\n{table(['estimator', 'right arm', 'by seed'], rows)}"
 
 
 def credit_curves(runs: Sequence[Found]) -> str:

@@ -34,7 +34,7 @@ from memrl.contracts.types import Group, Task
 from memrl.controllers.advice import advice_of
 from memrl.evaluate import held_out_tasks
 from memrl.recipes import recipe
-from memrl.reflection.proof import places, replayed, siblings_of, try_rules, without_rules
+from memrl.reflection.proof import replayed, siblings_of, try_rules, without_rules
 from memrl.reflection.study import Reflecting
 from memrl.rollouts.play import EpisodeContext, play_episode
 from memrl.rollouts.scheduler import play, play_all
@@ -159,7 +159,7 @@ def wrong_lessons(lessons: Sequence[Lesson], groups: Sequence[Group], agent: Age
     """Every stored lesson measured anew, on siblings that its study did not see."""
     if not lessons:
         return Wrong(0, 0.0, 0.0)
-    measured, _ = replayed(lessons, places(groups), groups, agent)
+    measured, _ = replayed(lessons, groups, agent)
     advice = [advice_of(lesson.decision.offers, lesson.better) for lesson in lessons]
     tasks = siblings_of([lesson.task for lesson in lessons], agent, 8, np.random.default_rng([seed, 0xA0D]))
     rules = {one.key: (one, "") for one in advice}
