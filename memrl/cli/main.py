@@ -1,4 +1,4 @@
-"""The command line: ``memrl train | eval | chat | inspect | curriculum | config | models``.
+"""The command line: ``memrl train | eval | chat | inspect | export | curriculum | config | models``.
 
 Results go to standard output, progress to standard error. Exit codes: 0 done, 2 wrong usage or input (one line),
 1 our fault (traceback), 130 interrupted. Importing this module loads no torch, so that ``--help`` is quick.
@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from memrl.cli.eval import evaluate
+from memrl.cli.export import export
 from memrl.cli.models import models_app
 from memrl.cli.output import CHECKPOINT_HELP, quiet_stdout
 from memrl.cli.runs import config_app, curriculum, inspect
@@ -106,6 +107,7 @@ def chat(
 
 
 app.command()(inspect)
+app.command()(export)
 app.command()(curriculum)
 app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")

@@ -59,6 +59,8 @@ class Outcome(NamedTuple):
     """Set where the action just taken was judged."""
     success: float | None = None
     """With the ending: how far the task was solved, in [0, 1]; None leaves it to the verdicts."""
+    truncated: bool = False
+    """With ``next = None``: the environment cut itself off (``End.STEP_LIMIT``); it is not the task's own ending."""
 
 
 class Env(Protocol):
@@ -285,7 +287,7 @@ def decided(request: ControllerRequest, choice: OpChoice) -> OpDecision:
     """The decision to take an offer."""
     return OpDecision(
         actor=request.actor,
-        action=request.offers.ops[choice.index],
+        action=request.offers.op(choice.index),
         memory_hash=request.memory.state_hash(),
         offers=request.offers,
         choice=choice.index,

@@ -42,7 +42,7 @@ class EarlyStopConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggingConfig:
     sinks: tuple[str, ...] = ()
-    """Where metrics go besides ``metrics.jsonl``: names of ``memrl.reporting.sinks.SINKS``."""
+    """Where metrics go besides ``metrics.jsonl``: ``tensorboard``, ``wandb``, ``trackio``, or "module:attr"."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options by sink, such as ``{"wandb": {"project": "memory"}}``."""
 

@@ -28,6 +28,7 @@ from memrl.policies.constrained import Rule, allowed_logprobs, write_under
 from memrl.policies.frozen_prefix import common_start, keeps_places
 from memrl.policies.hf_sampler import HFSampler
 from memrl.policies.loading import add_lora, load_model, trainable_attention
+from memrl.policies.merging import fold_in
 from memrl.policies.rendering import make_renderer, text_ends
 from memrl.policies.sampling import Drawn, pad_left
 from memrl.policies.selected import selected_logprobs
@@ -237,6 +238,11 @@ class HFPolicy:
         """The LoRA adapter in peft's own format, with the tokenizer."""
         self.model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+
+    def merged_model(self) -> Any:
+        """The model with its LoRA folded in, as it plays: a plain transformers model. This policy is then spent."""
+        fold_in(self.model)
+        return self.model.unload()
 
 
 def _checked(tokenizer: Any) -> Any:

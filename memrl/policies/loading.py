@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ import torch
 from memory_stores.embed import cpu_computes_bf16
 from memrl.contracts.config import PolicyConfig
 from memrl.contracts.errors import ConfigError, ModelError
+from memrl.policies.adapters import is_adapter, load_adapter
 from memrl.policies.models import resolve
 from memrl.policies.tiny import tiny_model
 from memrl.policies.usable import check_layers, check_reading, refused
@@ -23,7 +25,7 @@ def load_model(config: PolicyConfig, seed: int = 0) -> tuple[Any, Any]:
     """The causal LM and its tokenizer, in the dtype and on the device that the config asks for.
 
     Raises:
-        ModelError: no such model, or a folder without weights.
+        ModelError: no such model, a folder without weights, or an adapter whose base is not found.
     """
     device = pick_device(config.device)
     if config.model == "tiny":
@@ -32,6 +34,9 @@ def load_model(config: PolicyConfig, seed: int = 0) -> tuple[Any, Any]:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    if is_adapter(config.model):
+        model, tokenizer = load_adapter(config.model, lambda base: load_model(replace(config, model=base), seed))
+        return model.to(device), tokenizer
     source = resolve(config.model)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)

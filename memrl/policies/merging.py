@@ -45,6 +45,12 @@ class MergedWeights:
                 base.data = original
 
 
+def fold_in(model: Any) -> None:
+    """Replace the base's matrices by the merged ones, for good: the bits that rollouts compute with."""
+    for layer in lora_layers(model):
+        layer.get_base_layer().weight.data = _merge(layer)
+
+
 def _merge(layer: Any) -> Tensor:
     base = layer.get_base_layer().weight.data
     with torch.inference_mode(False), torch.no_grad():

@@ -157,5 +157,5 @@ def _check_folder(folder: Path) -> None:
         if not found:
             raise ModelError(
                 f"policy.model = {str(folder)!r}: the folder holds no {what}; "
-                "save a model there with save_pretrained, or name one of `memrl models list`"
+                "save a model or an adapter there with save_pretrained, or name one of `memrl models list`"
             )

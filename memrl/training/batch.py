@@ -46,7 +46,7 @@ class OpBatch:
     weight: Tensor
     """[D] sums to 1."""
     to_go: Tensor
-    """[D] undiscounted reward from the decision's step on: what a critic learns to expect."""
+    """[D] ``Credit.to_go``: what a critic learns to expect."""
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -155,11 +155,9 @@ def _op_batch(credits: Sequence[Credit]) -> OpBatch | None:
 
 
 def _ops_to_go(credit: Credit) -> list[float]:
-    """Reward from the step of each op decision on."""
-    steps = credit.episode.steps
-    rewards = np.array([step.reward for step in steps], dtype=np.float64)
-    from_step = rewards[::-1].cumsum()[::-1]
-    return [from_step[t] for t, step in enumerate(steps) for d in step.decisions if isinstance(d, OpDecision)]
+    """What each op decision had still to earn."""
+    decided = zip(credit.episode.decisions, credit.to_go.tolist(), strict=True)
+    return [to_go for decision, to_go in decided if isinstance(decision, OpDecision)]
 
 
 def _is_sampled(decision: OpDecision | TokenDecision) -> bool:

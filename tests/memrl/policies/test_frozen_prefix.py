@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from policy_samples import ask, forward_shapes, stir, tiny_policy
+from policy_samples import ask, forward_shapes, prompt_reads, stir, tiny_policy
 
 from memrl.policies.frozen_prefix import FrozenPrefix, common_start
 from memrl.policies.prompts import HEADER, render_prompt
@@ -35,7 +35,7 @@ def test_the_header_is_read_once_and_again_after_an_update():
     with forward_shapes(policy) as shapes:
         policy.sample(asked())
         policy.sample([ask(lines=STORY[:2], seed=99)])
-    reads = [shape for shape in shapes if shape[1] > 1]
+    reads = prompt_reads(shapes)
     assert reads[0] == (1, header) and [shape for shape in reads if shape == (1, header)] == [(1, header)]
     assert max(tokens for _, tokens in reads[1:]) == longest - header
     policy.bump()

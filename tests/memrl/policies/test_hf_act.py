@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from policy_samples import ask, forward_shapes, plain_logprobs, stir, tiny_policy
+from policy_samples import ask, forward_shapes, plain_logprobs, prompt_reads, stir, tiny_policy
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from memrl.contracts.config import PolicyConfig
@@ -27,14 +27,14 @@ def test_equal_prompts_are_read_once() -> None:
     policy = tiny_policy()
     with forward_shapes(policy) as shapes:
         policy.sample(requests())
-    assert [rows for rows, tokens in shapes if tokens > 1] == [1, 3]  # the common header, and what follows it
+    assert [rows for rows, _ in prompt_reads(shapes)] == [1, 3]  # the common header, and what follows it
 
 
 def test_batches_stay_within_the_token_budget_padding_included() -> None:
     policy = tiny_policy(batch_tokens=200)
     with forward_shapes(policy) as shapes:
         policy.sample(requests())
-    _header, *prefills = [shape for shape in shapes if shape[1] > 1]
+    _header, *prefills = prompt_reads(shapes)
     assert sum(rows for rows, _ in prefills) == 3 and len(prefills) > 1
     assert all(rows * tokens <= 200 for rows, tokens in prefills)
 

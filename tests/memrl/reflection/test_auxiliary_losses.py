@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from memory_stores.types import Forget, Keep, Write
-from memrl.contracts.learning import Lesson
+from memrl.contracts.learning import Lesson, Place
 from memrl.contracts.types import OfferSet, OpDecision, Say, Task, TokenDecision
 from memrl.controllers.offers import NUM_NUMBERS
 from memrl.reflection.auxiliary_losses import (
@@ -47,7 +47,12 @@ def lesson(better: int, taken: int = 0) -> Lesson:
         actor="controller", action=OFFERS.ops[taken], memory_hash="", offers=OFFERS, choice=taken, logprob=-1.0
     )
     return Lesson(
-        task=Task(env="toy", theta=None, seed=0), step=0, decision=decision, better=better, rule="r", gain=1.0
+        task=Task(env="toy", theta=None, seed=0),
+        at=Place(0, 0, 0, 0),
+        decision=decision,
+        better=better,
+        rule="r",
+        gain=1.0,
     )
 
 
