@@ -23,6 +23,7 @@ from memrl.policies.hf import HFPolicy
 from memrl.rollouts.outside import answer_question, take_in
 from memrl.rollouts.play import EpisodeContext
 from memrl.training.build import build_agent
+from memrl.training.policies import load_policies
 from memrl.training.run_folder import is_run, load_run
 
 WRAPPED = Task(env="conversation", theta=None, seed=0, split="eval")
@@ -134,7 +135,7 @@ def _load(path: Path, agent: Agent) -> AgentMemory:
 def _from_run(folder: Path, which: Literal["last", "best"]) -> Agent:
     config, checkpoint = load_run(folder, which)
     agent = build_agent(config)
-    agent.policy.load_state_dict(checkpoint["policy"])
+    load_policies(agent, checkpoint)
     agent.controller.load_state_dict(checkpoint["controller"])
     return agent
 

@@ -33,6 +33,7 @@ from memrl.training.build import (
     keep_cost,
     learns,
 )
+from memrl.training.policies import load_policies
 from memrl.training.run_folder import load_run
 
 UNLIMITED = 10**9
@@ -122,7 +123,7 @@ def evaluate(
     config, parts = load_run(Path(run), checkpoint)
     config = for_evaluation(with_settings(config, settings, EVAL_KNOBS), env, horizon, memory_tokens, data)
     agent = build_agent(config)
-    agent.policy.load_state_dict(parts["policy"])
+    load_policies(agent, parts)
     return evaluate_agent(
         agent, config, seed=seed, episodes=episodes, rows=rows, progress=progress, trained=parts["controller"]
     )

@@ -29,6 +29,7 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
         parts = {
             "policy": agent.policy, "controller": agent.controller, "texts": agent.table,
             "curriculum": curriculum, "learner": learner, "reflection": reflection, "monitor": monitor,
+            **agent.others,
         }  # fmt: skip
         if not run.restore(**parts):
             warm_up(agent, config, run)

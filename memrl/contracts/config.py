@@ -343,6 +343,8 @@ class TrainConfig:
     env: EnvConfig = EnvConfig()
     memory: MemoryConfig = MemoryConfig()
     policy: PolicyConfig = PolicyConfig()
+    others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Further policies by actor, such as "policy:bob", each with the knobs in which it differs from ``policy``."""
     warm_start: WarmStartConfig = WarmStartConfig()
     controller: ControllerConfig = ControllerConfig()
     rollout: RolloutConfig = RolloutConfig()

@@ -29,7 +29,8 @@ from memrl.contracts.contexts import PolicyContext
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.registry import register
-from memrl.contracts.types import Action, Choose, Say, TokenDecision, Unreadable
+from memrl.contracts.types import TokenDecision
+from memrl.policies.parsing import parse
 
 # Shapes: R rows, A words of the longest answer, C places of the longest prompt and "end", N places in a row, F numbers.
 
@@ -160,9 +161,13 @@ class PointerPolicy:
     def parameters(self) -> Iterator[nn.Parameter]:
         return self.net.parameters()
 
+    def freeze_reference(self) -> None:
+        """Keep the weights as they are: RL starts here."""
+        self._first = deepcopy(self.net)
+
     @contextmanager
     def reference(self) -> Iterator[None]:
-        """The weights it was made with."""
+        """The weights that ``freeze_reference`` kept, else those it was made with."""
         now, self.net = self.net, self._first
         try:
             yield
@@ -197,20 +202,12 @@ class PointerPolicy:
     def _decision(self, request: SampleRequest, prompt: Ids, ids: Ids, logprobs: tuple[float, ...]) -> TokenDecision:
         return TokenDecision(
             actor=request.actor,
-            action=parse(" ".join(self._word_of[id] for id in ids if id != END), request.observation.choices),
+            action=parse(" ".join(self._word_of[id] for id in ids if id != END), request),
             memory_hash=request.memory_hash,
             prompt_ids=prompt,
             action_ids=ids,
             logprobs=logprobs,
         )
-
-
-def parse(text: str, choices: Sequence[str]) -> Action:
-    """A saying, or where only choices are admissible the one that has these words; else ``Unreadable``."""
-    if not choices:
-        return Say(text) if text else Unreadable(text)
-    alike = [i for i, choice in enumerate(choices) if words(choice) == words(text)]
-    return Choose(alike[0], choices[alike[0]]) if alike else Unreadable(text)
 
 
 @lru_cache(maxsize=65_536)

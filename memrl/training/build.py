@@ -29,7 +29,7 @@ from memrl.contracts.learning import Curriculum, Reflection
 from memrl.contracts.protocols import Agent, Policy, TaskSource
 from memrl.contracts.registry import find, make, make_options
 from memrl.contracts.texts import TextTable
-from memrl.contracts.types import CONTROLLER, POLICY, Task
+from memrl.contracts.types import CONTROLLER, Task
 from memrl.controllers.advice import advice_of, in_words, worthless
 from memrl.controllers.guided import Guided
 from memrl.controllers.offers import OpOffers
@@ -40,6 +40,7 @@ from memrl.reflection.rules import RuleMemory
 from memrl.reflection.study import IN_CONTEXT, NoReflection, Reflecting
 from memrl.training.collapse_monitor import CollapseMonitor, anchor_scores
 from memrl.training.learner import Learner
+from memrl.training.policies import learners_of, with_others
 
 OWN, UNTRAINED = "own", "untrained"
 """Rows of an evaluation: the run's controller as it was trained (the row bears its name), and before any training."""
@@ -175,7 +176,7 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
     knobs = config.controller
     controller = build_controller(knobs.name, config, table, task_source, count, policy=reader)
     options = make_options(find("controller", knobs.name, "controller.name"), knobs.options, "controller.options")
-    return Agent(
+    agent = Agent(
         policy=reader,
         controller=controller,
         offers=build_offers(controller, options, config, table, count),
@@ -188,6 +189,7 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
         max_ops=knobs.max_ops,
         rollout=config.rollout,
     )
+    return with_others(agent, config)
 
 
 class Parts(NamedTuple):
@@ -226,7 +228,7 @@ def build(config: TrainConfig, say: Say | None = None) -> Parts:
         # One that writes with the policy's weights has none of its own.
         others=[proposer] if proposer is not None and next(proposer.parameters(), None) is not None else [],
     )
-    practice = dataclasses.replace(agent, policy=OracleReader({agent.task_source.name: agent.task_source}))
+    practice = dataclasses.replace(agent, policy=OracleReader({agent.task_source.name: agent.task_source}), others={})
     monitor = CollapseMonitor(config.monitor, lambda: anchor_scores(practice, config.monitor.anchors), proposer)
     reflection, player, drilled = build_reflection(config, agent, practice)
     return Parts(player, drilled, curriculum, learner, reflection, monitor)
@@ -234,7 +236,7 @@ def build(config: TrainConfig, say: Say | None = None) -> Parts:
 
 def token_models(config: TrainConfig, agent: Agent, say: Say | None = None) -> dict[str, Any]:
     """Who learns from sampled tokens, by actor: the policy, and the model of a controller that writes its own ops."""
-    models = {POLICY: trained(agent.policy, config.policy.trained, "policy", say)}
+    models = dict(learners_of(config, agent, lambda part, wanted, section: trained(part, wanted, section, say)))
     if agent.offers is None:
         writer = getattr(agent.controller, "policy", None)
         models[CONTROLLER] = trained(writer, config.controller.trained, "controller", say)
