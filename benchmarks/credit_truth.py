@@ -107,7 +107,7 @@ def partly_trained(config: TrainConfig) -> Agent:
     task_source = build_task_source(config.env)
     agent = build_agent(config, policy=OracleReader({task_source.name: task_source}))
     curriculum = build_curriculum(config, agent)
-    learner = Learner(policy=None, controller=agent.controller, config=config.learner, seed=config.seed)  # pyright: ignore[reportArgumentType]
+    learner = Learner(policies={}, scorer=agent.controller, config=config.learner, seed=config.seed)  # pyright: ignore[reportArgumentType]
     for step in range(config.steps):
         tasks = curriculum.draw(config.rollout.practice_tasks)
         groups = play(agent, tasks, [config.seed, step, 1], practice=True)

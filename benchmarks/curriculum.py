@@ -130,7 +130,7 @@ def run_arm(arm: str, seed: int, coins: bool, tokens: int, steps: int) -> dict[s
     torch.manual_seed(seed)
     agent = build_agent(config, policy=OracleReader({task_source.name: task_source}))
     curriculum = build_curriculum(config, agent)
-    learner = Learner(policy=None, controller=agent.controller, config=config.learner, seed=seed)  # pyright: ignore[reportArgumentType]
+    learner = Learner(policies={}, scorer=agent.controller, config=config.learner, seed=seed)  # pyright: ignore[reportArgumentType]
     sets = {"h1": Examined(agent, config, {}, BUDGET, seed), "h2": Examined(agent, config, HARDER, BUDGET // 2, seed)}
     started, spent, step, coin_tokens = time.perf_counter(), 0, 0, 0
     curve, log, last = [], [], 0

@@ -4,8 +4,8 @@ python benchmarks/learner.py                       # SmolLM2 and the tiny model;
 python benchmarks/learner.py --models tiny --rounds 3
 
 The floor is a plain forward and backward pass of the same model with the same LoRA over exactly the rows that are
-trained, padded, cross-entropy on the answers and no optimiser: what no learner can avoid that reads row by row. Rows are
-what a step of the main job leaves: views of one to thirty lines, siblings with equal views, many with no advantage.
+trained, padded, cross-entropy on the answers and no optimiser: what no learner can avoid that reads row by row. Rows
+are what a step of the main job leaves: views of one to thirty lines, siblings with equal views, many with no advantage.
 Variants take turns within a round; a figure is the median over rounds, so a slow spell of a shared machine hits all.
 """
 

@@ -82,10 +82,10 @@ def delayed_bandit(found: Found) -> str:
     """Estimators by whether they learn what is paid late, or that they refuse."""
     options = found["options"]
     title = (
-        f"**A reward two steps late (`delayed_bandit.py`).** Three actions, two arms, paid with the last; the right arm "
-        f"starts at {found['start']:.2f}. Probability of the right arm after {options['episodes']:,} episodes, "
-        f"{options['seeds']} seeds; the bar is {found['bar']:.1f}. The last row gives each action the reward of its own "
-        "step."
+        f"**A reward two steps late (`delayed_bandit.py`).** Three actions, two arms, paid with the last; the right "
+        f"arm starts at {found['start']:.2f}. Probability of the right arm after {options['episodes']:,} episodes, "
+        f"{options['seeds']} seeds; the bar is {found['bar']:.1f}. The last row gives each action the reward of its "
+        "own step."
     )
     rows = []
     for row in found["rows"]:

@@ -173,7 +173,7 @@ def _trl(config: TrainConfig, job: Job, out: Path) -> None:
     if saved := _saved(job):
         policy.load_state_dict(saved["policy"])
     meter = Meter(policy.model.get_base_model().base_model, out)
-    steps = steps_of_tasks(job, task_source.thetas()["base"])
+    steps = steps_of_tasks(job, task_source.thetas()["base"])  # pyright: ignore[reportAttributeAccessIssue]
     meter.write(trl_side.train(config, task_source, policy, steps, meter.record))
 
 
@@ -190,7 +190,7 @@ def _memrl(config: TrainConfig, job: Job, out: Path) -> None:
         agent.policy.load_state_dict(saved["policy"])
         agent.controller.load_state_dict(saved["controller"])
     meter = Meter(agent.policy.model.get_base_model().base_model, out)  # pyright: ignore[reportAttributeAccessIssue]
-    for number, tasks in enumerate(steps_of_tasks(job, agent.task_source.thetas()["base"])):
+    for number, tasks in enumerate(steps_of_tasks(job, agent.task_source.thetas()["base"])):  # pyright: ignore[reportAttributeAccessIssue]
         clock = [Instant.now()]
         groups = play(agent, tasks, [config.seed, number, 0])
         clock.append(Instant.now())

@@ -21,19 +21,21 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
     3  parts            one plural folder a contract, one file a part, which registers itself in its last line; no part
                         imports another folder's part:
        envs/            worlds, and environments over real text
-       policies/        hf.py (any transformers causal LM with LoRA), exact.py (reads without error), scripted.py
-       controllers/     scorer.py (learned), the rules it must beat, the oracle; offers.py (which ops are on offer)
+       policies/        hf.py (any transformers causal LM with LoRA; rendering.py speaks to it, hf_sampler.py samples),
+                        oracle_reader.py (reads without error), pointer.py (a small one for games), scripted.py
+       controllers/     scorer.py (learned), overwrite.py (a language model rewrites one text), the rules, the oracle;
+                        offers.py (which ops are on offer)
        reflectors/      tracker.py (reads failures by the trackers), lm.py (the policy's own words)
        curricula/       written.py (writes its own tasks), the hand-made and published ones it is measured against
        proposers/       axes.py (a small network over theta), lm.py (the policy writes the task's JSON under its schema)
-    4  rollouts/        play.py (the story of a step), replay.py, continuation.py, guards.py
+    4  rollouts/        play.py (the story of a step), scheduler.py (the one ``play``), replay.py, guards.py
        advantages/      credit.py (credit for every decision), by one estimator a file
        reflection/      study.py (failures to lessons): text guard, proof by replay and siblings, rules,
                         second attempts, auxiliary losses
     5  training/        batch.py (decisions to tensors), learner.py, run_folder.py, build.py (config to parts),
                         rereading.py, warm_up.py, collapse_monitor.py
        reporting/       metrics, tables, plots
-    6  train.py         THE PAGE: read it first; evaluate.py, agent.py (wrap), recipes.py
+    6  train.py         THE PAGE: read it first; evaluate.py, agent.py (wrap), recipes.py, testing.py (contract kits)
     7  cli/             what a user types
 
 Nouns
@@ -47,8 +49,8 @@ Nouns
 
 The story of one step (rollouts/play.py reads like it)
 
-    observation -> controller: which Retrieve, if any?    only where the environment asks; its hits go into view
-                -> policy answers                         it sees the token memory, the hits and the observation
+    observation -> controller: which Retrieve, if any?    only where an action is wanted; its hits go into view
+                -> policy acts                            it sees the token memory, the hits and the observation
                 -> environment: reward, next observation
                 -> controller: which writes?              until Keep or max_ops (making room is not counted);
                                                           no question's text reaches it

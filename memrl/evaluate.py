@@ -23,7 +23,16 @@ from memrl.contracts.registry import find
 from memrl.contracts.types import End, Episode, Task
 from memrl.reporting.metrics import count_refused
 from memrl.rollouts.scheduler import play
-from memrl.training.build import OWN, UNTRAINED, build_agent, build_controller, build_task_source, keep_cost, learns
+from memrl.training.build import (
+    OWN,
+    UNTRAINED,
+    build_agent,
+    build_controller,
+    build_offers,
+    build_task_source,
+    keep_cost,
+    learns,
+)
 from memrl.training.policies import load_policies
 from memrl.training.run_folder import load_run
 
@@ -204,11 +213,13 @@ def _player(agent: Agent, config: TrainConfig, name: str, trained: Any) -> Agent
     """The agent with another controller in its context, at the same budgets."""
     own = config.controller.name
     made = own if name == UNTRAINED else name
-    controller = build_controller(made, config, agent.table, agent.task_source, agent.count_tokens, "rows")
+    table, count = agent.table, agent.count_tokens
+    controller = build_controller(made, config, table, agent.task_source, count, "rows", agent.policy)
+    if getattr(controller, "wants_offers", True) != (agent.offers is not None):
+        agent = dataclasses.replace(agent, offers=build_offers(controller, None, config, table, count))
     if name == own:
         controller.load_state_dict(trained)
     if name == "bm25_archive":
-        count = agent.count_tokens
         return dataclasses.replace(
             agent,
             controller=controller,

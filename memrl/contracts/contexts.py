@@ -50,6 +50,8 @@ class ControllerContext:
     plan: Callable[[Task], Mapping[str, int]]
     """Task -> observation id -> last step at which the best keeper needs it: for an oracle alone. Raises ConfigError
     where nobody knows."""
+    policy: Policy | None = None
+    """The run's policy, for a controller that writes with it."""
 
 
 class CellDraws(Protocol):

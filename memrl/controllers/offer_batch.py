@@ -144,7 +144,7 @@ class OfferBatch:
         return OfferBatch(
             facts=self.facts,
             subjects=self.subjects,
-            texts=[self.texts[i] for i in moments],
+            texts=[self.texts[i] for i in moments],  # pyright: ignore[reportArgumentType]
             rows=self.rows[moments],
             steps=self.steps[moments],
             shared=self.shared[moments],
@@ -191,7 +191,7 @@ class _Description:
         numbers += self._line_numbers()[self.line]
         numbers[np.arange(len(numbers)), self.kind] = 1.0
         numbers[self.special_at] += self.special
-        none = np.int32([-1])
+        none = np.array([-1], dtype=np.int32)
         rows = np.empty((len(numbers), 5 if batch.subjects else 3), dtype=np.int32)
         rows[:, 0] = batch.rows[self.moment_of, 0]
         rows[:, 1] = self.text
@@ -273,6 +273,9 @@ class DescribedOffers(OfferSet):
     """The offers of one moment of a batch."""
 
     __slots__ = ("_count", "batch", "moment")
+    batch: OfferBatch
+    moment: int
+    _count: int
 
     def __init__(self, batch: OfferBatch, moment: int, count: int) -> None:
         _set(self, "batch", batch)

@@ -199,7 +199,7 @@ class KeepOnly(OfferSet):
         if self._described is None:
             offers, bare, observation, so_far = self._asked
             object.__setattr__(self, "_described", offers.keep_only(bare, observation, so_far))
-        return self._described
+        return self._described  # pyright: ignore[reportReturnType]
 
 
 _KEEP = (Keep(),)

@@ -2,6 +2,7 @@
 
 # transformers says that keys and values of a layer may be None; they are tensors once it is initialised.
 # pyright: reportArgumentType=false, reportOptionalSubscript=false, reportOptionalMemberAccess=false
+# pyright: reportGeneralTypeIssues=false, reportOptionalIterable=false
 
 from __future__ import annotations
 

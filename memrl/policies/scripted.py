@@ -39,5 +39,10 @@ class ScriptedPolicy:
 def silent_decision(answer: str, request: SampleRequest) -> TokenDecision:
     """A decision that nobody sampled: there is nothing in it to learn from."""
     return TokenDecision(
-        actor="policy", action=Say(answer), memory_hash=request.memory_hash, prompt_ids=(), action_ids=(), logprobs=()
+        actor=request.actor,
+        action=Say(answer),
+        memory_hash=request.memory_hash,
+        prompt_ids=(),
+        action_ids=(),
+        logprobs=(),
     )

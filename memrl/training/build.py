@@ -29,7 +29,7 @@ from memrl.contracts.learning import Curriculum, Reflection
 from memrl.contracts.protocols import Agent, Policy, TaskSource
 from memrl.contracts.registry import find, make, make_options
 from memrl.contracts.texts import TextTable
-from memrl.contracts.types import Task
+from memrl.contracts.types import CONTROLLER, Task
 from memrl.controllers.advice import advice_of, in_words, worthless
 from memrl.controllers.guided import Guided
 from memrl.controllers.offers import OpOffers
@@ -94,7 +94,13 @@ def keep_cost(config: MemoryConfig, count: CountTokens) -> Callable[[str], int]:
 
 
 def build_controller(
-    name: str, config: TrainConfig, table: TextTable, task_source: TaskSource, count: CountTokens, knob: str = ""
+    name: str,
+    config: TrainConfig,
+    table: TextTable,
+    task_source: TaskSource,
+    count: CountTokens,
+    knob: str = "",
+    policy: Policy | None = None,
 ) -> Any:
     """A controller by name. The run's own has the options of ``config.controller``, any other its defaults."""
     cost = keep_cost(config.memory, count)
@@ -104,7 +110,7 @@ def build_controller(
         return keeper.plan(task, config.memory.total, cost)
 
     options = config.controller.options if name == config.controller.name else {}
-    context = ControllerContext(table=table, seed=config.seed, plan=plan)
+    context = ControllerContext(table=table, seed=config.seed, plan=plan, policy=policy)
     return make("controller", name, options, knob or "controller.name", context)
 
 
@@ -145,6 +151,18 @@ def build_proposer(config: TrainConfig, agent: Agent, task_generator: TaskGenera
     return make("proposer", knobs.proposer, knobs.proposer_options, "curriculum.proposer", context)
 
 
+def build_offers(
+    controller: Any, options: Any, config: TrainConfig, table: TextTable, count: CountTokens
+) -> OpOffers | None:
+    """What lists the ops on offer; None for a controller that writes its ops itself."""
+    if not getattr(controller, "wants_offers", True):
+        return None
+    edges = config.memory.graph_budget > 0
+    # A controller asks for subjects by an option of that name.
+    subjects = bool(getattr(options, "subjects", False))
+    return OpOffers(table, count, build_linker(config.memory), edges=edges, subjects=subjects)
+
+
 def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfig | None = None) -> Agent:
     """Everything that plays. ``policy`` and ``env`` replace what the config names."""
     task_source = build_task_source(env or config.env)
@@ -156,19 +174,12 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
     if (check_view := getattr(reader, "check_view", None)) is not None:
         check_view(config.memory.read_budget)
     knobs = config.controller
-    controller = build_controller(knobs.name, config, table, task_source, count)
+    controller = build_controller(knobs.name, config, table, task_source, count, policy=reader)
     options = make_options(find("controller", knobs.name, "controller.name"), knobs.options, "controller.options")
     agent = Agent(
         policy=reader,
         controller=controller,
-        offers=OpOffers(
-            table,
-            count,
-            build_linker(config.memory),
-            edges=config.memory.graph_budget > 0,
-            # A controller asks for it by an option of that name.
-            subjects=bool(getattr(options, "subjects", False)),
-        ),
+        offers=build_offers(controller, options, config, table, count),
         task_source=task_source,
         table=table,
         embedder=embedder,
@@ -209,20 +220,32 @@ def build(config: TrainConfig, say: Say | None = None) -> Parts:
     curriculum = build_curriculum(config, agent)
     proposer: TaskProposer | None = getattr(curriculum, "proposer", None)
     learner = Learner(
-        policies=learners_of(config, agent, lambda part, wanted, section: trained(part, wanted, section, say)),
-        scorer=trained(agent.controller, config.controller.trained, "controller", say),
+        policies=token_models(config, agent, say),
+        scorer=_scorer(config, agent, say),
         config=config.learner,
         seed=config.seed,
         total_updates=config.planned_steps,
         # One that writes with the policy's weights has none of its own.
         others=[proposer] if proposer is not None and next(proposer.parameters(), None) is not None else [],
     )
-    practice = dataclasses.replace(
-        agent, policy=OracleReader({agent.task_source.name: agent.task_source}), others={}
-    )
+    practice = dataclasses.replace(agent, policy=OracleReader({agent.task_source.name: agent.task_source}), others={})
     monitor = CollapseMonitor(config.monitor, lambda: anchor_scores(practice, config.monitor.anchors), proposer)
     reflection, player, drilled = build_reflection(config, agent, practice)
     return Parts(player, drilled, curriculum, learner, reflection, monitor)
+
+
+def token_models(config: TrainConfig, agent: Agent, say: Say | None = None) -> dict[str, Any]:
+    """Who learns from sampled tokens, by actor: the policy, and the model of a controller that writes its own ops."""
+    models = dict(learners_of(config, agent, lambda part, wanted, section: trained(part, wanted, section, say)))
+    if agent.offers is None:
+        writer = getattr(agent.controller, "policy", None)
+        models[CONTROLLER] = trained(writer, config.controller.trained, "controller", say)
+    return models
+
+
+def _scorer(config: TrainConfig, agent: Agent, say: Say | None) -> Any:
+    """The controller that learns to choose among offers; None where it writes its own ops, or is not trained."""
+    return None if agent.offers is None else trained(agent.controller, config.controller.trained, "controller", say)
 
 
 def learns(part: Any) -> bool:

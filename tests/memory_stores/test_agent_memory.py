@@ -57,6 +57,16 @@ def test_ops_go_to_the_store_they_name_or_whose_id_they_name():
     assert memory.apply(Retrieve("bag", "token")).hits[0].id == "t2"
 
 
+def test_it_knows_which_store_gave_an_id_also_once_the_entry_is_gone():
+    memory = busy()
+    assert {memory.store_of(entry.id) for entry in memory.entries()} == {"token", "graph", "archive"}
+    memory.apply(Forget("t1"))
+    assert memory.get("t1") is None and memory.store_of("t1") == "token"
+    for id in ("x1", ""):
+        with pytest.raises(KeyError):
+            memory.store_of(id)
+
+
 def test_budget_tokens_and_length_are_sums():
     memory = busy()
     assert memory.budget == 60

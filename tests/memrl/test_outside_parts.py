@@ -166,7 +166,9 @@ def test_a_controller_without_weights_is_not_trained_and_it_is_said_once(tmp_pat
 
 
 def test_an_environment_must_be_named():
-    with pytest.raises(ConfigError, match=r"env.name = '': name one; choose from conversation, locomo, memworld, "):
+    with pytest.raises(
+        ConfigError, match=r"env.name = '': name one; choose from conversation, gymnasium, locomo, memworld, "
+    ):
         build(memrl.TrainConfig())
 
 
@@ -182,7 +184,7 @@ def test_an_environment_must_be_named():
         ({"memory": {"linker": "spacy"}}, r"memory.linker = 'spacy': choose from none, pattern; bring your own as"),
         ({"memory": {"embedder": "glove"}}, r"memory.embedder = 'glove': choose from hash, minilm"),
         ({"memory": {"archive": "fais", "archive_budget": 9}}, r"memory.archive = 'fais': choose from bm25, vector"),
-        ({"policy": {"name": "gpt"}}, r"policy.name = 'gpt': choose from hf; bring"),
+        ({"policy": {"name": "gpt"}}, r"policy.name = 'gpt': choose from hf, pointer; bring"),
         ({"evaluation": {"rows": ["fifo", "magic"]}}, r"evaluation.rows = 'magic': choose from bm25_archive, fifo"),
         ({"curriculum": {"name": "bandit", "options": {"fresh": 2}}}, r"curriculum.options.fresh = 2: it must lie in"),
     ],

@@ -42,7 +42,7 @@ def act(actor: str = "policy") -> TokenDecision:
     )
 
 
-def episode(*steps: tuple[str, list[Decision], float], end: End = End.DONE) -> Episode:
+def episode(*steps: tuple[str, Sequence[Decision], float], end: End = End.DONE) -> Episode:
     """Steps of observation id, decisions, reward."""
     made = [
         Step(

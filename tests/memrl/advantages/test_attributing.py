@@ -14,7 +14,7 @@ from toy import TASK, Echo, ToyTasks, toy_agent
 from memory_stores.types import Forget, Keep, Overwrite, Write
 from memrl.advantages.contract import Scene
 from memrl.advantages.gains import OpAt, ops
-from memrl.advantages.same_state import KEEP, Branch, mean_returns
+from memrl.advantages.same_state import KEEP, Branch, mean_returns, taken_index
 from memrl.contracts.config import CreditConfig
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Agent, SampleRequest
@@ -142,7 +142,7 @@ def test_branches_of_one_decision_share_their_luck():
     agent = replace(agents()[0], controller=UniformRandom())
     episodes = siblings(agent, agent)
     at, decision = next((at, d) for at, d in ops(episodes, kept=True))
-    again = [Branch(at, decision.choice)] * 2
+    again = [Branch(at, taken_index(decision))] * 2
     one, two = mean_returns(episodes, again, agent, rollouts=16).tolist()
     assert one == two
 

@@ -27,7 +27,7 @@ def stamped(episodes: Sequence[Episode], values: Sequence[float]) -> list[np.nda
 
 
 def centred(episodes: Sequence[Episode], scene: Scene) -> list[np.ndarray]:
-    mean = np.mean([total(e) for e in episodes])
+    mean = float(np.mean([total(e) for e in episodes]))
     return stamped(episodes, [total(e) - mean for e in episodes])
 
 

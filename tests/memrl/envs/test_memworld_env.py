@@ -114,9 +114,9 @@ def test_a_task_read_back_from_json_is_the_same_task():
 
 
 def test_a_family_refuses_what_is_no_theta():
-    with pytest.raises(ConfigError, match=r"env\.theta\.depth"):
+    with pytest.raises(ConfigError, match=r"env\.options\.depth"):
         MemWorldTasks({"depth": 3})
-    with pytest.raises(ConfigError, match=r"env\.theta = 3"):
+    with pytest.raises(ConfigError, match=r"env\.options = 3"):
         program_of(Task(env="memworld", theta=3, seed=0))
 
 

@@ -32,6 +32,7 @@ def seen_by(policy: HFPolicy, steps: int = 1, **knobs: Any) -> list[list[int]]:
         for ids, mask in zip(kwargs["input_ids"], kwargs["attention_mask"], strict=True):
             rows.append(ids[mask.bool()].tolist())
 
+    policy.shares_starts = False  # row by row, so that each can be looked at
     hook = policy.model.register_forward_pre_hook(note, with_kwargs=True)
     warm_start(policy, LESSONS, WarmStartConfig(steps=steps, batch_size=2, **knobs))
     hook.remove()

@@ -64,7 +64,7 @@ def logits(model: Any, policy: HFPolicy) -> torch.Tensor:
 
 def played(policy: HFPolicy) -> torch.Tensor:
     """What the run's policy computes when it plays."""
-    with policy._merged.in_place():
+    with policy.sampler.merged():
         return logits(policy.model, policy)
 
 

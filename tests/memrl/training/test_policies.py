@@ -37,7 +37,9 @@ class Telegraph:
         self._colour, self._at = COLOURS[task.seed % 2], 0
 
     def start(self) -> Observation:
-        return Observation(id="seen", step=0, content=f"It is {self._colour}.", wants_action=True, writable=False, to=ANN)
+        return Observation(
+            id="seen", step=0, content=f"It is {self._colour}.", wants_action=True, writable=False, to=ANN
+        )
 
     def step(self, action: Any) -> Outcome:
         self._at += 1
