@@ -4,10 +4,9 @@ import re
 from dataclasses import dataclass, replace
 from random import Random
 
+from keydoor.names import CHATTER, DOORS, KEYS
 from memrl.contracts.protocols import Brief, Outcome
 from memrl.contracts.types import Observation, Task, as_text
-
-from keydoor.names import CHATTER, DOORS, KEYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,38 +16,33 @@ class Theta:
     cost: float = 0.1  # of a wrong command
     walk: bool = False  # True asks for a command at every step, not only at a door
 
-
 class Game:
     def __init__(self, task: Task) -> None:
-        random, self.theta, self.split = Random(f"{task.split} {task.seed}"), task.theta, task.split
-        steps, count = task.theta.steps, task.theta.doors
-        doors, keys = random.sample(DOORS[task.split], count), random.sample(KEYS[task.split], count)
-        self.key_of, self.opened, self.at = dict(zip(doors, keys)), set(), 0
-        self.notes = dict(zip(random.sample(range(steps // 3), count), doors))
-        self.visits = dict(zip(sorted(random.sample(range(steps // 2, steps - 1, 2), 2 * count)), doors + doors))
+        random, self.theta, self.keys = Random(f"{task.split} {task.seed}"), task.theta, set(KEYS[task.split])
+        steps, doors = task.theta.steps, random.sample(DOORS[task.split], task.theta.doors)
+        self.key_of = dict(zip(doors, random.sample(KEYS[task.split], len(doors)), strict=True))
+        self.notes = dict(zip(random.sample(range(steps // 3), len(doors)), doors, strict=True))
+        visits = sorted(random.sample(range(steps // 2, steps - 1, 2), 2 * len(doors)))
+        self.visits, self.opened, self.at = dict(zip(visits, doors + doors, strict=True)), set(), 0
         self.told = {t: random.choice(CHATTER).format(random.randrange(1000)) for t in range(steps)}
 
     def start(self) -> Observation:
-        door = self.visits.get(self.at)
+        door, note = self.visits.get(self.at), self.notes.get(self.at)
+        text = f"A note says: the {note} door opens with the {self.key_of[note]} key." if note else self.told[self.at]
         asks = door is not None and door not in self.opened
-        if asks:
-            self.told[self.at] = f"You come to the {door} door. It is locked."
-        elif self.at in self.notes:
-            noted = self.notes[self.at]
-            self.told[self.at] = f"A note says: the {noted} door opens with the {self.key_of[noted]} key."
-        return Observation(id=f"o{self.at}", step=self.at, content=self.told[self.at], wants_action=asks or self.theta.walk)
+        text = f"You come to the {door} door. It is locked." if asks else text
+        return Observation(id=f"o{self.at}", step=self.at, content=text, wants_action=asks or self.theta.walk)
 
     def step(self, action) -> Outcome:
-        door, reward = self.visits.get(self.at), 0.0
-        if door is not None and door not in self.opened:
-            right = [w for w in re.findall("[a-z]+", as_text(action).lower()) if w in KEYS[self.split]] == [self.key_of[door]]
-            self.opened.update([door] if right else [])
+        door, reward, self.at = self.visits.get(self.at), 0.0, self.at + 1
+        if door is not None and door not in self.opened:  # a command must name the one key, and no other
+            right = self.keys.intersection(re.findall("[a-z]+", as_text(action).lower())) == {self.key_of[door]}
+            self.opened |= {door} if right else set()
             reward = 1.0 if right else -self.theta.cost
-            self.told[self.at + 1] = f"The {door} door {'swings open' if right else 'stays shut'}."
-        self.at += 1
-        done = self.at >= self.theta.steps
-        return Outcome(reward, None if done else self.start(), success=len(self.opened) / len(self.key_of) if done else None)
-
+            self.told[self.at] = f"The {door} door {'swings open' if right else 'stays shut'}."
+        if self.at < self.theta.steps:
+            return Outcome(reward, self.start())
+        return Outcome(reward, None, success=len(self.opened) / len(self.key_of))
 
 class KeyDoor:
     name, Options = "keydoor", Theta
@@ -56,18 +50,11 @@ class KeyDoor:
     def __init__(self, theta: Theta) -> None:
         near, mid = replace(theta, steps=8, doors=1), replace(theta, steps=24, doors=2)
         self.ladder = {"near": near, "mid": mid, "far": theta}
-
-    def make(self, task: Task) -> Game:
-        return Game(task)
+        self.make, self.cells = Game, lambda: tuple(self.ladder)
 
     def brief(self, task: Task) -> Brief:
         return Brief(header="Open the doors.", does="Command")
-
-    def cells(self) -> list[str]:
-        return list(self.ladder)
-
     def train(self, cell: str, seed: int) -> Task:
         return Task(env=self.name, theta=self.ladder[cell], seed=seed, cell=cell)
-
     def held_out(self, seed: int) -> Task:
         return Task(env=self.name, theta=self.ladder["far"], seed=seed, split="eval", cell="far")

@@ -1,0 +1,128 @@
+"""The pointing policy: what it samples is what it says it samples, and it learns a command from reward alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from math import exp
+
+import numpy as np
+import pytest
+import torch
+
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.protocols import Brief, SampleRequest
+from memrl.contracts.types import Choose, Observation, Say, Task, Unreadable, ViewLine
+from memrl.policies.pointer import END, PointerOptions, PointerPolicy, words
+
+
+def request(
+    text: str, *lines: str, seed: int = 0, choices: tuple[str, ...] = (), greedy: bool = False
+) -> SampleRequest:
+    return SampleRequest(
+        task=Task(env="toy", theta=None, seed=0),
+        observation=Observation(id="o", step=1, content=text, wants_action=True, choices=choices),
+        view=tuple(ViewLine(line, "e", "token", "o0") for line in lines),
+        memory_hash="",
+        seed=seed,
+        greedy=greedy,
+        brief=Brief(header="Answer."),
+    )
+
+
+def policy(max_words: int = 2, **knobs: float) -> PointerPolicy:
+    return PointerPolicy(PointerOptions(), seed=1, max_words=max_words, **knobs)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_rollout_and_update_agree_on_the_probability_of_a_sample(temperature: float) -> None:
+    one = policy(max_words=4, temperature=temperature)
+    asked = [request("the red box", "red is gold", "a blue red", seed=seed) for seed in range(20)]
+    decisions = one.sample(asked)
+    logprobs_RA, mask_RA = one.token_logprobs([(d.prompt_ids, d.action_ids) for d in decisions])
+    for line, mask, decision in zip(logprobs_RA, mask_RA, decisions, strict=True):
+        assert mask.sum() == len(decision.action_ids)
+        assert torch.allclose(line[mask], torch.tensor(decision.logprobs), atol=1e-5)
+    assert {len(d.action_ids) for d in decisions} > {4}
+
+
+def test_samples_are_as_frequent_as_they_are_probable_and_alike_words_are_one_answer() -> None:
+    one = policy(max_words=1)
+    decisions = one.sample([request("red", "red blue", seed=seed) for seed in range(4000)])
+    counts = Counter(d.action_ids for d in decisions)
+    told = {d.action_ids: exp(d.logprobs[0]) for d in decisions}
+    assert len(counts) == 4  # answer, red, blue, end: three places of "red" would be two
+    assert sum(told.values()) == pytest.approx(1.0, abs=1e-5)
+    for ids, count in counts.items():
+        assert count / 4000 == pytest.approx(told[ids], abs=0.03)
+
+
+def test_a_sample_depends_on_its_seed_alone() -> None:
+    one = policy(max_words=4)
+    asked = [request("the red box", "red is gold", seed=seed) for seed in range(5)]
+    together = [d.action_ids for d in one.sample(asked)]
+    assert together == [one.sample([single])[0].action_ids for single in asked]
+
+
+def test_an_empty_answer_is_unreadable_and_a_choice_is_chosen_by_its_words() -> None:
+    one = policy(max_words=3)
+    said = [one.sample([request("go", seed=seed, choices=("go north", "wait"))])[0] for seed in range(200)]
+    assert {type(d.action) for d in said} == {Choose, Unreadable}
+    assert {d.action.text for d in said if isinstance(d.action, Choose)} <= {"go north", "wait"}
+    assert all(isinstance(d.action, Unreadable) for d in said if d.action_ids == (END,))
+
+
+def test_reward_alone_teaches_it_to_look_up_and_new_names_are_no_harder() -> None:
+    names = [f"name{i}" for i in range(60)]
+    rng, one = np.random.default_rng(0), policy(max_words=1)
+    optimizer = torch.optim.Adam(one.parameters(), lr=0.02)
+
+    def asked(low: int, high: int, seed: int, greedy: bool = False) -> tuple[SampleRequest, str]:
+        doors, keys = np.array(names[low:high])[rng.permutation(high - low)[:6]].reshape(2, 3)
+        lines = [f"the {door} door opens with the {key} key" for door, key in zip(doors, keys, strict=True)]
+        at = int(rng.integers(3))
+        return request(f"you see the {doors[at]} door", *lines, seed=seed, greedy=greedy), str(keys[at])
+
+    def right(low: int, high: int) -> float:
+        pairs = [asked(low, high, 0, greedy=True) for _ in range(100)]
+        said = one.sample([question for question, _ in pairs])
+        return float(np.mean([d.action == Say(key) for d, (_, key) in zip(said, pairs, strict=True)]))
+
+    before = right(40, 60)
+    for step in range(60):
+        pairs = [asked(0, 40, 1000 * step + i) for i in range(64)]
+        decisions = one.sample([question for question, _ in pairs])
+        reward = torch.tensor([float(d.action == Say(key)) for d, (_, key) in zip(decisions, pairs, strict=True)])
+        logprobs_RA, _ = one.token_logprobs([(d.prompt_ids, d.action_ids) for d in decisions])
+        optimizer.zero_grad()
+        (-(reward - reward.mean()) * logprobs_RA.sum(1)).mean().backward()
+        optimizer.step()
+        one.bump()
+    assert before < 0.2 and right(40, 60) > 0.9 and one.version == 60
+
+
+def test_state_and_reference_come_back() -> None:
+    one, other = policy(), PointerPolicy(PointerOptions(), seed=2, max_words=2)
+    asked = request("the red box", "red is gold", greedy=True)
+    first = one.sample([asked])[0]
+    rows = [(first.prompt_ids, first.action_ids)]
+    other.load_state_dict(one.state_dict())
+    assert other.sample([asked])[0].logprobs == first.logprobs
+    one.freeze_reference()
+    with torch.no_grad():
+        next(iter(one.net.layers.parameters())).add_(0.5)
+    assert not torch.allclose(one.token_logprobs(rows)[0], other.token_logprobs(rows)[0])
+    with one.reference():
+        assert torch.equal(one.token_logprobs(rows)[0], other.token_logprobs(rows)[0])
+
+
+def test_words_and_their_count() -> None:
+    assert words("Don't: the RED door_2!") == ("don", "t", "the", "red", "door", "2")
+    assert policy().count_tokens("...") == 1 and policy().count_tokens("a red door") == 3
+    prompt = policy().encode(replace(request("red box", "a b"), scratch=("so",)))
+    assert [id for id in prompt if id < 8] == [3, 1, 1, 2]
+
+
+def test_options_below_one_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"policy.options.hidden = 0"):
+        PointerOptions(hidden=0)

@@ -1,0 +1,56 @@
+"""T20: whether environments are called one after the other or side by side, every byte is the same."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from memory_stores.types import Write
+from memrl.contracts.types import End
+from memrl.policies.scripted import ScriptedPolicy
+from memrl.rollouts.scheduler import play
+from tests.memrl.toy import Taker, ToyEnv, ToyTasks, toy_agent
+
+STORY = ["a lantern is here", "rain fell", "is it here?", "wind blew", "is it here?"]
+
+
+class Waits(ToyEnv):
+    """Waits longer than what counts as slow, and notes in which thread."""
+
+    threads: set[str] = set()  # noqa: RUF012
+
+    def step(self, action: Any) -> Any:
+        time.sleep(0.02)
+        self.threads.add(threading.current_thread().name)
+        return super().step(action)
+
+
+class WaitingTasks(ToyTasks):
+    def make(self, task: Any) -> Waits:
+        return Waits(task, self.story, self.fail_at if task.seed == 1 else -1)
+
+
+def played(workers: int, fail_at: int = -1) -> tuple[list[Any], set[str]]:
+    Waits.threads.clear()
+    source = WaitingTasks(STORY, fail_at)
+    agent = toy_agent(source, Taker(Write), ScriptedPolicy(lambda r: f"yes {r.seed}"), env_workers=workers)
+    groups = play(agent, [source.train("base", seed) for seed in range(3)], [4], tries=3)
+    told = [
+        (e.end, e.error, [(s.observation, s.reward, s.verdict, s.view, s.acted, s.decisions[-1].memory_hash)
+                          if s.decisions else s.observation for s in e.steps])
+        for group in groups for e in group.episodes
+    ]  # fmt: skip
+    return told, set(Waits.threads)
+
+
+@pytest.mark.parametrize("fail_at", [-1, 2])
+def test_threads_change_no_byte(fail_at: int) -> None:
+    alone, own_thread = played(0, fail_at)
+    beside, threads = played(16, fail_at)
+    assert alone == beside
+    assert len(own_thread) == 1 and len(threads) > 1
+    failed = [end for end, _, _ in alone if end is End.ENV_ERROR]
+    assert len(failed) == (3 if fail_at >= 0 else 0)
