@@ -175,7 +175,7 @@ def _against_trl(variant: tuple[int, bool], sides: Mapping[str, Any]) -> list[st
 
     def times(one: Mapping[str, Any]) -> list[str]:
         names = ("episodes_per_s", "episodes_per_cpu_s")
-        return [f"{one.get(name, math.nan) / trl.get(name, math.nan):.1f}" for name in names]
+        return [_or_dash(one.get(name, math.nan) / trl.get(name, math.nan)) for name in names]
 
     speeds = [f"{one.get('episodes_per_s', math.nan):.3f}" for one in (trl, every)]
     tokens = [
@@ -184,6 +184,11 @@ def _against_trl(variant: tuple[int, bool], sides: Mapping[str, Any]) -> list[st
     ]
     asks = "every step" if variant[1] else "a tenth"
     return [str(variant[0]), asks, *speeds, *times(every), *tokens, *times(skipping)]
+
+
+def _or_dash(value: float) -> str:
+    """A ratio; a dash where one of the two was not measured."""
+    return f"{value:.1f}" if math.isfinite(value) else "-"
 
 
 def horizon_time(found: Found) -> str:
