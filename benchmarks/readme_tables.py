@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import acting_tables
 import evaluation_tables
 import other_tables
 import paired_table
@@ -26,7 +27,12 @@ Sections = Mapping[str, Callable[[Path], str | None]]
 
 def sections() -> Sections:
     """Name of a section to what makes it from the folder of results."""
-    made = {**evaluation_tables.sections(), **other_tables.sections(), **selftrain_tables.sections()}
+    made = {
+        **evaluation_tables.sections(),
+        **other_tables.sections(),
+        **selftrain_tables.sections(),
+        **acting_tables.sections(),
+    }
     return made | {"paired": paired_table.section}
 
 

@@ -122,3 +122,9 @@ def test_it_trains_and_is_found_again_by_its_entry_point(tmp_path: Path) -> None
     saved, parts = load_run(train(config))
     assert saved.env.name == "keydoor" and saved.policy.name == "pointer"
     assert set(parts["policy"]) == {"net", "version"}
+
+
+def test_the_environment_on_the_page_keeps_its_promises() -> None:
+    page = (PACKAGE.parents[1] / "docs" / "acting.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"^```python\n(.*?)^```", page, flags=re.S | re.M)
+    exec(example, {"__name__": "page"})

@@ -1,0 +1,87 @@
+"""The tables of docs/acting.md, from results/keydoor, results/popgym and results/slow_env.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from other_tables import of_file, table
+
+Found = dict[str, Any]
+T_OF = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
+"""Seeds -> Student's t of a 95 % interval over them."""
+
+
+def sections() -> dict[str, Callable[[Path], str | None]]:
+    """What makes each section from the folder of results; None where there are none."""
+    return {
+        "keydoor": lambda folder: _of_seeds(keydoor, folder / "keydoor"),
+        "popgym": lambda folder: _of_seeds(popgym, folder / "popgym"),
+        "slow_env": lambda folder: of_file(slow_env, folder),
+    }
+
+
+def _of_seeds(make: Callable[[Sequence[Found]], str], folder: Path) -> str | None:
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    return make(runs) if runs else None
+
+
+def over_seeds(name: str, values: Sequence[float]) -> list[str]:
+    """A row: the mean, its interval over seeds, and each seed."""
+    half = T_OF[len(values)] * stdev(values) / len(values) ** 0.5 if len(values) in T_OF else 0.0
+    low, high = max(mean(values) - half, 0.0), min(mean(values) + half, 1.0)
+    return [name, f"{mean(values):.3f}", f"{low:.3f} to {high:.3f}", ", ".join(f"{value:.3f}" for value in values)]
+
+
+HEAD = ("", "success", "95 % over seeds", "each seed")
+
+
+def keydoor(runs: Sequence[Found]) -> str:
+    """What memory and what policy gradient are worth."""
+    one = runs[0]
+    title = (
+        f"**keydoor (`benchmarks/keydoor.py SEED`).** {one['episodes']} held-out games of 60 steps for each seed, "
+        f"greedy; {one['memory_tokens']} tokens of memory, {one['read_tokens']} in view, in every row. "
+        f"{one['steps']} steps of training, {mean(run['train_seconds'] for run in runs):.0f} s a run, three runs and "
+        "another job side by side on two cores."
+    )
+    rows = [over_seeds(name, [run["rows"][name]["success"] for run in runs]) for name in one["rows"]]
+    rows += [
+        over_seeds(f"policy {when} RL, sampled", [mean(run["sampled"][when]) for run in runs])
+        for when in ("before", "after")
+    ]
+    return f"{title}\n\n{table(HEAD, rows)}"
+
+
+def popgym(runs: Sequence[Found]) -> str:
+    """The scorer beside rules, at the length it was trained on and at eight times that."""
+    one = runs[0]
+    title = (
+        f"**PopGym's RepeatFirst in words (`benchmarks/popgym_text.py SEED`).** Four cards fit into memory "
+        f"({one['memory_tokens']} tokens). {one['steps']} steps of training on one deck; an exact reader answers in "
+        "every row. A guess is right in a quarter of the games. Intervals are over seeds; "
+        + "; ".join(f"{decks} deck(s): {found['episodes']} games a seed" for decks, found in one["decks"].items())
+        + "."
+    )
+    rows = [
+        over_seeds(f"{name}, {52 * int(decks)} cards", [run["decks"][decks]["rows"][name]["success"] for run in runs])
+        for decks, found in one["decks"].items()
+        for name in found["rows"]
+    ]
+    return f"{title}\n\n{table(HEAD, rows)}"
+
+
+def slow_env(found: Found) -> str:
+    """Seconds of both ways to call a slow environment."""
+    title = (
+        f"**Slow environments (`benchmarks/slow_env.py`).** {found['episodes']} episodes of {found['calls']} calls "
+        f"that take {1000 * found['call_seconds']:.0f} ms each."
+    )
+    rows = [
+        ["one after the other", f"{found['one_after_the_other']:.2f}", ""],
+        ["side by side", f"{found['side_by_side']:.2f}", f"{found['times']:.1f} times as fast"],
+    ]
+    return f"{title}\n\n{table(('', 'seconds', ''), rows)}"
