@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import evaluation_tables
+import generation_tables
 import other_tables
 import paired_table
 import selftrain_tables
@@ -27,6 +28,7 @@ Sections = Mapping[str, Callable[[Path], str | None]]
 def sections() -> Sections:
     """Name of a section to what makes it from the folder of results."""
     made = {**evaluation_tables.sections(), **other_tables.sections(), **selftrain_tables.sections()}
+    made |= generation_tables.sections()
     return made | {"paired": paired_table.section}
 
 
