@@ -15,6 +15,7 @@ from pathlib import Path
 
 import acting_tables
 import evaluation_tables
+import generation_tables
 import other_tables
 import paired_table
 import selftrain_tables
@@ -32,6 +33,7 @@ def sections() -> Sections:
         **other_tables.sections(),
         **selftrain_tables.sections(),
         **acting_tables.sections(),
+        **generation_tables.sections(),
     }
     return made | {"paired": paired_table.section}
 

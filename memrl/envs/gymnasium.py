@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from memrl.contracts.errors import ConfigError, MissingExtra
@@ -21,7 +22,7 @@ from memrl.contracts.registry import register
 from memrl.contracts.types import Action, Choose, Observation, Say, Task, as_text
 
 try:
-    import gymnasium
+    gymnasium: Any = import_module("gymnasium")
 except ImportError as error:
     raise MissingExtra("env.name = 'gymnasium' needs a package: pip install 'memrl[gymnasium]'") from error
 

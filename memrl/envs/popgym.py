@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from memrl.contracts.errors import ConfigError, MissingExtra
@@ -18,7 +19,7 @@ from memrl.contracts.registry import register
 from memrl.contracts.types import Action, Choose, Observation, Task, Verdict, as_text
 
 try:
-    from popgym.envs.repeat_first import RepeatFirst
+    RepeatFirst: Any = import_module("popgym.envs.repeat_first").RepeatFirst
 except ImportError as error:
     way_out = "pip install 'memrl[gymnasium]' && pip install --no-deps popgym"
     raise MissingExtra(f"env.name = 'popgym' needs a package: {way_out}") from error

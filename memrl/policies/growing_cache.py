@@ -29,8 +29,11 @@ class GrowingLayer(DynamicLayer):
         super().__init__(**named)
         self._rooms: tuple[Tensor, Tensor] | None = None
 
-    def fill(self, keys: Tensor, values: Tensor, rows: Tensor, room: int) -> None:
-        """Hold these rows of given keys and values, with room for ``room`` more tokens. They are copied once."""
+    def fill(self, keys: Tensor, values: Tensor, rows: Tensor, room: int) -> tuple[Tensor, Tensor]:
+        """Hold these rows of given keys and values, with room for ``room`` more tokens. They are copied once.
+
+        Returns the larger tensors.
+        """
         if not self.is_initialized:
             self.lazy_initialization(keys, values)
         made = [_with_room(held, len(rows), room) for held in (keys, values)]
@@ -39,6 +42,7 @@ class GrowingLayer(DynamicLayer):
             torch.index_select(held, 0, rows, out=part) if len(held) > 1 else part.copy_(held.expand_as(part))
         self.keys, self.values = filled
         self._rooms = made[0], made[1]
+        return self._rooms
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **named: Any) -> tuple[Tensor, Tensor]:
         """Write the new tokens [W, H, new, D] behind those that are held; returns all."""
@@ -48,10 +52,7 @@ class GrowingLayer(DynamicLayer):
         end = start + key_states.shape[2]
         if not start:
             self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
-        if not self._has_room(end):
-            rows = torch.arange(len(key_states), device=key_states.device)
-            self.fill(self.keys, self.values, rows, end - start + ROOM)
-        key_room, value_room = self._rooms
+        key_room, value_room = self._reaching(end, end - start + ROOM)
         key_room[:, :, start:end] = key_states
         value_room[:, :, start:end] = value_states
         self.keys, self.values = key_room[:, :, :end], value_room[:, :, :end]
@@ -59,18 +60,29 @@ class GrowingLayer(DynamicLayer):
 
     def move_rows(self, into: Tensor, out_of: Tensor, count: int) -> None:
         """Copy some rows over others and keep the first ``count``: no other row is touched."""
-        for held in (self.keys, self.values):
+        keys, values = self._held()
+        for held in (keys, values):
             held[into] = held[out_of]
-        self.keys, self.values = self.keys[:count], self.values[:count]
+        self.keys, self.values = keys[:count], values[:count]
         if self._rooms is not None:
             self._rooms = self._rooms[0][:count], self._rooms[1][:count]
 
-    def _has_room(self, end: int) -> bool:
-        """Whether what is held lies in the rooms, and they reach to token ``end``."""
-        if self._rooms is None or self._rooms[0].shape[2] < end:
-            return False
-        inside = self.keys.data_ptr() == self._rooms[0].data_ptr() and len(self.keys) == len(self._rooms[0])
-        return inside and self.keys.stride() == self._rooms[0].stride()
+    def _reaching(self, end: int, room: int) -> tuple[Tensor, Tensor]:
+        """What the held keys and values are parts of, made anew with ``room`` if it does not reach to token ``end``."""
+        keys, values = self._held()
+        rooms = self._rooms
+        if rooms is None or rooms[0].shape[2] < end or not _begins(keys, rooms[0]):
+            rooms = self.fill(keys, values, torch.arange(len(keys), device=keys.device), room)
+        return rooms
+
+    def _held(self) -> tuple[Tensor, Tensor]:
+        assert self.keys is not None and self.values is not None, "nothing is held yet"
+        return self.keys, self.values
+
+
+def _begins(part: Tensor, whole: Tensor) -> bool:
+    """Whether a tensor is the start of another's tokens, in the same memory."""
+    return part.data_ptr() == whole.data_ptr() and len(part) == len(whole) and part.stride() == whole.stride()
 
 
 def _with_room(held: Tensor, rows: int, room: int) -> Tensor:

@@ -93,7 +93,7 @@ def test_a_row_has_its_numbers_in_any_batch():
     assert torch.equal(uniform(place_keys(row_keys(range(50)), 2), own), together)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a second device")
+@pytest.mark.gpu
 def test_hashes_are_the_same_on_another_device():
     here, there = (
         hashes(place_keys(row_keys(range(99), device), 5), torch.arange(-9, 99, device=device)).cpu()
