@@ -30,9 +30,11 @@ from memrl.contracts.config import TrainConfig
 from memrl.contracts.protocols import TaskSource
 from memrl.contracts.types import Observation, Task
 from memrl.policies.hf import HFPolicy
-from memrl.policies.loading import SHORT, stop_tokens
+from memrl.policies.loading import SHORT
 from memrl.policies.merging import MergedWeights
-from memrl.policies.prompts import ANSWER, HEADER, parse_answer
+from memrl.policies.parsing import parse_answer
+from memrl.policies.prompts import ANSWER, HEADER
+from memrl.policies.rendering import line_breaks, text_ends
 from memrl.policies.sampling import draw, pad_left
 
 # Shapes: R rows, S new tokens of the longest row, K tokens in the cache.
@@ -239,7 +241,7 @@ def train(
     config: TrainConfig, task_source: TaskSource, policy: HFPolicy, steps: Sequence[Sequence[Task]], record: Record
 ) -> dict[str, Any]:
     """Train on these tasks, ``group_size`` conversations each; ``record`` hears of every step. Returns the settings."""
-    kit = Kit(config, task_source, policy, stop_tokens(policy.tokenizer, policy.model.get_base_model()))
+    kit = Kit(config, task_source, policy, _stops(policy))
     tasks = [task for step in steps for task in step]
     rows, longest = len(steps[0]) * config.rollout.group_size, row_tokens(kit, tasks)
     fits = max(1, config.learner.batch_tokens // longest)
@@ -262,3 +264,9 @@ def train(
     logged = [{name: line[name] for name in names} for line in trainer.state.log_history if "reward" in line]
     attention = policy.model.config._attn_implementation
     return {"rows_a_micro_batch": micro, "longest_row": longest, "attention": attention, "logged": logged}
+
+
+def _stops(policy: HFPolicy) -> torch.Tensor:
+    """Where an answer of one line ends."""
+    ends = text_ends(policy.tokenizer, policy.model.get_base_model())
+    return torch.tensor(sorted({*ends, *line_breaks(policy.tokenizer)}))

@@ -53,6 +53,7 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(words(text))
 
 
+@lru_cache(maxsize=65536)
 def item_digest(text: str, stamp: Stamp) -> int:
     """What an item adds to its store's hash: text and provenance, neither id nor use counters."""
     return _digest(("item", text, stamp.step, stamp.observation_id, stamp.writer, float(stamp.trust)))

@@ -24,6 +24,7 @@ from memory_stores.types import (
     Relink,
     Retrieve,
     Stamp,
+    StoreName,
     Unlink,
     Write,
 )
@@ -38,6 +39,7 @@ class GraphStore:
 
     kind: ClassVar[str] = "graph_store"
     prefix: ClassVar[str] = "g"
+    store: ClassVar[StoreName] = "graph"
 
     def __init__(self, budget: int, count_tokens: CountTokens) -> None:
         """``budget`` in tokens of ``count_tokens``, which must be pure: it is cached. Raises ValueError below 0."""

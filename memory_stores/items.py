@@ -54,6 +54,7 @@ class ItemShelf(ABC):
         self._hash = 0
         self._serial = 0
         self._cached: tuple[Item, ...] | None = ()
+        self._hash_text: str | None = None
 
     @property
     def budget(self) -> int:
@@ -155,7 +156,7 @@ class ItemShelf(ABC):
 
     def _contents_changed(self) -> None:
         """Called after every change of the texts; a subclass extends it to let its index go stale."""
-        self._cached = None
+        self._cached = self._hash_text = None
 
     def fork(self) -> Self:
         twin = object.__new__(type(self))
@@ -165,7 +166,9 @@ class ItemShelf(ABC):
         return twin
 
     def state_hash(self) -> str:
-        return hash_text(self._hash)
+        if self._hash_text is None:
+            self._hash_text = hash_text(self._hash)
+        return self._hash_text
 
     def state_dict(self) -> dict[str, Any]:
         return {

@@ -26,6 +26,7 @@ from memory_stores.types import (
     Relink,
     Retrieve,
     Stamp,
+    StoreName,
     Unlink,
     Write,
 )
@@ -92,20 +93,23 @@ class AgentMemory:
     @property
     def budget(self) -> int:
         """Of all stores together; each keeps to its own share."""
-        return sum(part.budget for part in self._parts)
+        first, *more = self._parts
+        return first.budget + sum(part.budget for part in more) if more else first.budget
 
     @property
     def tokens_used(self) -> int:
-        return sum(part.tokens_used for part in self._parts)
+        first, *more = self._parts
+        return first.tokens_used + sum(part.tokens_used for part in more) if more else first.tokens_used
 
     def __len__(self) -> int:
-        return sum(len(part) for part in self._parts)
+        first, *more = self._parts
+        return len(first) + sum(len(part) for part in more) if more else len(first)
 
     def entries(self) -> tuple[Entry, ...]:
         """Items of the token store, edges of the graph, items of the archive; newest edit last within each."""
+        if len(self._parts) == 1:
+            return self._parts[0].entries()
         seen = tuple(part.entries() for part in self._parts)
-        if len(seen) == 1:
-            return seen[0]
         if len(seen) != len(self._seen) or any(a is not b for a, b in zip(seen, self._seen, strict=True)):
             self._seen, self._joined = seen, tuple(entry for part in seen for entry in part)
         return self._joined
@@ -121,6 +125,13 @@ class AgentMemory:
         if prefix == "a":
             return self._archive
         return self._graph if prefix == "g" else None
+
+    def store_of(self, id: str) -> StoreName:
+        """Which store gave an entry its id, whether or not it still holds it. Raises KeyError if none here could."""
+        part = self._holder(id[:1])
+        if part is None:
+            raise KeyError(id)
+        return part.store
 
     def apply(self, op: MemoryOp, stamp: Stamp = NO_STAMP) -> OpResult:
         """Carry out one op in the store it is for, or refuse it. Raises TypeError on what is no memory op."""
@@ -158,6 +169,8 @@ class AgentMemory:
 
     def state_hash(self) -> str:
         """The stores' hashes side by side, in the order of ``entries``."""
+        if len(self._parts) == 1:
+            return self._parts[0].state_hash()
         return "-".join([part.state_hash() for part in self._parts])
 
     def state_dict(self) -> dict[str, Any]:

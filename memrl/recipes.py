@@ -91,6 +91,19 @@ def long() -> TrainConfig:
     )
 
 
+def plain() -> TrainConfig:
+    """For an environment of your own, which ``env.name`` must name: asks for no more than its four methods.
+
+    No practice, no rereading and no warm start, all of which rest on knowing the right answers.
+    """
+    return TrainConfig(
+        recipe="plain",
+        warm_start=WarmStartConfig(steps=0),
+        policy=PolicyConfig(max_new_tokens=16),
+        rollout=RolloutConfig(tasks=8, practice_tasks=0),
+    )
+
+
 def controller_only() -> TrainConfig:
     """``quickstart`` with the policy frozen after its warm start."""
     base = quickstart()
@@ -138,6 +151,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
         graph,
         graph_token_only,
         long,
+        plain,
         controller_only,
         policy_only,
         selftrain,

@@ -2,6 +2,7 @@
 
     check_env(source)           an environment and its task source
     check_store(make)           a memory store (memory_stores.testing)
+    check_estimator(estimator)  an estimator of credit (memrl.advantages.promises)
 
 A kit raises AssertionError; the same promises are looked at in every run (``rollouts/guards.py``).
 """
@@ -9,6 +10,7 @@ A kit raises AssertionError; the same promises are looked at in every run (``rol
 from __future__ import annotations
 
 from memory_stores.testing import check_store as check_store
+from memrl.advantages.promises import check_estimator as check_estimator
 from memrl.contracts.capabilities import EvidenceReader, able, is_passive
 from memrl.contracts.protocols import Outcome, TaskSource
 from memrl.contracts.types import Action, Observation, Say, Task

@@ -6,16 +6,18 @@ A dense signal that needs no right answer to have been given, and one short read
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from memory_stores.types import Edge, Forget, Overwrite, Relink, Retrieve, Unlink
-from memrl.advantages.contract import Advantages, Scene
+from memory_stores.types import Forget, Overwrite, Relink, Retrieve, Unlink
+from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.gains import GainOptions, OpAt, from_gains, ops
 from memrl.advantages.scores import Scores, scores_of
-from memrl.contracts.protocols import SampleRequest
+from memrl.contracts.capabilities import brief_of
+from memrl.contracts.protocols import Brief, SampleRequest
 from memrl.contracts.registry import register
-from memrl.contracts.types import Episode, Step, ViewLine
+from memrl.contracts.types import Episode, Step, Task, ViewLine
 from memrl.rollouts.replay import Site, View, tape, view_content
 
 
@@ -27,6 +29,12 @@ class Undone(NamedTuple):
     view: View
 
 
+@serves(
+    acting=False,
+    written=False,
+    baseline="keep",
+    because="it undoes one op of the controller's in a view and asks how likely the recorded question's answer then is",
+)
 def answer_likelihood_gain(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     """An op gains, at every later question, what its lines in view are worth beside the one it had replaced.
 
@@ -39,7 +47,7 @@ def answer_likelihood_gain(episodes: Sequence[Episode], scene: Scene) -> list[Ad
     """
     policy = scores_of(scene)
     undone = [one for g, episode in enumerate(episodes) for one in _ablations(g, episode, scene)]
-    views = _Views()
+    views = _Views(partial(brief_of, scene.agent.task_source))
     for one in undone:
         episode = episodes[one.at.sibling]
         views.add(episode, one.step, episode.steps[one.step].view)
@@ -56,7 +64,8 @@ def answer_likelihood_gain(episodes: Sequence[Episode], scene: Scene) -> list[Ad
 class _Views:
     """Views of questions, each scored once for the right answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, brief: Callable[[Task], Brief]) -> None:
+        self._brief = brief
         self._requests: dict[Hashable, tuple[SampleRequest, str]] = {}
         self._logprobs: dict[Hashable, float] = {}
 
@@ -65,7 +74,13 @@ class _Views:
         key = (step.observation.id, view_content(view))
         if key not in self._requests and step.verdict is not None:
             request = SampleRequest(
-                task=episode.task, observation=step.observation, view=view, memory_hash="", seed=0, greedy=True
+                task=episode.task,
+                observation=step.observation,
+                view=view,
+                memory_hash="",
+                seed=0,
+                greedy=True,
+                brief=self._brief(episode.task),
             )
             self._requests[key] = (request, step.verdict.expected)
 
@@ -107,7 +122,7 @@ def _lost(episode: Episode, scene: Scene) -> dict[Site, ViewLine]:
         if isinstance(op, Overwrite | Forget | Relink | Unlink) and not decision.refused:
             entry = states[at.site].get(op.id)
             if entry is not None:
-                store = "graph" if isinstance(entry, Edge) else "archive" if entry.id.startswith("a") else "token"
+                store = states[at.site].store_of(entry.id)
                 lost[at.site] = ViewLine(entry.text, entry.id, store, entry.stamp.observation_id)
     return lost
 

@@ -1,4 +1,4 @@
-"""What an answer earned by being right, apart from what memory had left it to read."""
+"""What a policy's decisions earned. Where nothing reacts, by being right, apart from what memory had left to read."""
 
 from __future__ import annotations
 
@@ -7,13 +7,34 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from memrl.advantages.clock import Clock
-from memrl.advantages.contract import Scene
+from memrl.advantages.clock import Clock, PerStep, align, by_place, by_step
+from memrl.advantages.contract import Advantages, Scene
 from memrl.algos.advantages import leave_one_out
-from memrl.contracts.capabilities import EvidenceReader, able
-from memrl.contracts.types import Episode, Step, TokenDecision
+from memrl.contracts.capabilities import EvidenceReader, able, is_passive
+from memrl.contracts.types import Episode, Step, is_policy
 
-# Shapes: G siblings, T places of their common clock.
+# Shapes: G siblings, T places of their common clock, D decisions of one episode.
+
+
+def passive(scene: Scene) -> bool:
+    """Whether actions change nothing that is shown later."""
+    return is_passive(scene.agent.task_source)
+
+
+def with_answers(episodes: Sequence[Episode], found: Sequence[PerStep], scene: Scene) -> list[Advantages]:
+    """Advantages of all decisions: each its step's, but for answers in a passive source, which keep their own reward.
+
+    Args:
+        found: advantage of what was decided at each step, from that step on.
+    """
+    everywhere = by_step(episodes, found)
+    if not passive(scene):
+        return everywhere
+    clock = align(episodes)
+    answers_GT = answer_advantages(episodes, clock, scene)
+    answers = by_place(episodes, clock, answers_GT, answers_GT)
+    of_policy = [np.array([is_policy(d.actor) for d in episode.decisions], dtype=bool) for episode in episodes]
+    return [np.where(own, a, e) for own, a, e in zip(of_policy, answers, everywhere, strict=True)]
 
 
 def answer_advantages(episodes: Sequence[Episode], clock: Clock, scene: Scene) -> NDArray[np.float64]:
@@ -42,7 +63,7 @@ def _supported(episodes: Sequence[Episode], clock: Clock, scene: Scene) -> dict[
         (g, clock.column_of[step.observation.id]): _read(episode, step, scene)
         for g, episode in enumerate(episodes)
         for step in episode.steps
-        if any(isinstance(decision, TokenDecision) for decision in step.decisions)
+        if step.acted is not None
     }
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from memrl.advantages.contract import Advantages, Scene, decisions
+from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.gae import gae
 from memrl.advantages.leave_one_out import leave_one_out
 from memrl.contracts.checks import check
 from memrl.contracts.registry import register
-from memrl.contracts.types import Episode, OpDecision
+from memrl.contracts.types import Episode, is_policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +26,15 @@ class BlendedOptions:
     """As of ``gae``."""
     sibling_baseline: float = 0.0
     """As of ``leave_one_out``."""
+    reach: int = 0
+    """As of ``leave_one_out``."""
 
     def __post_init__(self) -> None:
         unit = "[0, 1]"
-        check(self, "credit.options.", replay_share=unit, gae_lambda=unit, sibling_baseline=unit)
+        check(self, "credit.options.", replay_share=unit, gae_lambda=unit, sibling_baseline=unit, reach="[0, inf)")
 
 
+@serves(acting=False, baseline="keep", because="it replays recorded actions")
 def blended(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     """``replay_share`` of ``leave_one_out``, the rest of ``gae``, for ops; answers as in both.
 
@@ -40,7 +43,7 @@ def blended(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     square over the group's ops, since a gain and a return are of different sizes.
     """
     share = scene.options.replay_share
-    of_op = [np.array([isinstance(d, OpDecision) for d in decisions(episode)], dtype=bool) for episode in episodes]
+    of_op = [np.array([not is_policy(d.actor) for d in episode.decisions], dtype=bool) for episode in episodes]
     replayed = _scaled(leave_one_out(episodes, scene), of_op)
     earned = _scaled(gae(episodes, scene), of_op)
     return [

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from memrl.advantages.clock import align, by_place
-from memrl.advantages.contract import Advantages, Scene
+from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.algos import advantages
 from memrl.contracts.registry import register
 from memrl.contracts.types import Episode
 
 
+@serves()
 def broadcast(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     """The episode's return minus the mean of the other siblings' returns (RLOO per episode)."""
     clock = align(episodes)

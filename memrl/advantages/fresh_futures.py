@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from memrl.advantages.contract import Advantages, Scene
+from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.gains import Gains, OpAt, from_gains, ops
-from memrl.advantages.same_state import CONCURRENCY, KEEP, RolloutOptions, seeds
+from memrl.advantages.same_state import CONCURRENCY, KEEP, RolloutOptions, seeds, taken_index
 from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.registry import register
 from memrl.contracts.types import Episode, Observation, Say, Step, TokenDecision
@@ -28,6 +28,7 @@ from memrl.rollouts.replay import Judge, Questions, View, tape, view_content
 from memrl.rollouts.scheduler import play_all
 
 
+@serves(acting=False, baseline="keep", because="it plays the controller alone and reads recorded questions")
 def fresh_futures(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     """Mean over ``rollouts`` pairs of futures of what the op earns beyond Keep."""
     return from_gains(episodes, imagined_gains(episodes, scene), scene)
@@ -52,6 +53,9 @@ def imagined_gains(episodes: Sequence[Episode], scene: Scene) -> Gains:
             questions.add(episodes[one.at.sibling], one.observation, view, "")
     questions.ask()
     judge = Judge(episodes, scene.agent)
+    for one in found:
+        for view in (one.with_op, one.without):
+            judge.add(one.at.sibling, {one.step: questions.answer(one.observation, view)})
     gains: dict[OpAt, float] = defaultdict(float)
     for one in found:
         won, other = (
@@ -69,7 +73,7 @@ def _differences(episodes: Sequence[Episode], scene: Scene) -> list[Difference]:
     taken = list(ops(episodes))
     tapes = {g: tape(episodes[g], agent) for g in sorted({at.sibling for at, _ in taken})}
     twins: Any = (  # each returns two futures where play_all expects an episode; it passes on whatever comes
-        continue_twins(agent, episodes[at.sibling], at.site, (decision.choice, KEEP), tapes[at.sibling], seed)
+        continue_twins(agent, episodes[at.sibling], at.site, (taken_index(decision), KEEP), tapes[at.sibling], seed)
         for at, decision in taken
         for seed in seeds(episodes[at.sibling], at, rollouts)
     )
@@ -100,7 +104,7 @@ class Mute:
     def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         return [
             TokenDecision(
-                actor="policy", action=Say(""), memory_hash=r.memory_hash, prompt_ids=(), action_ids=(), logprobs=()
+                actor=r.actor, action=Say(""), memory_hash=r.memory_hash, prompt_ids=(), action_ids=(), logprobs=()
             )
             for r in requests
         ]

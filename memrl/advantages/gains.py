@@ -1,6 +1,7 @@
 """From gains of ops to advantages of decisions: what the attributing estimators have in common.
 
-A gain says what an op earned beyond ``Keep`` in its place. Answers keep their own reward (``credits/answers.py``).
+A gain says what a controller's decision earned beyond ``Keep`` in its place: an op, or all the ops of one decision in
+tokens. Policies get what ``return_to_go`` gives them.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from memory_stores.types import Keep
-from memrl.advantages.answers import answer_advantages
-from memrl.advantages.clock import align, by_place
+from memrl.advantages.clock import align
 from memrl.advantages.contract import Advantages, Scene
+from memrl.advantages.return_to_go import return_to_go
 from memrl.algos.attribution import minus_siblings
 from memrl.contracts.checks import check
-from memrl.contracts.types import Episode, OpDecision
+from memrl.contracts.types import Decision, Episode, is_policy
 from memrl.rollouts.replay import Site
 
 
@@ -34,7 +35,7 @@ class GainOptions:
 
 
 class OpAt(NamedTuple):
-    """One op decision of one sibling."""
+    """One decision of one sibling's controller."""
 
     sibling: int
     site: Site
@@ -44,13 +45,18 @@ Gains = Mapping[OpAt, float]
 """What ops earned beyond Keep; an op that is not there gained 0."""
 
 
-def ops(episodes: Sequence[Episode], kept: bool = False) -> Iterator[tuple[OpAt, OpDecision]]:
-    """Every op decision in the order it was taken, sibling by sibling; those that chose Keep only if ``kept``."""
+def ops(episodes: Sequence[Episode], kept: bool = False) -> Iterator[tuple[OpAt, Decision]]:
+    """Every controller's decision in the order it was taken, sibling by sibling; what chose Keep only if ``kept``."""
     for g, episode in enumerate(episodes):
         for t, step in enumerate(episode.steps):
             for place, decision in enumerate(step.decisions):
-                if isinstance(decision, OpDecision) and (kept or not isinstance(decision.action, Keep)):
+                if not is_policy(decision.actor) and (kept or not keeps(decision)):
                     yield OpAt(g, Site(t, place)), decision
+
+
+def keeps(decision: Decision) -> bool:
+    """Whether a controller's decision leaves memory as it is, and view too."""
+    return all(isinstance(op, Keep) for op in decision.ops)
 
 
 def from_gains(episodes: Sequence[Episode], gains: Gains, scene: Scene) -> list[Advantages]:
@@ -64,17 +70,15 @@ def from_gains(episodes: Sequence[Episode], gains: Gains, scene: Scene) -> list[
         np.array(columns, dtype=np.int64),
         scene.options.sibling_baseline,
     )
-    return with_ops(episodes, dict(zip(places, judged.tolist(), strict=True)), scene)
+    return with_ops(episodes, dict(zip(places, judged.tolist(), strict=True)), return_to_go(episodes, scene))
 
 
-def with_ops(episodes: Sequence[Episode], op_advantages: Gains, scene: Scene) -> list[Advantages]:
-    """Advantages of all decisions: of ops as given, of answers by their own reward."""
-    clock = align(episodes)
-    answers_GT = answer_advantages(episodes, clock, scene)
-    advantages = by_place(episodes, clock, answers_GT, answers_GT)
+def with_ops(episodes: Sequence[Episode], op_advantages: Gains, others: Sequence[Advantages]) -> list[Advantages]:
+    """Advantages of all decisions: of controllers as given, 0 where nothing is, and of policies as in ``others``."""
+    found = [np.array(one, dtype=np.float64) for one in others]
     for g, episode in enumerate(episodes):
         sites = [Site(t, p) for t, step in enumerate(episode.steps) for p in range(len(step.decisions))]
-        for d, site in enumerate(sites):
-            if isinstance(episode.steps[site.step].decisions[site.place], OpDecision):
-                advantages[g][d] = op_advantages.get(OpAt(g, site), 0.0)
-    return advantages
+        for d, (site, decision) in enumerate(zip(sites, episode.decisions, strict=True)):
+            if not is_policy(decision.actor):
+                found[g][d] = op_advantages.get(OpAt(g, site), 0.0)
+    return found

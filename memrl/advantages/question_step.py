@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from memrl.advantages.clock import align, by_place
-from memrl.advantages.contract import Advantages, Scene
+from memrl.advantages.answers import passive
+from memrl.advantages.clock import by_step, places
+from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.rows import totals
 from memrl.algos.stratified import question_step as weigh
 from memrl.contracts.checks import check
@@ -27,6 +28,7 @@ class QuestionStepOptions:
         check(self, "credit.options.", outcome_weight="[0, 1]")
 
 
+@serves()
 def question_step(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     """``outcome_weight`` of the episode's centred return, the rest of the centred reward at the observation.
 
@@ -34,13 +36,12 @@ def question_step(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]
     stuffing keywords. Here it is what the environment itself pays at that step; where it pays for answers alone,
     ops live on the outcome.
     """
-    clock = align(episodes)
-    g_N, t_N = np.nonzero(clock.present_GT)
-    values_GT = np.zeros_like(clock.rewards_GT)
-    values_GT[g_N, t_N] = weigh(
-        totals(episodes), g_N, clock.rewards_GT[g_N, t_N], t_N.tolist(), scene.options.outcome_weight
-    )
-    return by_place(episodes, clock, values_GT, values_GT)
+    lengths = [len(episode.steps) for episode in episodes]
+    at_N = [place for own in places(episodes, passive(scene)) for place in own]
+    rewards_N = np.array([step.reward for episode in episodes for step in episode.steps], dtype=np.float64)
+    g_N = np.repeat(np.arange(len(episodes)), lengths)
+    values_N = weigh(totals(episodes), g_N, rewards_N, at_N, scene.options.outcome_weight)
+    return by_step(episodes, np.split(values_N, np.cumsum(lengths)[:-1]))
 
 
 register("estimator", "question_step", question_step, QuestionStepOptions)

@@ -6,14 +6,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from memory_stores.types import Retrieve
-from memrl.advantages.contract import Advantages, Scene
+from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.gains import GainOptions, OpAt, from_gains, ops
 from memrl.algos.attribution import evidence_shares
 from memrl.contracts.registry import register
-from memrl.contracts.types import Episode, Step
+from memrl.contracts.types import Decision, Episode, Step
 from memrl.rollouts.replay import Site
 
 
+@serves(acting=False, baseline="keep", because="it takes a reward for what the lines in view at its step won")
 def retrieval_tracing(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     """Asks nobody. It sees what was there and won, not what was thrown away and missed, nor what Keep would have won.
 
@@ -32,7 +33,7 @@ def _shares(step: Step, t: int, made_by: Mapping[str, Site]) -> dict[Site, float
     """Op -> its share of this step's reward. Who wrote and who fetched a line share what it won."""
     if step.verdict is None or step.reward <= 0:
         return {}
-    fetched = next((Site(t, p) for p, d in enumerate(step.decisions) if isinstance(d.action, Retrieve)), None)
+    fetched = next((Site(t, p) for p, d in enumerate(step.decisions) if _retrieves(d)), None)
     target = f"{step.observation.text} {step.verdict.expected}"
     shares: dict[Site, float] = defaultdict(float)
     for line, share in zip(step.view, evidence_shares([line.text for line in step.view], target), strict=True):
@@ -41,6 +42,10 @@ def _shares(step: Step, t: int, made_by: Mapping[str, Site]) -> dict[Site, float
         for owner in named:
             shares[owner] += float(share) / len(named)
     return shares
+
+
+def _retrieves(decision: Decision) -> bool:
+    return any(isinstance(op, Retrieve) for op in decision.ops)
 
 
 register("estimator", "retrieval_tracing", retrieval_tracing, GainOptions)

@@ -8,19 +8,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from memrl.advantages.clock import Clock
 from memrl.advantages.contract import Advantages
 from memrl.algos.advantages import returns_to_go
-from memrl.contracts.types import Decision, Episode
+from memrl.contracts.types import Decision, Episode, Observation
 
-# Shapes: G siblings, T places of their clock, N rows (decisions, sibling by sibling), D decisions of one episode.
+# Shapes: G siblings, N rows (decisions, sibling by sibling), D decisions of one episode.
 
 
 class Row(NamedTuple):
     """One decision, and where it was taken."""
 
     episode: int
-    observation_id: str
+    observation: Observation
     decision: Decision
     reward: float
     """Of the step."""
@@ -31,7 +30,7 @@ class Row(NamedTuple):
 def rows(episodes: Sequence[Episode], discount: float) -> list[Row]:
     """[N], sibling by sibling, in the order in which the decisions were taken."""
     return [
-        Row(g, step.observation.id, decision, step.reward, float(to_go))
+        Row(g, step.observation, decision, step.reward, float(to_go))
         for g, episode in enumerate(episodes)
         for step, to_go in zip(episode.steps, to_go_of(episode, discount), strict=True)
         for decision in step.decisions
@@ -41,19 +40,6 @@ def rows(episodes: Sequence[Episode], discount: float) -> list[Row]:
 def to_go_of(episode: Episode, discount: float) -> NDArray[np.float64]:
     """Discounted return from each step on, shape [steps]."""
     return returns_to_go(np.array([step.reward for step in episode.steps], dtype=np.float64), discount)
-
-
-def on_clock(episodes: Sequence[Episode], clock: Clock, discount: float) -> NDArray[np.float64]:
-    """[G, T] each episode's own returns-to-go at the places that it was at; 0 elsewhere."""
-    out = np.zeros_like(clock.rewards_GT)
-    for g, episode in enumerate(episodes):
-        out[g, columns(episode, clock)] = to_go_of(episode, discount)
-    return out
-
-
-def columns(episode: Episode, clock: Clock) -> list[int]:
-    """The clock's column of each step of an episode."""
-    return [clock.column_of[step.observation.id] for step in episode.steps]
 
 
 def totals(episodes: Sequence[Episode]) -> NDArray[np.float64]:

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from memrl.advantages.contract import Advantages, Scene
+from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.gains import GainOptions, OpAt, from_gains, ops
 from memrl.contracts.checks import check
 from memrl.contracts.protocols import Agent
 from memrl.contracts.registry import register
-from memrl.contracts.types import End, Episode
+from memrl.contracts.types import Decision, End, Episode, OpDecision
 from memrl.rollouts.continuation import continue_episode, total
 from memrl.rollouts.play import Play
 from memrl.rollouts.replay import tape
@@ -28,19 +28,6 @@ KEEP = 0
 """Its index among any offers."""
 CONCURRENCY = 1024
 """Continuations that play at the same time."""
-
-
-def same_state(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
-    """Mean return of ``rollouts`` continuations with an op minus as many with Keep in its place.
-
-    The two sides share their random numbers, continuation by continuation.
-    """
-    taken = list(ops(episodes))
-    branches = [Branch(at, index) for at, decision in taken for index in (decision.choice, KEEP)]
-    rollouts, discount = scene.options.rollouts, scene.config.discount
-    means = mean_returns(episodes, branches, scene.agent, rollouts, discount).reshape(-1, 2)
-    gains = (means[:, 0] - means[:, 1]).tolist()
-    return from_gains(episodes, dict(zip((at for at, _ in taken), gains, strict=True)), scene)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +41,31 @@ class RolloutOptions(GainOptions):
         check(self, "credit.options.", rollouts="[1, inf)", sibling_baseline="[0, 1]")
 
 
+@serves(baseline="keep")
+def same_state(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
+    """Mean return of ``rollouts`` continuations with an op minus as many with Keep in its place.
+
+    The two sides share their random numbers, continuation by continuation. Policies act anew in them as well, so it
+    serves sources in which actions change what follows; what policies themselves earn is their return-to-go.
+    """
+    taken = list(ops(episodes))
+    branches = [Branch(at, index) for at, decision in taken for index in (taken_index(decision), KEEP)]
+    rollouts, discount = scene.options.rollouts, scene.config.discount
+    means = mean_returns(episodes, branches, scene.agent, rollouts, discount).reshape(-1, 2)
+    gains = (means[:, 0] - means[:, 1]).tolist()
+    return from_gains(episodes, dict(zip((at for at, _ in taken), gains, strict=True)), scene)
+
+
+def taken_index(decision: Decision) -> int:
+    """The branch that was taken."""
+    return decision.choice if isinstance(decision, OpDecision) else 1
+
+
 class Branch(NamedTuple):
-    """A decision to play on from, and which of its offers to take; None leaves that to the controller."""
+    """A decision to play on from, and which of its offers to take; None leaves that to the controller.
+
+    Of a decision in tokens, ``KEEP`` takes back all its ops and any other number carries them out.
+    """
 
     at: OpAt
     index: int | None

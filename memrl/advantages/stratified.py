@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from memrl.advantages.clock import align, by_place
-from memrl.advantages.contract import Advantages, Scene
+from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.algos.stratified import uma
 from memrl.contracts.registry import register
 from memrl.contracts.types import Episode
 
 
+@serves(acting=False, because="it judges an answer by its own reward alone")
 def stratified(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     """Every op of an episode earns one number, every answer its own; both standardised within their stratum.
 

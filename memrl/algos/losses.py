@@ -64,3 +64,22 @@ def entropy(logprobs_DC: Tensor, mask_DC: Tensor) -> Tensor:
     """Shannon entropy of each decision in nats, shape [D]."""
     terms = logprobs_DC.exp() * logprobs_DC
     return -terms.masked_fill(~mask_DC, 0.0).sum(dim=-1)
+
+
+def answer_loss(logprobs_RA: Tensor, mask_RA: Tensor, weight_R: Tensor | float) -> Tensor:
+    """``-sum_R w_R log p(answer_R)``, the weighted maximum likelihood of answers that are known; a scalar.
+
+    Equal weights of ``1 / R`` give the mean over answers, of ``1 / tokens`` the mean over tokens, and ``1 / (R A_r)``
+    the mean over answers of each one's mean over its own tokens.
+    """
+    return -((logprobs_RA * mask_RA).sum(dim=1) * weight_R).sum()
+
+
+def preference_loss(margin_D: Tensor, reference_margin_D: Tensor, beta: float) -> Tensor:
+    """``-mean_D log sigmoid(beta (m - m_ref))`` with m the log-probability of the better less that of the worse.
+
+    DPO (Rafailov et al. 2023, arXiv:2305.18290, eq. 7).
+    """
+    from torch.nn.functional import logsigmoid
+
+    return -logsigmoid(beta * (margin_D - reference_margin_D)).mean()

@@ -87,6 +87,9 @@ class PolicyConfig:
     batch_tokens: int = 8192
     """Prompt tokens, padding included, that are read in one forward pass."""
     prompt: Literal["plain", "chat"] = "plain"
+    """The readable layout of any model, or the model's own chat template."""
+    template: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the chat template, such as ``{"enable_thinking": false}``."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -192,7 +195,7 @@ class LearnerConfig:
     critic: float = 0.5
     """Weight of the value head's loss, where the controller has one."""
     kl: float = 0.0
-    """Weight of the policy's KL to itself without LoRA, on the answers that are learned; costs one more reading."""
+    """Weight of each policy's KL to itself as RL found it, over all that it sampled; costs one more reading."""
     entropy: float = 0.01
     """Weight of the controller's entropy."""
     epochs: int = 3
@@ -203,6 +206,11 @@ class LearnerConfig:
     """Practised questions a step that the policy reads again and learns the right answer to: of four times as many
     that are drawn, the ones it finds hardest. They are dealt out over the epochs × minibatches optimiser steps."""
     max_grad_norm: float = 1.0
+    """Of the gradient of each part of the loss, before they are added: a loud part does not silence a quiet one."""
+    max_skips: int = 3
+    """Optimiser steps in a row that are skipped because a gradient was not finite; at the last of them the run ends."""
+    skip_silent_rows: bool = True
+    """Sampled tokens without advantage are not read by the update, unless a KL wants them; False reads every row."""
     batch_tokens: int = 4096
     """Tokens, padding included, of one micro-batch of the policy."""
     decay_from: float = 1.0
@@ -213,7 +221,7 @@ class LearnerConfig:
         check(self, clip_low="[0, 1)", clip_high="[0, inf)", max_grad_norm="(0, inf)")
         if not 0 <= self.decay_from <= 1:
             raise ConfigError("learner.decay_from", self.decay_from, "it must lie in [0, 1]")
-        _at_least(self, 1, "epochs", "minibatches", "batch_tokens")
+        _at_least(self, 1, "epochs", "minibatches", "batch_tokens", "max_skips")
         _at_least(
             self, 0,
             "entropy", "kl", "critic", "importance_cap", "policy_learning_rate", "controller_learning_rate", "rereads",

@@ -6,7 +6,8 @@ MemrlError
 │   ├── DataError       a data file is missing, corrupt or of another format
 │   ├── ModelError      a model cannot be found or has no weights
 │   ├── RunFolderError  a run folder exists already, is missing, or is of another version
-│   └── StorageError    a file of a run cannot be written: the disk is full, a quota, no permission
+│   ├── StorageError    a file of a run cannot be written: the disk is full, a quota, no permission
+│   └── TrainingError   training cannot go on: gradients that are not finite, one after the other
 ├── MissingExtra        a package is not installed; the message names the pip command (also an ImportError)
 └── LeakError           a question's text reached a write decision in query-free mode (our fault, never the user's)
 
@@ -45,6 +46,10 @@ class RunFolderError(InputError):
 
 class StorageError(InputError):
     """A file of a run cannot be written. What was saved before is as it was."""
+
+
+class TrainingError(InputError):
+    """Training cannot go on as it is set. The weights, and what was saved before, are as they were."""
 
 
 class MissingExtra(MemrlError, ImportError):

@@ -93,17 +93,30 @@ class TaskGenerator(Protocol):
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
-class AuxiliaryLoss(Protocol):
-    """A further share of an update, beside the policy's and the controller's own: lessons, a proposer's tasks.
+class Turn(NamedTuple):
+    """Which optimiser step of an update it is."""
 
-    It is asked once an update, with the first optimiser step. A part whose attribute ``every_step`` is true is asked at
-    every one: it is cheap, or it deals out what it has over them.
+    index: int
+    """From 0."""
+    count: int
+    """How many the update makes."""
+
+
+ONLY = Turn(0, 1)
+"""The one optimiser step of an update that makes one."""
+
+
+class AuxiliaryLoss(Protocol):
+    """A further share of an update, beside the actors' own: lessons, a proposer's tasks.
+
+    It is asked once an update, at the first optimiser step. A part whose attribute ``every_step`` is true is asked at
+    every one: it is cheap, or it deals out what it has over them. Its gradient is clipped by its own norm.
     """
 
     name: str
     """Its prefix in the metrics."""
 
-    def backward(self) -> Mapping[str, float]:
+    def backward(self, turn: Turn = ONLY) -> Mapping[str, float]:
         """Add the gradients of a loss that is normalised by its own count; returns what is worth logging.
 
         Log-probabilities of what was sampled were taken when it was sampled, before any update.

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from memrl.contracts.generation import AuxiliaryLoss
 from memrl.contracts.protocols import Agent, Checkpointed
 from memrl.contracts.types import Group, OpDecision, Task, TokenDecision
+
+
+class Place(NamedTuple):
+    """Where a decision stands among the groups that a reflector was given."""
+
+    group: int
+    episode: int
+    """Index into the group's episodes."""
+    step: int
+    """Index into the episode's steps."""
+    place: int
+    """Index into the step's decisions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -16,8 +28,8 @@ class Lesson:
     """One decision that should have been another, with the proof: what replay with the edit gained."""
 
     task: Task
-    step: int
-    """Index into the episode's steps."""
+    at: Place
+    """Of the decision, among the groups that the reflector was given; what a study returns, among the study's."""
     decision: OpDecision
     """As it was taken, with everything that was on offer."""
     better: int
@@ -32,6 +44,11 @@ class Lesson:
     """Key of the skills that the task asks for; empty where nobody knows."""
     told: TokenDecision | None = None
     """The tokens that the reflector sampled to tell it; None where it sampled none."""
+
+    @property
+    def step(self) -> int:
+        """Index of the decision's step in its episode."""
+        return self.at.step
 
 
 class Reflector(Protocol):

@@ -59,6 +59,8 @@ class Outcome(NamedTuple):
     """Set where the action just taken was judged."""
     success: float | None = None
     """With the ending: how far the task was solved, in [0, 1]; None leaves it to the verdicts."""
+    truncated: bool = False
+    """With ``next = None``: the environment cut itself off (``End.STEP_LIMIT``); it is not the task's own ending."""
 
 
 class Env(Protocol):
@@ -183,7 +185,11 @@ class Policy(Sampler, Checkpointed, Protocol):
 
 
 class TrainablePolicy(Protocol):
-    """What the learner needs of a model made of tokens."""
+    """What the learner needs of a model made of tokens.
+
+    ``shares_starts = True`` says that ``token_logprobs`` reads what rows begin with alike once; such rows are then
+    handed to it together.
+    """
 
     version: int
     """Grows by one at every change of weights."""
@@ -192,6 +198,10 @@ class TrainablePolicy(Protocol):
 
     def token_logprobs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Tensor, Tensor]:
         """Log-probabilities [R, A] of sampled tokens with gradients, and the mask of those that exist."""
+        ...
+
+    def freeze_reference(self) -> None:
+        """Keep a copy of the weights as they are for ``reference``. RL starts here; the copy is part of the state."""
         ...
 
     def reference(self) -> AbstractContextManager[None]:
@@ -277,7 +287,7 @@ def decided(request: ControllerRequest, choice: OpChoice) -> OpDecision:
     """The decision to take an offer."""
     return OpDecision(
         actor=request.actor,
-        action=request.offers.ops[choice.index],
+        action=request.offers.op(choice.index),
         memory_hash=request.memory.state_hash(),
         offers=request.offers,
         choice=choice.index,

@@ -14,46 +14,46 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import os
-import pkgutil
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
 from operator import attrgetter
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from memrl.contracts.errors import ConfigError, InputError, MissingExtra
+from memrl.contracts.errors import ConfigError, MissingExtra
+from memrl.contracts.imports import attribute_of, own_modules, told
 from memrl.contracts.options import options_from
 
 
 class Kind(NamedTuple):
-    """Where parts of a kind are looked for."""
+    """Where parts of a kind are looked for, and what each must have."""
 
     group: str
     """Of entry points."""
     folder: str
     """The package whose modules are ours."""
+    needs: tuple[str, ...]
+    """Attributes without which nothing is a part of this kind; ``contracts`` says what each does."""
 
 
+_KEPT = ("state_dict", "load_state_dict")
 KINDS = {
-    "env": Kind("memrl.envs", "memrl.envs"),
-    "policy": Kind("memrl.policies", "memrl.policies"),
-    "controller": Kind("memrl.controllers", "memrl.controllers"),
-    "estimator": Kind("memrl.estimators", "memrl.advantages"),
-    "curriculum": Kind("memrl.curricula", "memrl.curricula"),
-    "proposer": Kind("memrl.proposers", "memrl.proposers"),
-    "reflector": Kind("memrl.reflectors", "memrl.reflectors"),
-    "store": Kind("memrl.stores", "memory_stores"),
-    "linker": Kind("memrl.linkers", "memory_stores"),
-    "embedder": Kind("memrl.embedders", "memory_stores"),
-    "sink": Kind("memrl.sinks", "memrl.reporting.sinks"),
+    "env": Kind("memrl.envs", "memrl.envs", ("name", "make", "cells", "train", "held_out")),
+    "policy": Kind("memrl.policies", "memrl.policies", ("sample", "version", *_KEPT)),
+    "controller": Kind("memrl.controllers", "memrl.controllers", ("decide", "version", *_KEPT)),
+    "estimator": Kind("memrl.estimators", "memrl.advantages", ()),
+    "curriculum": Kind(
+        "memrl.curricula", "memrl.curricula", ("draw", "observe", "auxiliary_losses", "metrics", *_KEPT)
+    ),
+    "proposer": Kind("memrl.proposers", "memrl.proposers", ("propose", "auxiliary_losses", "parameters", *_KEPT)),
+    "reflector": Kind("memrl.reflectors", "memrl.reflectors", ("reflect",)),
+    "store": Kind("memrl.stores", "memory_stores", ("apply", "entries", "fork", "state_hash", *_KEPT)),
+    "linker": Kind("memrl.linkers", "memory_stores", ("link",)),
+    "embedder": Kind("memrl.embedders", "memory_stores", ("dim", "embed")),
+    "sink": Kind("memrl.sinks", "memrl.reporting.sinks", ()),
 }
-
-
 KNOBS = {
     "env.name": "env", "policy.name": "policy", "controller.name": "controller", "credit.name": "estimator",
     "curriculum.name": "curriculum", "curriculum.proposer": "proposer", "reflection.name": "reflector",
@@ -114,7 +114,7 @@ def find(kind: str, name: str, knob: str) -> Part:
         return _from_attribute(kind, name, knob)
     broken: list[str] = []
     if (kind, name) not in _PARTS:
-        for module in _own_modules(KINDS[kind].folder, name):
+        for module in own_modules(KINDS[kind].folder, name):
             _import_own(module, kind, name, knob, broken)
             if (kind, name) in _PARTS:
                 break
@@ -146,7 +146,8 @@ def make(kind: str, name: str, values: Mapping[str, Any], knob: str, *context: A
         context: what ``make`` is given first, if its kind has a context.
 
     Raises:
-        ConfigError: as ``find`` and ``make_options`` do, or ``make`` cannot be called with what it is given.
+        ConfigError: as ``find`` and ``make_options`` do; ``make`` cannot be called with what it is given; what it
+            made lacks something that its kind must have.
     """
     part = find(kind, name, knob)
     options = make_options(part, values, options_knob(knob))
@@ -159,7 +160,11 @@ def make(kind: str, name: str, values: Mapping[str, Any], knob: str, *context: A
         raise ConfigError(knob, name, way_out) from error
     except ValueError:
         pass  # Some built-in callables have no signature to look at: the call itself will tell.
-    return part.make(*given)
+    made = part.make(*given)
+    lacks = [needed for needed in KINDS[kind].needs if not hasattr(made, needed)]
+    if made is not None and lacks:
+        raise ConfigError(knob, name, f"{_a(kind)} has {', '.join(lacks)}, and {type(made).__name__} does not")
+    return made
 
 
 def options_knob(knob: str) -> str:
@@ -170,7 +175,7 @@ def options_knob(knob: str) -> str:
 def names(kind: str) -> tuple[str, ...]:
     """All names of a kind: registered here, ours, and the entry points of installed packages. Loads all of ours."""
     _check_kind(kind)
-    for module in _own_modules(KINDS[kind].folder, ""):
+    for module in own_modules(KINDS[kind].folder, ""):
         _import_own(module, kind, "", "", [])
     known = {name for of, name in _PARTS if of == kind} | {
         point.name for point in entry_points(group=KINDS[kind].group)
@@ -206,15 +211,21 @@ def _enter(kind: str, name: str, make: Any, options: type | None, holder: str) -
         raise ConfigError(f"register({kind!r}, name)", name, "it must be a text without a colon")
     if not callable(make):
         raise ConfigError(f"register({kind!r}, {name!r}, make)", make, "it cannot be called")
-    options = options if options is not None else getattr(make, "Options", None)
-    if options is not None and not (isinstance(options, type) and is_dataclass(options)):
-        raise ConfigError(f"register({kind!r}, {name!r}, options)", options, "it must be a frozen dataclass")
-    part = Part(kind=kind, name=name, make=make, options=options, holder=holder)
+    part = Part(kind=kind, name=name, make=make, options=_options_of(make, options, kind, name), holder=holder)
     held = _PARTS.get((kind, name))
     if held is not None and not _same(held.make, make):
-        way_out = f"that name of a {kind} is held by {_described(held)}; choose another for {_described(part)}"
+        way_out = f"that name of {_a(kind)} is held by {_described(held)}; choose another for {_described(part)}"
         raise ConfigError("register", name, way_out)
     _PARTS[kind, name] = part
+
+
+def _options_of(make: Any, options: Any, kind: str, name: str) -> type | None:
+    """The options class, from ``make.Options`` where none is given. Raises ConfigError unless it can be one."""
+    options = options if options is not None else getattr(make, "Options", None)
+    params = getattr(options, "__dataclass_params__", None)
+    if options is not None and not (isinstance(options, type) and params is not None and params.frozen):
+        raise ConfigError(f"options of {kind} {name!r}", options, "it must be a frozen dataclass")
+    return options
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -235,29 +246,6 @@ def _check_kind(kind: str) -> None:
         raise ConfigError("kind", kind, f"there is no such kind of part; it is none of {', '.join(KINDS)}")
 
 
-def _own_modules(folder: str, first: str) -> Iterator[str]:
-    """Modules of ours in a folder: the one of that name and what is inside it, then all others."""
-    try:
-        here = find_spec(folder)
-    except ModuleNotFoundError:
-        return
-    if here is None or here.submodule_search_locations is None:
-        return
-    found = list(_walk(folder, list(here.submodule_search_locations)))
-    prefix = f"{folder}.{first}"
-    yield from (module for module in found if module == prefix or module.startswith(f"{prefix}."))
-    yield from (module for module in found if module != prefix and not module.startswith(f"{prefix}."))
-
-
-def _walk(folder: str, places: list[str]) -> Iterator[str]:
-    for info in pkgutil.iter_modules(places):
-        if info.name.startswith("_"):
-            continue
-        yield f"{folder}.{info.name}"
-        if info.ispkg:
-            yield from _walk(f"{folder}.{info.name}", [os.path.join(place, info.name) for place in places])  # noqa: PTH118
-
-
 def _import_own(module: str, kind: str, name: str, knob: str, broken: list[str]) -> None:
     """Import one of ours. What fails matters only if it bears the name; else it is noted in ``broken``."""
     try:
@@ -266,8 +254,8 @@ def _import_own(module: str, kind: str, name: str, knob: str, broken: list[str])
         if name and module == f"{KINDS[kind].folder}.{name}":
             if isinstance(error, MissingExtra):
                 raise
-            raise ConfigError(knob, name, f"{module} cannot be imported here: {_told(error)}") from error
-        broken.append(f"{module} ({_told(error)})")
+            raise ConfigError(knob, name, f"{module} cannot be imported here: {told(error)}") from error
+        broken.append(f"{module} ({told(error)})")
 
 
 def _take_listed(module: ModuleType) -> None:
@@ -290,7 +278,7 @@ def _load_entry_point(kind: str, name: str, knob: str) -> None:
     if len(points) > 1:
         both = " and ".join(f"{_package(point)} ({point.value})" for point in points)
         raise ConfigError(
-            knob, name, f"{both} offer a {kind} of that name; write the one that you mean as 'module:attr'"
+            knob, name, f"{both} offer {_a(kind)} of that name; write the one that you mean as 'module:attr'"
         )
     for point in points:
         try:
@@ -300,7 +288,7 @@ def _load_entry_point(kind: str, name: str, knob: str) -> None:
             elif not _holds(kind, name, made):
                 _enter(kind, name, made, None, _package(point))
         except Exception as error:
-            offers = f"{_package(point)} offers it as {point.value!r}, which cannot be loaded: {_told(error)}"
+            offers = f"{_package(point)} offers it as {point.value!r}, which cannot be loaded: {told(error)}"
             raise ConfigError(knob, name, offers) from error
         if (kind, name) not in _PARTS:
             offers = (
@@ -316,47 +304,18 @@ def _holds(kind: str, name: str, made: Any) -> bool:
 
 
 def _from_attribute(kind: str, name: str, knob: str) -> Part:
-    module, _, attribute = name.partition(":")
-    if not module or not attribute:
-        raise ConfigError(knob, name, "write it as 'module:attr', such as 'my_pkg.game:KeyDoor'")
-    made: Any = _outside_module(module, name, knob)
-    for step in attribute.split("."):
-        if not hasattr(made, step):
-            near = difflib.get_close_matches(step, [word for word in dir(made) if not word.startswith("_")])
-            hint = f"; it has {', '.join(near)}" if near else ""
-            raise ConfigError(knob, name, f"{module} of package {module.partition('.')[0]} has no {step!r}{hint}")
-        made = getattr(made, step)
+    made = attribute_of(name, knob)
     for part in _PARTS.values():
         if part.kind == kind and part.make is made:
             return part
     if not callable(made):
-        raise ConfigError(knob, name, f"it is {made!r}, which cannot be called to make a {kind}")
-    options = getattr(made, "Options", None)
-    return Part(kind=kind, name=name, make=made, options=options, holder=f"module {module}")
+        raise ConfigError(knob, name, f"it is {made!r}, which cannot be called to make {_a(kind)}")
+    options = _options_of(made, None, kind, name)
+    return Part(kind=kind, name=name, make=made, options=options, holder=f"module {name.partition(':')[0]}")
 
 
-def _outside_module(module: str, name: str, knob: str) -> ModuleType:
-    """Import it; the working folder is looked in last, as a console script would not."""
-    if "" not in sys.path and os.getcwd() not in sys.path:  # noqa: PTH109
-        sys.path.append(os.getcwd())  # noqa: PTH109
-    package = module.partition(".")[0]
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (module == error.name or module.startswith(f"{error.name}.")):
-            way_out = (
-                f"there is no module {error.name!r} here: install package {package!r}, or set PYTHONPATH to its folder"
-            )
-            raise ConfigError(knob, name, way_out) from error
-        raise ConfigError(knob, name, f"{module} of package {package!r} needs more: {_told(error)}") from error
-    except Exception as error:
-        raise ConfigError(knob, name, f"importing {module} of package {package!r} failed: {_told(error)}") from error
-
-
-def _told(error: Exception) -> str:
-    """An error in one line; those that memrl raises on purpose speak for themselves."""
-    line = " ".join(str(error).split())
-    return line if isinstance(error, InputError | MissingExtra) else f"{type(error).__name__}: {line}"
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def _unknown(kind: str, name: str, broken: list[str]) -> str:

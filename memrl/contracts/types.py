@@ -15,10 +15,8 @@ from enum import Enum
 from hashlib import sha256
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from memory_stores.types import MemoryOp, StoreName
+from memrl.contracts.offer_sets import OfferSet as OfferSet
 
 Actor = str
 """Who decides: "policy", "controller", "reflector", "proposer"; several of a kind by name, as in "policy:bob"."""
@@ -202,19 +200,6 @@ class ViewLine:
     observation_id: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OfferSet:
-    """The legal ops of one moment, and what a scorer may know of each."""
-
-    ops: tuple[MemoryOp, ...]
-    """[C] the first is always ``Keep``."""
-    rows: NDArray[np.integer]
-    """[C, K] rows into the text table: the observation, what the op would write, what it would touch; -1 for none.
-    Who makes the offers says whether more columns follow."""
-    numbers: NDArray[np.float32]
-    """[C, F] plain numbers, named by who makes the offers (``Offers.names``)."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenDecision:
     """One choice made in tokens by one actor."""
@@ -317,6 +302,8 @@ class Episode:
     """Version of every actor's weights that played."""
     error: str = ""
     """What an environment that failed said."""
+    cut: Observation | None = None
+    """What was shown and never played, where a limit cut the episode off: what a critic bootstraps from."""
     practice: bool = False
     """True where an oracle reader stood in for the policy; such success is never reported as the policy's."""
 

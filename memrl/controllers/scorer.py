@@ -18,11 +18,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from memrl.algos.losses import masked_log_softmax
 from memrl.contracts.checks import check
 from memrl.contracts.contexts import ControllerContext
 from memrl.contracts.errors import ConfigError
+from memrl.contracts.offer_sets import stacked
 from memrl.contracts.protocols import Chooser, ControllerRequest, OpChoice
 from memrl.contracts.registry import register
 from memrl.contracts.texts import TextTable
@@ -83,8 +85,9 @@ class ScorerNet(nn.Module):
     def features(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor) -> Tensor:
         """[N, hidden], what both heads read."""
         width = self.project.out_features
-        o, w, t = (texts_UW[rows_N3[:, i], :width] for i in range(3))
-        subjects = () if self.subject is None else (texts_UW[rows_N3[:, i], width:] for i in (3, 4))
+        rows_N3 = rows_N3.remainder(len(texts_UW))
+        o, w, t = embedding(rows_N3[:, :3], texts_UW[:, :width]).unbind(1)
+        subjects = () if self.subject is None else embedding(rows_N3[:, 3:], texts_UW[:, width:]).unbind(1)
         return self.head[:-1](torch.cat([o, w, t, o * t, w * t, *subjects, numbers_NF], dim=1))
 
 
@@ -124,17 +127,19 @@ class Scorer(Chooser):
         self._cached = None
 
     def choose(self, requests: Sequence[ControllerRequest]) -> list[OpChoice]:
-        return [pick(line, request) for line, request in zip(self.offer_logprobs(requests), requests, strict=True)]
+        return pick_all(*self._logprobs(requests), requests)
 
     def offer_logprobs(self, requests: Sequence[ControllerRequest]) -> list[NDArray[np.float32]]:
         """Log-probabilities [C] of every request's offers; no gradients."""
-        counts = [len(request.offers.ops) for request in requests]
-        rows = np.concatenate([request.offers.rows for request in requests])
-        numbers = np.concatenate([request.offers.numbers for request in requests])
+        logprobs, counts = self._logprobs(requests)
+        return np.split(logprobs, counts.cumsum()[:-1])
+
+    def _logprobs(self, requests: Sequence[ControllerRequest]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Log-probabilities [N] of all requests' offers in a row, and how many each has [D]."""
+        rows, numbers, counts = stacked([request.offers for request in requests])
         with torch.inference_mode():
-            scores = self.net(self._projected(), torch.from_numpy(rows), torch.from_numpy(numbers))
-            logprobs = masked_log_softmax(*pad_candidates(scores, torch.tensor(counts))).numpy()
-        return [line[:n] for line, n in zip(logprobs, counts, strict=True)]
+            scores = self.net(self._projected(), *map(torch.from_numpy, in_blocks(rows, numbers)))
+        return log_softmax(scores.numpy()[: len(rows)], counts), counts
 
     def logprobs(self, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probabilities [D, C] with gradients, and the mask of candidates that exist."""
@@ -148,8 +153,9 @@ class Scorer(Chooser):
 
     def values(self, offers: Sequence[OfferSet]) -> NDArray[np.float64]:
         """What the critic expects from each moment on, [D], in units of reward; no gradients."""
-        rows = torch.from_numpy(np.stack([one.rows[0] for one in offers]))
-        numbers = torch.from_numpy(np.stack([one.numbers[0] for one in offers]))
+        every = stacked(offers)
+        first = every.counts.cumsum() - every.counts
+        rows, numbers = torch.from_numpy(every.rows[first]), torch.from_numpy(every.numbers[first])
         with torch.inference_mode():
             values_D = self._values(self._projected(), rows, numbers) * self.net.return_scale
         return values_D.double().numpy()
@@ -191,9 +197,52 @@ class Scorer(Chooser):
             self._cached, self._generation = None, self._table.generation
         known = 0 if self._cached is None else len(self._cached) - 1
         if self._cached is None or known < len(self._table):
-            fresh = self.net.texts(torch.from_numpy(self._table.matrix[known:]))
+            [new] = in_blocks(self._table.matrix[known:])
+            fresh = self.net.texts(torch.from_numpy(new))
+            fresh = torch.cat([fresh[: len(self._table) - known], fresh[-1:]])
             self._cached = fresh if self._cached is None else torch.cat([self._cached[:-1], fresh])
         return self._cached
+
+
+BLOCK = 32
+"""A matrix product adds up a row in the same order wherever it stands, if the number of rows is a multiple of this."""
+
+
+def in_blocks(*arrays: NDArray[Any]) -> list[NDArray[Any]]:
+    """Each array with lines of zeros at its end, up to a multiple of ``BLOCK``: what a network says of a line is then
+    the same to the last bit, whatever other lines are in the batch."""
+    missing = -len(arrays[0]) % BLOCK
+    return [np.concatenate([one, np.zeros((missing, *one.shape[1:]), dtype=one.dtype)]) for one in arrays]
+
+
+def log_softmax(scores_N: NDArray[np.float32], counts_D: NDArray[np.int64]) -> NDArray[np.float32]:
+    """[N] log-softmax within each decision's own candidates, which stand in a row; summed in double precision."""
+    starts = counts_D.cumsum() - counts_D
+    scores = scores_N.astype(np.float64)
+    scores -= np.repeat(np.maximum.reduceat(scores, starts), counts_D)
+    scores -= np.repeat(np.log(np.add.reduceat(np.exp(scores), starts)), counts_D)
+    return scores.astype(np.float32)
+
+
+def pick_all(
+    logprobs_N: NDArray[np.float32], counts_D: NDArray[np.int64], requests: Sequence[ControllerRequest]
+) -> list[OpChoice]:
+    """``pick`` for every request at once; the candidates of each stand in a row."""
+    width = int(counts_D.max())
+    exists = np.arange(width) < counts_D[:, None]
+    likely = np.zeros((len(counts_D), width))
+    likely[exists] = np.exp(logprobs_N.astype(np.float64))
+    cumulative = likely.cumsum(axis=1)
+    draws = np.array([0.0 if request.greedy else request.rng.random() for request in requests])
+    chosen = (cumulative <= (draws * cumulative[:, -1])[:, None]).sum(axis=1)
+    if any(request.greedy for request in requests):
+        greedy = np.array([request.greedy for request in requests])
+        lines = np.full(exists.shape, -np.inf, dtype=np.float32)
+        lines[exists] = logprobs_N
+        chosen = np.where(greedy, lines.argmax(axis=1), chosen)
+    chosen = np.minimum(chosen, counts_D - 1)
+    taken = logprobs_N[counts_D.cumsum() - counts_D + chosen]
+    return list(map(OpChoice, chosen.tolist(), taken.tolist()))
 
 
 def pick(logprobs_C: NDArray[np.floating], request: ControllerRequest) -> OpChoice:

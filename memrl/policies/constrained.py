@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from memrl.algos.losses import masked_log_softmax
+from memrl.policies.counter_noise import gumbel, place_keys, row_keys
 from memrl.policies.sampling import Drawn
 
 # Shapes: V vocabulary, N positions.
@@ -44,11 +44,14 @@ def write_under(model: Any, prompt: Sequence[int], rule: Rule, seed: int, temper
 
 
 def _pick(logits_V: Tensor, allowed: list[int], seed: int, position: int) -> tuple[int, float]:
-    """One allowed token by one uniform number per (seed, position), and its log-probability among the allowed."""
-    logprobs = logits_V[torch.tensor(allowed, device=logits_V.device)].log_softmax(0).double().cpu()
-    cumulative = logprobs.exp().cumsum(0).numpy()
-    target = np.random.default_rng([seed, position]).random() * cumulative[-1]
-    i = min(int(np.searchsorted(cumulative, target, side="right")), len(allowed) - 1)
+    """One allowed token by the Gumbel-max trick, and its log-probability among the allowed.
+
+    A token's noise goes by its id, so the order in which a rule lists its tokens does not matter.
+    """
+    ids = torch.tensor(allowed, device=logits_V.device)
+    logprobs = logits_V[ids].log_softmax(0).double()
+    noise = gumbel(place_keys(row_keys([seed], ids.device), position), ids)[0]
+    i = int((logprobs + noise).argmax())
     return allowed[i], float(logprobs[i])
 
 

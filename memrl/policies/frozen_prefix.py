@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from memrl.policies.growing_cache import ROOM, spread
+
 Ids = tuple[int, ...]
 
 
@@ -49,11 +51,11 @@ class FrozenPrefix:
         """The weights changed."""
         self._cache = None
 
-    def cache(self, model: Any, batch: int, device: torch.device) -> Any:
-        """A key-value cache of ``batch`` rows that holds the prefix, free to be appended to."""
+    def cache(self, model: Any, batch: int, device: torch.device, room: int = ROOM) -> Any:
+        """A key-value cache of ``batch`` rows that holds the prefix, with room for ``room`` more tokens in place."""
         if self._cache is None:
             ids = torch.tensor([self.ids], device=device)
             self._cache = model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
         rows = deepcopy(self._cache)
-        rows.batch_repeat_interleave(batch)
+        spread(rows, torch.zeros(batch, dtype=torch.long, device=device), room)
         return rows

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,32 +20,36 @@ from torch import Tensor, nn
 from memrl.algos.lengths import like_length
 from memrl.contracts.config import PolicyConfig
 from memrl.contracts.contexts import PolicyContext
-from memrl.contracts.errors import ConfigError, ModelError
+from memrl.contracts.errors import ModelError
 from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.registry import register
-from memrl.contracts.types import TokenDecision
+from memrl.contracts.types import Observation, Task, TokenDecision, ViewLine
 from memrl.policies.constrained import Rule, allowed_logprobs, write_under
-from memrl.policies.frozen_prefix import FrozenPrefix, common_start, keeps_places
-from memrl.policies.loading import add_lora, load_model, stop_tokens, trainable_attention
-from memrl.policies.merging import MergedWeights, fold_in
-from memrl.policies.prompts import as_user, parse_answer, render, render_prompt
-from memrl.policies.sampling import Drawn, decode, pad_left, read_prompts
+from memrl.policies.frozen_prefix import common_start, keeps_places
+from memrl.policies.hf_sampler import HFSampler
+from memrl.policies.loading import add_lora, load_model, trainable_attention
+from memrl.policies.merging import fold_in
+from memrl.policies.rendering import make_renderer, text_ends
+from memrl.policies.sampling import Drawn, pad_left
 from memrl.policies.selected import selected_logprobs
+from memrl.policies.shared_reading import can_share, shared_logprobs, worthy_trees
 from memrl.policies.usable import check_context, check_prompts, context_length
 
 # Shapes: R rows, A sampled tokens of the longest, V vocabulary.
 
 Ids = tuple[int, ...]
-_UNLIKE = ((("Ana slept.",), "Who slept?"), (("zebras run",), "do they?"), ((), "?"))
+
+
+def _unlike(question: str, *lines: str) -> SampleRequest:
+    observation = Observation(id="", step=0, content=question, wants_action=True, writable=False)
+    view = tuple(ViewLine(line, "", "token", "") for line in lines)
+    return SampleRequest(
+        task=Task(env="", theta=None, seed=0), observation=observation, view=view, memory_hash="", seed=0
+    )
+
+
+_UNLIKE = (_unlike("Who slept?", "Ana slept."), _unlike("do they?", "zebras run"), _unlike("?"))
 """Views and questions with nothing in common: what their prompts begin with, all do."""
-
-
-class Ask(NamedTuple):
-    """What decides an answer: equal ones are answered once."""
-
-    prompt: Ids
-    seed: int | None
-    """None takes the likeliest token at every place."""
 
 
 class HFPolicy:
@@ -64,17 +68,16 @@ class HFPolicy:
 
     def __init__(self, config: PolicyConfig, *, seed: int = 0, model: Any = None, tokenizer: Any = None) -> None:
         base, self.tokenizer = load_model(config, seed) if model is None else (model, _checked(tokenizer))
-        if config.prompt == "chat" and not self.tokenizer.chat_template:
-            raise ConfigError("policy.prompt", "chat", "this model's tokenizer has no chat template; use 'plain'")
         self._config = config
+        self.renderer = make_renderer(self.tokenizer, config, text_ends(self.tokenizer, base))
         self.model = add_lora(base, config, seed)
         self.version = 0
         self._device = next(self.model.parameters()).device
+        self._reference: list[Tensor] | None = None
+        self.shares_starts = can_share(base)
+        prefix = self._start() if keeps_places(base) else ()
+        self.sampler = HFSampler(self.model, self.renderer, config, prefix)
         self.context_length = context_length(base)
-        self._stops = stop_tokens(self.tokenizer, base)
-        self._greedy: dict[Ask, Drawn] = {}
-        self._merged = MergedWeights(self.model)
-        self._prefix = FrozenPrefix(self._start() if keeps_places(base) else ())
         self.count_tokens = lru_cache(maxsize=200_000)(self._count)
 
     @property
@@ -87,35 +90,36 @@ class HFPolicy:
 
     def check_view(self, read_budget: int) -> None:
         """Raises ConfigError where a full view, its frame and an answer are longer than the model's context."""
-        frame = len(self.encode([self._framed(render((), ""))])[0])
+        frame = len(self.renderer.render(_unlike("")).ids)
         check_context(self._config, self.context_length, read_budget, frame)
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
-        """One sampled (or greedy) answer a request. A sample depends on its request's seed, not on its neighbours."""
-        prompts = self.encode([self._prompt(request) for request in requests])
-        asks = [Ask(prompt, None if r.greedy else r.seed) for prompt, r in zip(prompts, requests, strict=True)]
-        drawn = self._draw([ask for ask in dict.fromkeys(asks) if ask not in self._greedy])
-        self._greedy.update((ask, answer) for ask, answer in drawn.items() if ask.seed is None)
-        return [
-            self._decision(request, ask.prompt, drawn[ask] if ask in drawn else self._greedy[ask])
-            for request, ask in zip(requests, asks, strict=True)
-        ]
+        """One sampled (or greedy) answer a request, by the sampler beside this model."""
+        return self.sampler.sample(requests)
 
     def encode(self, prompts: Sequence[str]) -> list[Ids]:
         """Token ids of prompts, with whatever special tokens the tokenizer puts in front."""
-        if not prompts:
-            return []
-        # A chat template writes its own special tokens.
-        told = [tuple(ids) for ids in self.tokenizer(list(prompts), add_special_tokens=not self.chat)["input_ids"]]
+        told = self.renderer.encode(prompts)
         check_prompts(self._config, self.context_length, told)
         return told
+
+    def _start(self) -> Ids:
+        """What all prompts begin with."""
+        return common_start([prompt.ids for prompt in self.renderer.render_all(_UNLIKE)])
 
     def token_logprobs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Tensor, Tensor]:
         """Log-probabilities [R, A] of sampled tokens with gradients, and the mask of those that exist.
 
-        Rows are padded on the left, so all sampled tokens stand at the right end and the LM head sees only them.
+        Rows are padded on the left, so all sampled tokens stand at the right end and the LM head sees only them; where
+        they begin alike, what they share is read once (``shared_reading.py``).
         """
         width = max(len(action) for _, action in rows)
+        lengths = torch.tensor([len(action) for _, action in rows], device=self._device)
+        mask = torch.arange(width, device=self._device)[None, :] < lengths[:, None]
+        trees = worthy_trees(rows, self._device) if self.shares_starts else None
+        if trees is not None:
+            with self._autocast():
+                return shared_logprobs(self.model, trees, rows, self._config.temperature), mask
         inputs = pad_left([[*prompt, *action] for prompt, action in rows], self._device)
         length = inputs["input_ids"].shape[1]
         keep = torch.arange(length - width - 1, length - 1, device=self._device)
@@ -124,9 +128,7 @@ class HFPolicy:
         targets = inputs["input_ids"][:, -width:]
         chosen = selected_logprobs(logits.flatten(0, 1), targets.flatten(), self._config.temperature).view_as(targets)
         # Right-aligned to left-aligned, as the learner keeps what was sampled.
-        lengths = torch.tensor([len(action) for _, action in rows], device=self._device)
         places = torch.arange(width, device=self._device)[None, :] + (width - lengths)[:, None]
-        mask = torch.arange(width, device=self._device)[None, :] < lengths[:, None]
         return chosen.gather(1, places.clamp(max=width - 1)) * mask, mask
 
     def text_ids(self, text: str) -> Ids:
@@ -135,7 +137,7 @@ class HFPolicy:
 
     def write_under(self, prompt: Sequence[int], rule: Rule, seed: int) -> Drawn:
         """Write one text of which every token is allowed by ``rule``; log-probabilities are among the allowed."""
-        with torch.inference_mode(), self._merged.in_place():
+        with torch.inference_mode(), self.sampler.merged():
             return write_under(self.model, prompt, rule, seed, self._config.temperature)
 
     def allowed_logprobs(
@@ -154,11 +156,11 @@ class HFPolicy:
 
     def answer_rows(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[tuple[Ids, Ids]]:
         """Token ids of each request's prompt, and of a given answer to it with its stop token."""
-        texts = [answer if self.chat else f" {answer}" for answer in answers]
-        ends = [] if self.tokenizer.eos_token_id is None else [self.tokenizer.eos_token_id]
-        said = self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-        prompts = self.encode([self._prompt(request) for request in requests])
-        return [(prompt, (*ids, *ends)) for prompt, ids in zip(prompts, said, strict=True)]
+        prompts = self.renderer.render_all(requests)
+        return [
+            (prompt.ids, self.renderer.completion(request, answer))
+            for prompt, request, answer in zip(prompts, requests, answers, strict=True)
+        ]
 
     def answer_logprobs(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[float]:
         """Log-probability of each given answer, its stop token included, after its request's prompt. No gradients."""
@@ -177,24 +179,39 @@ class HFPolicy:
     def bump(self) -> None:
         """The weights changed: what was answered before is stale."""
         self.version += 1
-        self._greedy.clear()
-        self._merged.forget()
-        self._prefix.forget()
+        self.sampler.sync({}, self.version)
 
     def _autocast(self) -> Any:
         """bf16 arithmetic for the fp32 LoRA matrices of a bf16 base; nothing for an fp32 one."""
         low = self.model.dtype is torch.bfloat16
         return torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=low)
 
+    def freeze_reference(self) -> None:
+        """Keep the LoRA weights as they are: RL starts here."""
+        self._reference = [p.detach().clone() for p in self.parameters()]
+
     @contextmanager
     def reference(self) -> Iterator[None]:
-        """LoRA switched off: the base model, for a KL."""
-        with self.model.disable_adapter():
+        """The weights that ``freeze_reference`` kept, else the base model without LoRA: for a KL."""
+        if self._reference is None:
+            with self.model.disable_adapter():
+                yield
+            return
+        own = list(self.parameters())
+        now = [p.data for p in own]
+        try:
+            for p, kept in zip(own, self._reference, strict=True):
+                p.data = kept
             yield
+        finally:
+            for p, weight in zip(own, now, strict=True):
+                p.data = weight
 
     def state_dict(self) -> dict[str, Any]:
+        """The LoRA weights and their version; those of ``reference`` as well once there are any."""
         trained = {name: p.detach().clone() for name, p in self.model.named_parameters() if p.requires_grad}
-        return {"lora": trained, "version": self.version}
+        kept = {} if self._reference is None else {"reference": [weight.clone() for weight in self._reference]}
+        return {"lora": trained, "version": self.version, **kept}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up LoRA weights and version.
@@ -212,6 +229,8 @@ class HFPolicy:
         with torch.no_grad():
             for name, value in state["lora"].items():
                 own[name].copy_(value)
+        kept = state.get("reference")
+        self._reference = None if kept is None else [weight.to(self._device, copy=True) for weight in kept]
         self.bump()
         self.version = int(state["version"])
 
@@ -224,44 +243,6 @@ class HFPolicy:
         """The model with its LoRA folded in, as it plays: a plain transformers model. This policy is then spent."""
         fold_in(self.model)
         return self.model.unload()
-
-    def _prompt(self, request: SampleRequest) -> str:
-        return self._framed(render_prompt(request))
-
-    def _start(self) -> Ids:
-        return common_start(self.encode([self._framed(render(*view)) for view in _UNLIKE]))
-
-    def _framed(self, plain: str) -> str:
-        if not self.chat:
-            return plain
-        return self.tokenizer.apply_chat_template(as_user(plain), add_generation_prompt=True, tokenize=False)
-
-    def _draw(self, asks: Sequence[Ask]) -> dict[Ask, Drawn]:
-        """Read every distinct prompt once, then decode all who share it."""
-        drawn: dict[Ask, Drawn] = {}
-        if not asks:
-            return drawn
-        wanted: dict[Ids, list[Ask]] = {}
-        for ask in asks:
-            wanted.setdefault(ask.prompt, []).append(ask)
-        with torch.inference_mode(), self._merged.in_place():
-            for batch in read_prompts(self.model, list(wanted), self._config.batch_tokens, self._device, self._prefix):
-                askers = [(k, ask) for k, prompt in enumerate(batch.prompts) for ask in wanted[prompt]]
-                rows, seeds = [k for k, _ in askers], [ask.seed for _, ask in askers]
-                answers = decode(self.model, batch, rows, seeds, self._config, self._stops)
-                drawn.update((ask, answer) for (_, ask), answer in zip(askers, answers, strict=True))
-        return drawn
-
-    def _decision(self, request: SampleRequest, prompt: Ids, drawn: Drawn) -> TokenDecision:
-        text = self.tokenizer.decode(drawn.ids, skip_special_tokens=True)
-        return TokenDecision(
-            actor="policy",
-            action=parse_answer(text),
-            memory_hash=request.memory_hash,
-            prompt_ids=prompt,
-            action_ids=drawn.ids,
-            logprobs=drawn.logprobs,
-        )
 
 
 def _checked(tokenizer: Any) -> Any:

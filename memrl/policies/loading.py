@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from memory_stores.embed import cpu_computes_bf16
 from memrl.contracts.config import PolicyConfig
@@ -130,12 +129,3 @@ def trainable_attention(model: Any, width: int) -> Iterator[None]:
     finally:
         if plain:
             model.set_attn_implementation(usual)
-
-
-def stop_tokens(tokenizer: Any, model: Any) -> Tensor:
-    """Ends of text, and every token with a line break in it: an answer is one line."""
-    ends = {tokenizer.eos_token_id}
-    configured = model.generation_config.eos_token_id if model.generation_config is not None else None
-    ends |= set(configured) if isinstance(configured, list) else {configured}
-    breaks = {i for token, i in tokenizer.get_vocab().items() if any(mark in token for mark in ("Ċ", "\n", "<0x0A>"))}
-    return torch.tensor(sorted((ends | breaks) - {None}), device=next(model.parameters()).device)

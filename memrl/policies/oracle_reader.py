@@ -30,6 +30,7 @@ class OracleReader:
 
     def __init__(self, task_sources: Mapping[str, TaskSource]) -> None:
         self._sources = dict(task_sources)
+        self._readers: dict[str, EvidenceReader] = {}
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         return [silent_decision(self._read(request), request) for request in requests]
@@ -41,8 +42,11 @@ class OracleReader:
 
     def _read(self, request: SampleRequest) -> str:
         seen = frozenset(line.observation_id for line in request.view)
-        source = self._sources[request.task.env]
-        reader = need(source, EvidenceReader, "rollout.practice_tasks", "> 0", "set it to 0")
+        env = request.task.env
+        reader = self._readers.get(env)
+        if reader is None:
+            reader = need(self._sources[env], EvidenceReader, "rollout.practice_tasks", "> 0", "set it to 0")
+            self._readers[env] = reader
         return reader.read(request.task, request.observation.id, seen)
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,20 +1,36 @@
-"""The small loop under ``HFPolicy.act``: prefill distinct prompts, then decode all who asked, with a KV cache."""
+"""Decoding under ``HFPolicy.act``: all who asked at once, token by token, with a KV cache.
+
+    prefilled prompts ─> rows of a batch, answers to one prompt side by side in a row ─> model ─> choose ─> model ...
+                                   rows whose answers have all ended leave the batch
+
+Nothing is done answer by answer in Python, and a token costs one read from the device: how many answers go on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from memrl.algos.lengths import like_length
 from memrl.contracts.config import PolicyConfig
-from memrl.policies.frozen_prefix import FrozenPrefix
+from memrl.policies.branches import prompt_owners, seat, seats_table, visible
+from memrl.policies.drawing import Choosers, choose, draw
+from memrl.policies.frozen_prefix import keeps_places
+from memrl.policies.growing_cache import close_gaps, grows, is_plain, spread
+from memrl.policies.prefill import Prefilled, pad_left, read_prompts
+from memrl.policies.shared_attention import shared_attention
 
-# Shapes: P distinct prompts of one batch, S their padded length, R requests, V vocabulary.
+__all__ = ["Drawn", "Prefilled", "decode", "draw", "pad_left", "read_prompts"]
+
+TAKE_MASKS = ("sdpa", "eager")
+"""Kinds of attention that take a mask with an entry for every pair of tokens."""
+
+# Shapes: R answers, V vocabulary, T new tokens at most; W rows of the batch, N answers side by side in a row, C tokens
+# held of a row.
 
 
 class Drawn(NamedTuple):
@@ -24,62 +40,30 @@ class Drawn(NamedTuple):
     logprobs: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Prefilled:
-    """Prompts that the model has read."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """What is being decoded. The cache, which changes in place, goes beside it."""
 
-    prompts: tuple[tuple[int, ...], ...]
-    mask_PS: Tensor
-    logits_PV: Tensor
-    cache: Any
-
-
-def pad_left(sequences: Sequence[Sequence[int]], device: torch.device) -> dict[str, Tensor]:
-    """``input_ids``, ``attention_mask`` and ``position_ids``, all [P, S], padded on the left with token 0."""
-    width = max(len(sequence) for sequence in sequences)
-    ids = torch.zeros(len(sequences), width, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for i, sequence in enumerate(sequences):
-        ids[i, width - len(sequence) :] = torch.tensor(sequence)
-        mask[i, width - len(sequence) :] = 1
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    return {"input_ids": ids.to(device), "attention_mask": mask.to(device), "position_ids": positions.to(device)}
+    seats_WN: Tensor
+    """The answer at every place; R at empty ones."""
+    going_WN: Tensor
+    """Whether it goes on."""
+    tokens_WN: Tensor
+    """Its newest token, which the model has not read."""
+    owners_WC: Tensor
+    """Who sees which token of the row, with room for those to come."""
+    lengths_W: Tensor
+    """Tokens of the row's prompt."""
 
 
-def read_prompts(
-    model: Any, prompts: Sequence[tuple[int, ...]], budget: int, device: torch.device, prefix: FrozenPrefix
-) -> Iterator[Prefilled]:
-    """Prefill in batches of like length, each within ``budget`` tokens, padding included.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Paper:
+    """What has been written so far; the last row takes what is drawn at empty places."""
 
-    Prompts that begin with ``prefix`` take its keys and values from the cache, and only the rest is read.
-    """
-    for known in (True, False):
-        own = [prompt for prompt in prompts if prefix.begins(prompt) is known]
-        for indices in like_length([len(prompt) for prompt in own], budget):
-            batch = [own[i] for i in indices]
-            yield _after(model, prefix, batch, device) if known else _whole(model, batch, device)
-
-
-def _whole(model: Any, batch: Sequence[tuple[int, ...]], device: torch.device) -> Prefilled:
-    inputs = pad_left(batch, device)
-    out = model(**inputs, use_cache=True, logits_to_keep=1)
-    return Prefilled(tuple(batch), inputs["attention_mask"], out.logits[:, -1].float(), out.past_key_values)
-
-
-def _after(model: Any, prefix: FrozenPrefix, batch: Sequence[tuple[int, ...]], device: torch.device) -> Prefilled:
-    """The padding stands between prefix and rest, where the mask hides it."""
-    known = len(prefix.ids)
-    inputs = pad_left([prompt[known:] for prompt in batch], device)
-    mask = torch.cat([inputs["attention_mask"].new_ones(len(batch), known), inputs["attention_mask"]], dim=1)
-    out = model(
-        input_ids=inputs["input_ids"],
-        attention_mask=mask,
-        position_ids=inputs["position_ids"] + known,
-        past_key_values=prefix.cache(model, len(batch), device),
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    return Prefilled(tuple(batch), mask, out.logits[:, -1].float(), out.past_key_values)
+    ids_RT: Tensor
+    logprobs_RT: Tensor
+    ends_V: Tensor
+    """Whether a token ends an answer."""
 
 
 def decode(
@@ -92,48 +76,127 @@ def decode(
 ) -> list[Drawn]:
     """Decode R answers, each from the prompt of index ``asked[r]``; a seed of None takes the likeliest token.
 
-    Rows that have stopped leave the batch at once. The cache of ``prefilled`` is used up.
+    The cache of ``prefilled`` is used up.
     """
-    rows = torch.tensor(asked, device=prefilled.mask_PS.device)
-    prefilled.cache.batch_select_indices(rows)
-    mask, logits = prefilled.mask_PS[rows], prefilled.logits_PV[rows]
-    alive = list(range(len(asked)))
-    ids: list[list[int]] = [[] for _ in asked]
-    logprobs: list[list[float]] = [[] for _ in asked]
-    for position in range(config.max_new_tokens):
-        tokens, chosen = draw(logits / config.temperature, [seeds[r] for r in alive], position)
-        for r, token, logprob in zip(alive, tokens.tolist(), chosen.tolist(), strict=True):
-            ids[r].append(token)
-            logprobs[r].append(logprob)
-        going = ~torch.isin(tokens, stops)
-        if position + 1 == config.max_new_tokens or not bool(going.any()):
-            break
-        keep = going.nonzero().squeeze(1)
-        if len(keep) < len(alive):
-            prefilled.cache.batch_select_indices(keep)
-            mask, tokens = mask[keep], tokens[keep]
-            alive = [alive[i] for i in keep.tolist()]
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        out = model(
-            input_ids=tokens[:, None],
-            attention_mask=mask,
-            position_ids=mask.sum(1, keepdim=True) - 1,
-            past_key_values=prefilled.cache,
-            use_cache=True,
-        )
-        logits = out.logits[:, -1].float()
-    return [Drawn(tuple(i), tuple(p)) for i, p in zip(ids, logprobs, strict=True)]
+    if not asked:
+        return []
+    limit, device = config.max_new_tokens, prefilled.mask_PS.device
+    branching = _can_branch(model, prefilled.cache)
+    batch, logits_WNV = _start(prefilled, asked, limit, branching)
+    choosers = Choosers.of(seeds, device).with_nobody()
+    paper = _Paper(
+        ids_RT=torch.zeros(len(asked) + 1, limit, dtype=torch.long, device=device),
+        logprobs_RT=torch.zeros(len(asked) + 1, limit, device=device),
+        ends_V=_ends(stops, logits_WNV.shape[-1]),
+    )
+    filled = prefilled.mask_PS.shape[1]
+    with shared_attention(model) if branching else nullcontext():
+        for position in range(limit):
+            logits_WNV = logits_WNV if config.temperature == 1 else logits_WNV.float() / config.temperature
+            batch = _write(batch, logits_WNV, choosers, position, paper)
+            if position + 1 == limit or not (going := _still_going(batch))[0]:
+                break
+            batch = _close_up(batch, prefilled.cache, *going)
+            logits_WNV = _read(model, batch, prefilled.cache, filled, position, branching)
+            filled += batch.tokens_WN.shape[1]
+    return _cut(paper)
 
 
-def draw(logits_RV: Tensor, seeds: Sequence[int | None], position: int) -> tuple[Tensor, Tensor]:
-    """Tokens [R] and their log-probabilities [R]: one uniform number per (seed, position), by inverse CDF."""
-    logprobs = logits_RV.log_softmax(dim=-1)
-    tokens = logprobs.argmax(dim=-1)
-    sampled = [r for r, seed in enumerate(seeds) if seed is not None]
-    if sampled:
-        uniform = [np.random.default_rng([seed, position]).random() for seed in seeds if seed is not None]
-        cumulative = logprobs[sampled].exp().double().cumsum(dim=-1)
-        target = torch.tensor(uniform, device=logprobs.device, dtype=torch.float64)[:, None] * cumulative[:, -1:]
-        found = torch.searchsorted(cumulative, target, right=True).squeeze(1)
-        tokens[sampled] = found.clamp(max=logprobs.shape[1] - 1)
-    return tokens, logprobs.gather(1, tokens[:, None]).squeeze(1)
+def _can_branch(model: Any, cache: Any) -> bool:
+    """Whether a model takes a mask that says who sees whom, and knows a token's place by its position alone."""
+    takes_masks = getattr(model, "_supports_attention_backend", False)
+    return takes_masks and is_plain(cache) and keeps_places(model) and model.config._attn_implementation in TAKE_MASKS
+
+
+def _start(prefilled: Prefilled, asked: Sequence[int], limit: int, branching: bool) -> tuple[_Batch, Tensor]:
+    """The batch before its first token, and the logits [W, N, V] of that one. The cache takes the batch's rows."""
+    prompts, length = prefilled.mask_PS.shape
+    # In a wider row the siblings' tokens, which an answer passes over, would outnumber the prompt's.
+    seats = seat(asked, 1 + length // limit if branching else 1)
+    rows = torch.tensor(seats.prompts, device=prefilled.mask_PS.device)
+    room = seats.width * limit
+    if seats.prompts != tuple(range(prompts)) or not grows(prefilled.cache):
+        spread(prefilled.cache, rows, room)
+    mask_WS = prefilled.mask_PS[rows]
+    seats_WN = seats_table(seats, len(asked), rows.device)
+    batch = _Batch(
+        seats_WN=seats_WN,
+        going_WN=seats_WN < len(asked),
+        tokens_WN=torch.zeros_like(seats_WN),
+        owners_WC=prompt_owners(mask_WS, room),
+        lengths_W=mask_WS.sum(1),
+    )
+    return batch, prefilled.logits_PV[rows][:, None].expand(-1, seats.width, -1)
+
+
+def _write(batch: _Batch, logits_WNV: Tensor, choosers: Choosers, position: int, paper: _Paper) -> _Batch:
+    """Choose a token for every place, put it on paper, see who goes on. What comes after an end is cut off later."""
+    seats = batch.seats_WN.flatten()
+    tokens, logprobs = choose(logits_WNV.flatten(0, 1), choosers.rows(seats), position)
+    paper.ids_RT[seats, position] = tokens
+    paper.logprobs_RT[seats, position] = logprobs
+    tokens_WN = tokens.view_as(batch.seats_WN)
+    return replace(batch, tokens_WN=tokens_WN, going_WN=batch.going_WN & ~paper.ends_V[tokens_WN])
+
+
+def _still_going(batch: _Batch) -> tuple[int, int]:
+    """Rows in which an answer goes on, and how many do in the fullest. The one wait for the device at a token."""
+    in_row = batch.going_WN.sum(1)
+    rows, width = torch.stack([(in_row > 0).sum(), in_row.max()]).tolist()
+    return rows, width
+
+
+def _close_up(batch: _Batch, cache: Any, rows: int, width: int) -> _Batch:
+    """Answers that go on move to the left, and rows without any leave the batch, where that pays.
+
+    On a CPU a row costs in proportion, and leaving costs a copy of the one row that takes its place. Elsewhere rows
+    cost little and moving them a wait for the device, so they leave when half have ended.
+    """
+    if width < batch.seats_WN.shape[1]:
+        left = (~batch.going_WN).long().argsort(dim=1, stable=True)[:, :width]
+        named = ("seats_WN", "going_WN", "tokens_WN")
+        batch = replace(batch, **{name: getattr(batch, name).gather(1, left) for name in named})
+    held = len(batch.seats_WN)
+    if rows == held or (batch.seats_WN.device.type != "cpu" and rows > held // 2):
+        return batch
+    live_W = batch.going_WN.any(1)
+    into = (~live_W[:rows]).nonzero().squeeze(1)
+    out_of = live_W[rows:].nonzero().squeeze(1) + rows
+    order = torch.arange(rows, device=live_W.device).index_copy(0, into, out_of)
+    close_gaps(cache, order, into, out_of)
+    named = ("seats_WN", "going_WN", "tokens_WN", "owners_WC", "lengths_W")
+    return replace(batch, **{name: getattr(batch, name)[order] for name in named})
+
+
+def _read(model: Any, batch: _Batch, cache: Any, filled: int, position: int, branching: bool) -> Tensor:
+    """The model reads the newest tokens, which stand at ``position`` of their answers: logits [W, N, V]."""
+    end = filled + batch.seats_WN.shape[1]
+    batch.owners_WC[:, filled:end] = batch.seats_WN
+    mask_WNC = visible(batch.owners_WC[:, :end], batch.seats_WN)
+    return model(
+        input_ids=batch.tokens_WN,
+        attention_mask=_added(mask_WNC, model.dtype) if branching else mask_WNC[:, 0].long(),
+        position_ids=(batch.lengths_W + position)[:, None].expand_as(batch.tokens_WN),
+        past_key_values=cache,
+        use_cache=True,
+    ).logits
+
+
+def _added(mask_WNC: Tensor, dtype: torch.dtype) -> Tensor:
+    """[W, 1, N, C] what is added to the attention scores: transformers takes such a mask as it is."""
+    return torch.zeros_like(mask_WNC, dtype=dtype).masked_fill_(~mask_WNC, torch.finfo(dtype).min)[:, None]
+
+
+def _ends(stops: Tensor, vocabulary: int) -> Tensor:
+    """[V] whether a token is one of the stops; a tokenizer may name more tokens than the model has."""
+    ends_V = torch.zeros(vocabulary, dtype=torch.bool, device=stops.device)
+    ends_V[stops[(stops >= 0) & (stops < vocabulary)]] = True
+    return ends_V
+
+
+def _cut(paper: _Paper) -> list[Drawn]:
+    """Every answer up to its first end, or up to the limit."""
+    ended_RT = paper.ends_V[paper.ids_RT].cumsum(1) > 0
+    lengths = ((~ended_RT).sum(1) + 1).clamp(max=ended_RT.shape[1]).tolist()
+    written = zip(paper.ids_RT.tolist(), paper.logprobs_RT.tolist(), lengths, strict=True)
+    return [Drawn(tuple(ids[:length]), tuple(logprobs[:length])) for ids, logprobs, length in written][:-1]

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from memrl.algos.losses import answer_loss
 from memrl.contracts.capabilities import ReadingLesson
 from memrl.contracts.config import WarmStartConfig
 from memrl.policies.hf import HFPolicy
@@ -49,7 +50,7 @@ def warm_start(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
             logprobs_RA, mask_RA = policy.token_logprobs(list(_rows(inputs)))
-            loss = -logprobs_RA.sum() / mask_RA.sum()
+            loss = answer_loss(logprobs_RA, mask_RA, 1.0 / mask_RA.sum())
             return (loss, {"logprobs": logprobs_RA}) if return_outputs else loss
 
     class Report(TrainerCallback):

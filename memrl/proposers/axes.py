@@ -23,7 +23,7 @@ from memrl.algos.losses import clipped_surrogate, masked_log_softmax
 from memrl.algos.role_baseline import role_advantages
 from memrl.contracts.checks import check
 from memrl.contracts.contexts import ProposerContext
-from memrl.contracts.generation import AuxiliaryLoss, Proposal
+from memrl.contracts.generation import ONLY, AuxiliaryLoss, Proposal, Turn
 from memrl.contracts.registry import register
 from memrl.proposers.space import TaskSpace
 
@@ -216,7 +216,7 @@ class AxesLesson:
     ) -> None:
         self._proposer, self._traces, self._advantages, self._reward = proposer, traces, advantages, reward
 
-    def backward(self) -> Mapping[str, float]:
+    def backward(self, turn: Turn = ONLY) -> Mapping[str, float]:
         """Mean over the axes that the network chose itself."""
         logprobs_PAL, legal_PAL = self._proposer.logprobs(self._traces)
         columns_PA = torch.tensor([trace.levels for trace in self._traces])

@@ -17,7 +17,7 @@ from memrl.algos.losses import clipped_surrogate
 from memrl.algos.role_baseline import role_advantages
 from memrl.contracts.checks import check
 from memrl.contracts.contexts import ProposerContext
-from memrl.contracts.generation import AuxiliaryLoss, Proposal
+from memrl.contracts.generation import ONLY, AuxiliaryLoss, Proposal, Turn
 from memrl.contracts.registry import register
 from memrl.contracts.types import Say, Task, TokenDecision
 from memrl.proposers.form import Form, to_json
@@ -191,7 +191,7 @@ class LmLesson:
     def __init__(self, proposer: LmProposer, texts: Sequence[Text], advantages: Sequence[float], reward: float) -> None:
         self._proposer, self._texts, self._advantages, self._reward = proposer, texts, advantages, reward
 
-    def backward(self) -> Mapping[str, float]:
+    def backward(self, turn: Turn = ONLY) -> Mapping[str, float]:
         """Mean over all choices of all texts; one text's activations at a time."""
         choices = sum(len(offered) > 1 for text in self._texts for offered in text.allowed)
         most = sum(float(np.log(len(offered))) for text in self._texts for offered in text.allowed)

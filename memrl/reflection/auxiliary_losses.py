@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from memrl.algos.losses import answer_loss, preference_loss
+from memrl.contracts.generation import ONLY, Turn
 from memrl.contracts.learning import Lesson
 from memrl.contracts.types import OpDecision, TokenDecision
 
@@ -56,7 +58,7 @@ class OpDistil:
     every_step: bool = True
     """The controller's lessons are cheap and are read as often as its own decisions."""
 
-    def backward(self) -> Mapping[str, float]:
+    def backward(self, turn: Turn = ONLY) -> Mapping[str, float]:
         better_D = torch.tensor([lesson.better for lesson in self.lessons])
         logprobs_DC = offer_logprobs(self.scorer, [lesson.decision for lesson in self.lessons])
         chosen_D = logprobs_DC.gather(1, better_D[:, None]).squeeze(1)
@@ -73,32 +75,46 @@ def kind_weights(lessons: Sequence[Lesson]) -> Tensor:
     return weights_D / weights_D.sum()
 
 
-class OpPreference:
-    """DPO (arXiv:2305.18290) between the better op and the one taken, both offered at the same decision.
+class Preference:
+    """DPO between the better and the worse of each pair, weighted; a subclass says what the pairs are.
 
-    ``-weight mean_D log sigmoid(beta ((log p_b - log p_t) - (log r_b - log r_t)))`` with r the weights that sampled.
-    Make it before the update: it takes r there and then.
+    Make it before the update: the reference is the weights that sampled, and it takes their margins there and then.
     """
+
+    name = ""
+    every_step = False
+
+    def __init__(self, weight: float, beta: float) -> None:
+        self._weight, self._beta = weight, beta
+        with torch.no_grad():
+            self._reference_D = self._margins()
+
+    def _margins(self) -> Tensor:
+        """[D] log-probability of each pair's better less that of its worse, with gradients."""
+        raise NotImplementedError(f"{type(self).__name__} is a Preference and must define _margins()")
+
+    def backward(self, turn: Turn = ONLY) -> Mapping[str, float]:
+        margin_D = self._margins()
+        loss = preference_loss(margin_D, self._reference_D, self._beta)
+        (self._weight * loss).backward()
+        return {"loss": loss.item(), "margin": float(margin_D.detach().mean()), "rows": float(len(margin_D))}
+
+
+class OpPreference(Preference):
+    """Between the better op and the one taken, both offered at the same decision."""
 
     name = "lesson_ops"
     every_step = True
 
     def __init__(self, scorer: Scores, lessons: Sequence[Lesson], weight: float, beta: float) -> None:
-        self._scorer, self._lessons, self._weight, self._beta = scorer, lessons, weight, beta
-        with torch.no_grad():
-            self._reference_D = self._margins()
+        self._scorer, self._lessons = scorer, lessons
+        super().__init__(weight, beta)
 
     def _margins(self) -> Tensor:
         logprobs_DC = offer_logprobs(self._scorer, [lesson.decision for lesson in self._lessons])
         pairs_D2 = torch.tensor([[lesson.better, lesson.decision.choice] for lesson in self._lessons])
         better_D, taken_D = logprobs_DC.gather(1, pairs_D2).unbind(1)
         return better_D - taken_D
-
-    def backward(self) -> Mapping[str, float]:
-        margin_D = self._margins() - self._reference_D
-        loss = -torch.nn.functional.logsigmoid(self._beta * margin_D).mean()
-        (self._weight * loss).backward()
-        return {"loss": loss.item(), "margin": float((margin_D + self._reference_D).detach().mean())}
 
 
 class Second(NamedTuple):
@@ -121,36 +137,28 @@ class AnswerDistil:
     weight: float
     name: str = "lesson_answers"
 
-    def backward(self) -> Mapping[str, float]:
+    def backward(self, turn: Turn = ONLY) -> Mapping[str, float]:
         rows = [(second.prompt_ids, second.second_ids) for second in self.seconds]
         logprobs_RA, mask_RA = self.policy.token_logprobs(rows)
-        per_row_R = (logprobs_RA * mask_RA).sum(1) / mask_RA.sum(1).clamp(min=1)
-        loss = -per_row_R.mean()
+        loss = answer_loss(logprobs_RA, mask_RA, 1.0 / (len(rows) * mask_RA.sum(1).clamp(min=1)))
         (self.weight * loss).backward()
         return {"loss": loss.item(), "rows": float(len(rows))}
 
 
-class AnswerPreference:
-    """DPO between the second answer and the first, both after the first prompt; made before the update."""
+class AnswerPreference(Preference):
+    """Between the second answer and the first, both after the first prompt."""
 
     name = "lesson_answers"
 
     def __init__(self, policy: Reads, seconds: Sequence[Second], weight: float, beta: float) -> None:
-        self._policy, self._seconds, self._weight, self._beta = policy, seconds, weight, beta
-        with torch.no_grad():
-            self._reference_R = self._margins()
+        self._policy, self._seconds = policy, seconds
+        super().__init__(weight, beta)
 
     def _margins(self) -> Tensor:
         rows = [(s.prompt_ids, ids) for s in self._seconds for ids in (s.second_ids, s.first_ids)]
         logprobs_RA, mask_RA = self._policy.token_logprobs(rows)
         second_R, first_R = (logprobs_RA * mask_RA).sum(1).view(-1, 2).unbind(1)
         return second_R - first_R
-
-    def backward(self) -> Mapping[str, float]:
-        margin_R = self._margins() - self._reference_R
-        loss = -torch.nn.functional.logsigmoid(self._beta * margin_R).mean()
-        (self._weight * loss).backward()
-        return {"loss": loss.item(), "rows": float(len(self._seconds))}
 
 
 class Spoken(NamedTuple):
@@ -174,7 +182,7 @@ class ReflectorTokens:
     weight: float
     name: str = "reflector"
 
-    def backward(self) -> Mapping[str, float]:
+    def backward(self, turn: Turn = ONLY) -> Mapping[str, float]:
         total = 0.0
         for one in self.spoken:
             loss = -one.advantage * self.logprobs_of(one.told).mean() / len(self.spoken)

@@ -5,14 +5,14 @@ lesson ─ text guard ─> replay: same seed, one op changed ─> success grew? 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from memrl.contracts.capabilities import WritesTasks, able
-from memrl.contracts.learning import Lesson
+from memrl.contracts.learning import Lesson, Place
 from memrl.contracts.protocols import Agent
 from memrl.contracts.types import End, Episode, Group, OpDecision, Task
 from memrl.controllers.advice import Advice
@@ -20,15 +20,6 @@ from memrl.controllers.guided import Guided
 from memrl.policies.advised import Advised
 from memrl.rollouts.replay import Change, Replayed, Site, replay
 from memrl.rollouts.scheduler import play
-
-
-class Place(NamedTuple):
-    """Where a recorded decision stands."""
-
-    group: int
-    episode: int
-    """Index into the group's episodes."""
-    site: Site
 
 
 class Measured(NamedTuple):
@@ -61,41 +52,31 @@ class Spent(NamedTuple):
         return Spent(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
-def places(groups: Sequence[Group]) -> dict[int, Place]:
-    """Identity of every recorded op decision -> where it stands."""
-    return {
-        id(decision): Place(g, e, Site(t, p))
-        for g, group in enumerate(groups)
-        for e, episode in enumerate(group.episodes)
-        for t, step in enumerate(episode.steps)
-        for p, decision in enumerate(step.decisions)
-        if isinstance(decision, OpDecision)
-    }
+def decision_at(groups: Sequence[Group], at: Place) -> OpDecision | None:
+    """The op decision that stands there; None where there is none."""
+    try:
+        found = groups[at.group].episodes[at.episode].steps[at.step].decisions[at.place]
+    except IndexError:
+        return None
+    return found if isinstance(found, OpDecision) else None
 
 
-def replayed(
-    lessons: Sequence[Lesson], where: Mapping[int, Place], groups: Sequence[Group], agent: Agent
-) -> tuple[list[Measured], Spent]:
-    """Every lesson with its measured gain, in order; a replay that led elsewhere gains nothing.
-
-    Args:
-        where: ``places(groups)``.
-    """
+def replayed(lessons: Sequence[Lesson], groups: Sequence[Group], agent: Agent) -> tuple[list[Measured], Spent]:
+    """Every lesson with its measured gain, in order; a replay that led elsewhere gains nothing."""
     by_group: dict[int, list[int]] = {}
     for i, lesson in enumerate(lessons):
-        by_group.setdefault(where[id(lesson.decision)].group, []).append(i)
+        by_group.setdefault(lesson.at.group, []).append(i)
     found: dict[int, Measured] = {}
     spent = Spent()
     for g, indices in by_group.items():
-        at = [where[id(lessons[i].decision)] for i in indices]
+        own = [lessons[i] for i in indices]
         changes = [
-            Change(place.episode, place.site, lessons[i].decision.offers.ops[lessons[i].better])
-            for i, place in zip(indices, at, strict=True)
+            Change(one.at.episode, Site(one.at.step, one.at.place), one.decision.offers.ops[one.better]) for one in own
         ]
         results = replay(groups[g].episodes, changes, agent)
-        for i, place, result in zip(indices, at, results.each, strict=True):
-            episode = groups[g].episodes[place.episode]
-            found[i] = _measured(lessons[i], episode, result)
+        for i, lesson, result in zip(indices, own, results.each, strict=True):
+            episode = groups[g].episodes[lesson.at.episode]
+            found[i] = _measured(lesson, episode, result)
             spent = spent.plus(Spent(steps=len(episode.steps)))
         spent = spent.plus(Spent(tokens=results.tokens))
     return [found[i] for i in range(len(lessons))], spent

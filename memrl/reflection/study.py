@@ -19,7 +19,7 @@ import numpy as np
 from memrl.algos.role_baseline import role_advantages
 from memrl.contracts.config import ReflectionConfig
 from memrl.contracts.generation import AuxiliaryLoss
-from memrl.contracts.learning import Lesson, Reflector
+from memrl.contracts.learning import Lesson, Place, Reflector
 from memrl.contracts.protocols import Agent
 from memrl.contracts.types import End, Episode, Group, Task, TokenDecision
 from memrl.controllers.advice import advice_of, in_words
@@ -35,11 +35,13 @@ from memrl.reflection.auxiliary_losses import (
     Second,
     Spoken,
 )
-from memrl.reflection.proof import Measured, Place, Spent, places, replayed, siblings_of, try_rules
+from memrl.reflection.proof import Measured, Spent, decision_at, replayed, siblings_of, try_rules
 from memrl.reflection.rules import RuleMemory
 from memrl.reflection.second_attempt import second_attempts
 from memrl.reflection.text_guard import refused
 
+Chosen = Sequence[tuple[int, Sequence[int]]]
+"""(index of a group, indices into its episodes) of what is studied."""
 IN_CONTEXT = ("in_context", "distil_memory")
 """Modes in which standing rules influence play."""
 
@@ -99,14 +101,14 @@ class Reflecting:
         """What proof has cost so far."""
 
     def study(self, groups: Sequence[Group], agent: Agent) -> list[Lesson]:
-        failed = self._failed(groups)
-        if not failed:
+        chosen = self._failed(groups)
+        if not chosen:
             return []
+        failed = [Group(task=groups[g].task, episodes=tuple(groups[g].episodes[e] for e in es)) for g, es in chosen]
         practice = failed[0].episodes[0].practice
-        where = places(failed)
         proposed = self._reflector.reflect(failed, agent)
-        passed = self._guarded(proposed, where, failed)
-        proven = self._proven(passed, where, failed, agent) if self._config.verify else _one_each(passed)
+        passed = self._guarded(proposed, failed)
+        proven = self._proven(passed, failed, agent) if self._config.verify else _one_each(passed)
         lessons = self._on_siblings(proven, agent, practice)
         self.memory.prune()
         self._remember_tokens(proposed, lessons)
@@ -114,7 +116,7 @@ class Reflecting:
             self._retry(failed, agent)
         self._counts.update(proposed=len(proposed), proven=len(lessons))
         self._gain += sum(lesson.gain for lesson in lessons)
-        return lessons
+        return [replace(one, at=_among_all(one.at, chosen)) for one in lessons]
 
     def auxiliary_losses(self, lessons: Sequence[Lesson]) -> Sequence[AuxiliaryLoss]:
         self._updates += 1
@@ -161,46 +163,44 @@ class Reflecting:
         self._baseline = state["baseline"]
         self.spent = Spent(*state["spent"])
 
-    def _failed(self, groups: Sequence[Group]) -> list[Group]:
-        """Failed episodes in their groups, drawn at random where they are more than the share that is studied."""
-        all_of = [(g, e) for g, group in enumerate(groups) for e in range(len(group.usable))]
-        failed = [(g, e) for g, e in all_of if self._has_failed(groups[g].usable[e])]
+    def _failed(self, groups: Sequence[Group]) -> Chosen:
+        """Failed episodes by group, drawn at random where they are more than the share that is studied."""
+        all_of = [
+            (g, e)
+            for g, group in enumerate(groups)
+            for e, episode in enumerate(group.episodes)
+            if episode.end is not End.ENV_ERROR
+        ]
+        failed = [(g, e) for g, e in all_of if self._has_failed(groups[g].episodes[e])]
         most = int(self._config.share * len(all_of))
         chosen = sorted(failed[int(i)] for i in self._rng.permutation(len(failed))[:most])
         self._counts.update(failed=len(failed), studied=len(chosen))
-        return [
-            Group(task=group.task, episodes=tuple(group.usable[e] for g2, e in chosen if g2 == g))
-            for g, group in enumerate(groups)
-            if any(g2 == g for g2, _ in chosen)
-        ]
+        return [(g, [e for g2, e in chosen if g2 == g]) for g in sorted({g for g, _ in chosen})]
 
     def _has_failed(self, episode: Episode) -> bool:
         return bool(episode.verdicts) and episode.end is End.DONE and episode.success < self._config.threshold
 
-    def _guarded(self, lessons: Sequence[Lesson], where: Mapping[int, Place], groups: Sequence[Group]) -> list[Lesson]:
+    def _guarded(self, lessons: Sequence[Lesson], groups: Sequence[Group]) -> list[Lesson]:
         """Those that may be told: a change, told once, in words that give nothing away."""
-        told: dict[tuple[int, int], Lesson] = {}
+        told: dict[tuple[Place, int], Lesson] = {}
         for lesson in lessons:
-            key = (id(lesson.decision), lesson.better)
+            key = (lesson.at, lesson.better)
             if lesson.better == lesson.decision.choice or key in told:
                 self._counts["empty_or_duplicate"] += 1
                 continue
-            place = where.get(id(lesson.decision))
-            if place is None:
+            if not _recorded_there(lesson, groups):
                 raise ValueError(
-                    "a lesson must be about a decision of the groups it was given: pass on the recorded object"
+                    f"a lesson must be about a decision of the groups it was given, and {lesson.at} holds another"
                 )
-            if refused(lesson.rule, groups[place.group].episodes[place.episode], lesson.step):
+            if refused(lesson.rule, groups[lesson.at.group].episodes[lesson.at.episode], lesson.step):
                 self._counts["text_refused"] += 1
                 continue
             told[key] = lesson
         return list(told.values())
 
-    def _proven(
-        self, lessons: Sequence[Lesson], where: Mapping[int, Place], groups: Sequence[Group], agent: Agent
-    ) -> list[Lesson]:
+    def _proven(self, lessons: Sequence[Lesson], groups: Sequence[Group], agent: Agent) -> list[Lesson]:
         """Those whose replay gained and reached far enough."""
-        measured, spent = replayed(lessons, where, groups, agent)
+        measured, spent = replayed(lessons, groups, agent)
         self.spent = self.spent.plus(spent)
         good = [one.lesson for one in measured if self._holds(one)]
         self._counts["replay_refused"] += len(measured) - len(good)
@@ -247,11 +247,11 @@ class Reflecting:
 
     def _remember_tokens(self, proposed: Sequence[Lesson], lessons: Sequence[Lesson]) -> None:
         """A reflection is paid what its rule gained on siblings; one that was turned away, nothing."""
-        worth = {(id(one.decision), one.better): one.sibling_gain for one in lessons}
+        worth = {(one.at, one.better): one.sibling_gain for one in lessons}
         for one in proposed:
             if one.told is not None:
                 # Taken out once paid, so that saying it again earns nothing.
-                self._told.append((one.told, worth.pop((id(one.decision), one.better), 0.0)))
+                self._told.append((one.told, worth.pop((one.at, one.better), 0.0)))
 
     def _reflector_part(self) -> list[AuxiliaryLoss]:
         told, self._told = self._told, []
@@ -269,11 +269,27 @@ class Reflecting:
         self.spent = self.spent.plus(Spent(tokens=tokens))
 
 
+def _recorded_there(lesson: Lesson, groups: Sequence[Group]) -> bool:
+    """Whether the lesson's decision is the one that stands at its place."""
+    recorded, said = decision_at(groups, lesson.at), lesson.decision
+    if recorded is None:
+        return False
+    return (recorded.choice, recorded.memory_hash, recorded.offers.ops) == (
+        said.choice, said.memory_hash, said.offers.ops,
+    )  # fmt: skip
+
+
+def _among_all(at: Place, chosen: Chosen) -> Place:
+    """A place among the failed episodes, as it is among all that were given."""
+    group, episodes = chosen[at.group]
+    return at._replace(group=group, episode=episodes[at.episode])
+
+
 def _one_each(lessons: Sequence[Lesson]) -> list[Lesson]:
     """One lesson a decision, that of the highest gain, the first of equals: targets must not contradict each other."""
-    best: dict[int, Lesson] = {}
+    best: dict[Place, Lesson] = {}
     for lesson in lessons:
-        held = best.get(id(lesson.decision))
+        held = best.get(lesson.at)
         if held is None or lesson.gain > held.gain:
-            best[id(lesson.decision)] = lesson
+            best[lesson.at] = lesson
     return list(best.values())

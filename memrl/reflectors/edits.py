@@ -15,6 +15,8 @@ class Edit(NamedTuple):
 
     step: int
     """Index into the episode's steps."""
+    place: int
+    """Index into the step's decisions."""
     decision: OpDecision
     better: int
     why: Missing
@@ -28,12 +30,12 @@ could see."""
 def edits_for(evidence: Evidence, most: int, worthless: Worthless) -> list[Edit]:
     """At most ``most`` edits, spread over what was missing before a second try at any of it; no edit twice."""
     queues = [list(_edits(evidence, missing, worthless)) for missing in evidence.missing]
-    found: dict[tuple[int, int], Edit] = {}
+    found: dict[tuple[int, int, int], Edit] = {}
     while any(queues) and len(found) < most:
         for queue in queues:
             if queue and len(found) < most:
                 edit = queue.pop(0)
-                found.setdefault((id(edit.decision), edit.better), edit)
+                found.setdefault((edit.step, edit.place, edit.better), edit)
     return list(found.values())
 
 
@@ -50,12 +52,12 @@ def _edits(evidence: Evidence, missing: Missing, worthless: Worthless) -> Iterat
 def _at_source(evidence: Evidence, missing: Missing, worthless: Worthless) -> Iterator[Edit]:
     """It was never written: write it, else in the place of what is wanted last."""
     decisions = evidence.episode.steps[missing.source].decisions
-    ops = [decision for decision in decisions if isinstance(decision, OpDecision)]
-    for decision in ops[-1:]:
+    ops = [(place, decision) for place, decision in enumerate(decisions) if isinstance(decision, OpDecision)]
+    for place, decision in ops[-1:]:
         offers = decision.offers.ops
         plain = [i for i, op in enumerate(offers) if isinstance(op, Write | Link | Relink)]
         for i in plain or _spared(evidence, decision, missing.source, (Overwrite,), worthless):
-            yield Edit(missing.source, decision, i, missing)
+            yield Edit(missing.source, place, decision, i, missing)
 
 
 def _at_loss(evidence: Evidence, missing: Missing, loss: Loss, worthless: Worthless) -> Iterator[Edit]:
@@ -75,16 +77,16 @@ def _at_loss(evidence: Evidence, missing: Missing, loss: Loss, worthless: Worthl
     idle = evidence.next_use(loss.step, loss.step) == float("inf") and all(worthless(decision.offers, i) for i in keep)
     for i in (*keep, *kept) if idle else (*kept[:1], *keep, *kept[1:]):
         if i != decision.choice:
-            yield Edit(loss.step, decision, i, missing)
+            yield Edit(loss.step, loss.place, decision, i, missing)
 
 
 def _at_question(evidence: Evidence, missing: Missing) -> Iterator[Edit]:
     """It was in memory but out of view: retrieve."""
-    for decision in evidence.episode.steps[missing.question].decisions:
+    for place, decision in enumerate(evidence.episode.steps[missing.question].decisions):
         if isinstance(decision, OpDecision):
             for i, op in enumerate(decision.offers.ops):
                 if isinstance(op, Retrieve) and i != decision.choice:
-                    yield Edit(missing.question, decision, i, missing)
+                    yield Edit(missing.question, place, decision, i, missing)
 
 
 def _spared(

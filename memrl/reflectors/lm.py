@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from memrl.contracts.contexts import ReflectorContext
-from memrl.contracts.learning import Lesson
+from memrl.contracts.learning import Lesson, Place
 from memrl.contracts.protocols import Agent
 from memrl.contracts.registry import register
 from memrl.contracts.types import Episode, Group, OpDecision, Say, Step, TokenDecision
@@ -111,7 +111,7 @@ class LmReflector:
 
     def reflect(self, groups: Sequence[Group], agent: Agent) -> list[Lesson]:
         """At most one lesson an episode; none where its trace holds no other op that could matter."""
-        lessons = (self._study(episode, agent, i) for i, episode in enumerate(episodes_of(groups)))
+        lessons = (self._study(*told, agent, i) for i, told in enumerate(episodes_of(groups)))
         return [lesson for lesson in lessons if lesson is not None]
 
     def logprobs(self, told: TokenDecision) -> Any:
@@ -121,7 +121,7 @@ class LmReflector:
         found = self._writer.allowed_logprobs(told.prompt_ids, told.action_ids, allowed)
         return found[0] if isinstance(found, tuple) else found
 
-    def _study(self, episode: Episode, agent: Agent, index: int) -> Lesson | None:
+    def _study(self, group: int, number: int, episode: Episode, agent: Agent, index: int) -> Lesson | None:
         evidence = Evidence(episode, agent.task_source, self._feedback)
         rng = np.random.default_rng([self._seed, abs(episode.task.seed), index, 0x1E])
         choices = self._choices(evidence, rng)
@@ -137,21 +137,25 @@ class LmReflector:
         self._grammars[tuple(prompt), tuple(written.ids)] = grammar
         if len(self._grammars) > REMEMBERED:
             del self._grammars[next(iter(self._grammars))]
-        lesson = lesson_of(heads[head].edit, episode, rule)
+        edit = heads[head].edit
+        lesson = lesson_of(edit, episode, Place(group, number, edit.step, edit.place), rule)
         return _told(lesson, prompt, written, heads[head].head + json.dumps(rule)[1:-1] + END)
 
     def _choices(self, evidence: Evidence, rng: np.random.Generator) -> list[_Choice]:
         """Edits that the evidence speaks for among others that it does not, shuffled; no head twice."""
         fit = edits_for(evidence, self._edits, self._worthless)
         decisions = [
-            (t, d) for t, step in enumerate(evidence.episode.steps) for d in step.decisions if isinstance(d, OpDecision)
+            (t, place, d)
+            for t, step in enumerate(evidence.episode.steps)
+            for place, d in enumerate(step.decisions)
+            if isinstance(d, OpDecision)
         ]
         others = []
         for i in rng.permutation(len(decisions))[: DECOYS * len(fit)]:
-            t, decision = decisions[int(i)]
+            t, place, decision = decisions[int(i)]
             better = int(rng.integers(len(decision.offers.ops)))
             if fit and better != decision.choice:
-                others.append(Edit(t, decision, better, fit[0].why))
+                others.append(Edit(t, place, decision, better, fit[0].why))
         edits = [*fit, *others]
         named = {head_of(edits[int(i)]): edits[int(i)] for i in rng.permutation(len(edits))}
         return [_Choice(edit, head) for head, edit in named.items()]

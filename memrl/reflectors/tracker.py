@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from memrl.contracts.contexts import ReflectorContext
-from memrl.contracts.learning import Lesson
+from memrl.contracts.learning import Lesson, Place
 from memrl.contracts.protocols import Agent
 from memrl.contracts.registry import register
-from memrl.contracts.types import Episode, Group, OfferSet
+from memrl.contracts.types import End, Episode, Group, OfferSet
 from memrl.reflectors.edits import Edit, Worthless, edits_for
 from memrl.reflectors.evidence import Evidence, Feedback, ReflectorOptions
 
@@ -31,23 +31,29 @@ class Tracker:
 
     def reflect(self, groups: Sequence[Group], agent: Agent) -> list[Lesson]:
         """Lessons on every episode of these groups; ``gain`` is what one repaired question would bring."""
-        return [lesson for episode in episodes_of(groups) for lesson in self._study(episode, agent)]
+        return [lesson for told in episodes_of(groups) for lesson in self._study(*told, agent)]
 
-    def _study(self, episode: Episode, agent: Agent) -> Iterator[Lesson]:
+    def _study(self, group: int, index: int, episode: Episode, agent: Agent) -> Iterator[Lesson]:
         evidence = Evidence(episode, agent.task_source, self._feedback)
         for edit in edits_for(evidence, self._edits, self._worthless):
-            yield lesson_of(edit, episode, self._describe(edit.decision.offers, edit.better))
+            rule = self._describe(edit.decision.offers, edit.better)
+            yield lesson_of(edit, episode, Place(group, index, edit.step, edit.place), rule)
 
 
-def episodes_of(groups: Sequence[Group]) -> Iterator[Episode]:
-    """Those that can be compared, in order."""
-    return (episode for group in groups for episode in group.usable)
+def episodes_of(groups: Sequence[Group]) -> Iterator[tuple[int, int, Episode]]:
+    """Those that can be compared, in order: index of the group, index into its episodes, and the episode."""
+    return (
+        (g, e, episode)
+        for g, group in enumerate(groups)
+        for e, episode in enumerate(group.episodes)
+        if episode.end is not End.ENV_ERROR
+    )
 
 
-def lesson_of(edit: Edit, episode: Episode, rule: str) -> Lesson:
+def lesson_of(edit: Edit, episode: Episode, at: Place, rule: str) -> Lesson:
     """An edit as a lesson that nobody has proven yet."""
     hoped = 1.0 / max(1, len(episode.verdicts))
-    return Lesson(task=episode.task, step=edit.step, decision=edit.decision, better=edit.better, rule=rule, gain=hoped)
+    return Lesson(task=episode.task, at=at, decision=edit.decision, better=edit.better, rule=rule, gain=hoped)
 
 
 def _make(context: ReflectorContext, options: ReflectorOptions) -> Tracker:

@@ -10,10 +10,19 @@ import numpy as np
 
 from memrl.contracts.capabilities import brief_of
 from memrl.contracts.protocols import Agent, SampleRequest
-from memrl.contracts.types import Decision, End, Episode, Observation, OpDecision, Step, is_policy
+from memrl.contracts.types import (
+    Decision,
+    End,
+    Episode,
+    MemoryOps,
+    Observation,
+    OpDecision,
+    Step,
+    is_policy,
+)
 from memrl.rollouts.guards import EnvFailed, EnvGuard
 from memrl.rollouts.play import EnvNeed, EpisodeContext, Need, Play, play_step
-from memrl.rollouts.replay import Site, Tape, answered
+from memrl.rollouts.replay import Site, Tape
 
 
 def continue_episode(
@@ -22,7 +31,8 @@ def continue_episode(
     """The rest of an episode, from the step of a decision on, with op ``index`` of its offers; then actors decide.
 
     Args:
-        index: None leaves this decision, too, to the controller.
+        index: None leaves this decision, too, to the controller. Of a decision in tokens, 0 takes back all its ops and
+            any other number carries them out.
         states: of this episode, by ``replay.tape``. Forked, never changed.
         seed: of this continuation. Each step draws from its own stream, so that continuations with equal seeds that
             differ in the op share their luck (common random numbers).
@@ -91,7 +101,7 @@ class _Future:
         self.judged: float | None = None
 
     def begin(self) -> None:
-        """A fresh environment, told the recorded answers up to the step. Raises EnvFailed, as ``play_step``."""
+        """A fresh environment, told the recorded actions up to the step. Raises EnvFailed, as ``play_step``."""
         self._env, self.shown = _reach(self._context.agent, self._episode, self._site.step)
 
     @property
@@ -118,9 +128,11 @@ class _Future:
         return all((a.text, a.stamp, a.uses) == (b.text, b.stamp, b.uses) for a, b in pairs)
 
 
-def _taken_instead(decision: Decision, index: int) -> OpDecision:
-    """The same moment with another of its offers taken."""
-    assert isinstance(decision, OpDecision)
+def _taken_instead(decision: Decision, index: int) -> Decision:
+    """The same moment with another of its offers taken, or with nothing written."""
+    if not isinstance(decision, OpDecision):
+        action = decision.action if index else MemoryOps(())
+        return replace(decision, action=action, created=(), refused=False)
     op = decision.offers.ops[index]
     return replace(decision, action=op, choice=index, logprob=0.0, created=(), refused=False)
 
@@ -131,13 +143,13 @@ def total(episode: Episode, discount: float = 1.0) -> float:
 
 
 def _reach(agent: Agent, episode: Episode, step: int) -> tuple[EnvGuard, Observation | None]:
-    """A fresh environment, told the recorded answers up to a step."""
+    """A fresh environment, told the recorded actions up to a step."""
     env = EnvGuard(agent.task_source.make, episode.task, agent.rollout.env_seconds)
     shown: Observation | None = env.start()
     for t in range(step):
-        shown = env.step(answered(episode, t)).next
+        shown = env.step(episode.steps[t].acted).next
     if shown is None or shown.id != episode.steps[step].observation.id:
-        raise EnvFailed("a fresh environment, told the recorded answers, showed other observations")
+        raise EnvFailed("a fresh environment, told the recorded actions, showed other observations")
     return env, shown
 
 

@@ -10,11 +10,12 @@ import math
 import re
 import threading
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from memrl.contracts.errors import LeakError
 from memrl.contracts.protocols import Env, Outcome
-from memrl.contracts.types import Action, Blob, Observation, Task, Text, Verdict, is_policy
+from memrl.contracts.types import POLICY, Action, Blob, Observation, Task, Text, Verdict, is_policy
 
 
 class EnvFailed(Exception):
@@ -28,7 +29,11 @@ def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
     except EnvFailed:
         raise
     except Exception as error:
-        raise EnvFailed(f"{type(error).__name__}: {error}") from error
+        raise _said(error) from error
+
+
+def _said(error: Exception) -> EnvFailed:
+    return EnvFailed(f"{type(error).__name__}: {error}")
 
 
 class EnvGuard:
@@ -54,15 +59,21 @@ class EnvGuard:
 
     def step(self, action: Action | None) -> Outcome:
         """Deal with the current observation."""
-        outcome = self._call(self._env.step, action)
-        return guarded(self._checked, outcome)
+        try:
+            outcome = _within(self._seconds, self._env.step, action) if self._seconds else self._env.step(action)
+            return self._checked(outcome)
+        except EnvFailed:
+            raise
+        except Exception as error:
+            raise _said(error) from error
 
     def _checked(self, outcome: object) -> Outcome:
         if not isinstance(outcome, Outcome):
             raise EnvFailed(f"step() gave a {type(outcome).__name__}, not an Outcome")
         if not math.isfinite(outcome.reward):
             raise EnvFailed(f"the reward is {outcome.reward!r}, not a finite number")
-        self._judge(outcome.verdict)
+        if outcome.verdict is not None:
+            self._judge(outcome.verdict)
         if outcome.success is not None:
             if outcome.next is not None:
                 raise EnvFailed(f"success = {outcome.success!r} came before the ending: it belongs to the last step")
@@ -73,8 +84,6 @@ class EnvGuard:
         return outcome
 
     def _judge(self, verdict: object) -> None:
-        if verdict is None:
-            return
         if not self._asked:
             raise EnvFailed("a verdict came where no action was wanted")
         if not isinstance(verdict, Verdict):
@@ -104,11 +113,11 @@ def _look_inside(observation: Observation) -> None:
         kind = type(observation.content).__name__
         raise EnvFailed(f"the content of observation {name} is a {kind}, not a text or a tuple of parts")
     for part in observation.content:
-        if not isinstance(part, Text | Blob) or not isinstance(part.text, str):
+        if not isinstance(part, (Text, Blob)) or not isinstance(part.text, str):
             raise EnvFailed(f"the content of observation {name} holds {part!r}, neither a Text nor a Blob")
     if not 0.0 <= observation.trust <= 1.0:
         raise EnvFailed(f"the trust of observation {name} is {observation.trust!r}, outside [0, 1]")
-    if not is_policy(observation.to):
+    if observation.to != POLICY and not is_policy(observation.to):
         raise EnvFailed(f"observation {name} is to {observation.to!r}: name a policy, such as 'policy' or 'policy:bob'")
 
 
@@ -147,8 +156,9 @@ class LeakGuard:
         self._asked: set[str] = set()
 
     def check(self, observation: Observation) -> None:
-        sentences = {s.strip().lower() for s in re.findall(r"[^.?!\n]+\??", observation.text)} - {""}
-        questions = {s for s in sentences if s.endswith("?")}
+        questions = _questions(observation.text)
+        if not questions:
+            return
         if observation.is_question:
             leaked = questions & self._told
             self._asked |= questions
@@ -160,3 +170,12 @@ class LeakGuard:
                 f"rollout.query_free = True, but the question {min(leaked)!r} stands in what the controller may write "
                 f"(observation {observation.id!r}): mend the environment, or set rollout.query_free = False"
             )
+
+
+@lru_cache(maxsize=65536)
+def _questions(text: str) -> frozenset[str]:
+    """The sentences of a text that end in a question mark, in lower case."""
+    if "?" not in text:
+        return frozenset()
+    sentences = {s.strip().lower() for s in re.findall(r"[^.?!\n]+\??", text)}
+    return frozenset(s for s in sentences if s.endswith("?"))

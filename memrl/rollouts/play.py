@@ -26,6 +26,7 @@ from memrl.contracts.types import (
     Episode,
     Observation,
     OfferSet,
+    OpDecision,
     Step,
     Task,
     Think,
@@ -97,10 +98,11 @@ def play_episode(context: EpisodeContext) -> Play:
     steps: list[Step] = []
     leaks = LeakGuard() if limits.query_free else None
     end, error, judged = End.DONE, "", None
+    observation: Observation | None = None
     try:
         context = replace(context, brief=guarded(brief_of, agent.task_source, context.task))
         env = yield from _call(context, EnvGuard, agent.task_source.make, context.task, limits.env_seconds)
-        observation: Observation | None = yield from _call(context, env.start)
+        observation = yield from _call(context, env.start)
         while observation is not None:
             if len(steps) >= limits.step_limit:
                 end = End.STEP_LIMIT
@@ -110,6 +112,7 @@ def play_episode(context: EpisodeContext) -> Play:
             step, outcome = yield from play_step(context, env.step, observation)
             steps.append(step)
             observation, judged = outcome.next, outcome.success
+            end = End.STEP_LIMIT if outcome.truncated and observation is None else End.DONE
     except EnvFailed as failure:
         end, error = End.ENV_ERROR, str(failure)
     return Episode(
@@ -119,6 +122,7 @@ def play_episode(context: EpisodeContext) -> Play:
         judged=judged,
         versions=agent.versions,
         error=error,
+        cut=observation if end is End.STEP_LIMIT else None,
         practice=context.practice,
     )
 
@@ -134,7 +138,10 @@ def play_step(
         hits = yield from retrieve(context, observation, decisions)
         view = see(context.memory, hits, context.agent)
         action = (yield from act(context, observation, view, decisions)).action
-    outcome: Outcome = yield from _call(context, env_step, action)
+    if context.workers.slow:
+        outcome: Outcome = yield from _call(context, env_step, action)
+    else:
+        outcome = context.workers.timed(env_step, action)
     if observation.writable:
         yield from write(context, with_action(observation, action), decisions)
     elif not context.agent.rollout.query_free:
@@ -208,15 +215,35 @@ def carry_out(
     context: EpisodeContext, observation: Observation, decision: Decision, decisions: list[Decision]
 ) -> tuple[Hit, ...]:
     """Apply the decision's ops and record it, with what they made; what was found comes back."""
-    results = [context.memory.apply(op, stamped(observation, decision.actor)) for op in decision.ops]
-    if len(results) == 1:  # the usual case, and the quick one
+    if isinstance(decision.action, Keep):  # the usual case, and the quick one
+        decisions.append(decision)
+        return ()
+    stamp = stamped(observation, decision.actor)
+    results = [context.memory.apply(op, stamp) for op in decision.ops]
+    if len(results) == 1:
         created, refused, hits = results[0].created, not results[0].done, results[0].hits
     else:
         created = tuple(id for result in results for id in result.created)
         refused = any(not result.done for result in results)
         hits = tuple(hit for result in results for hit in result.hits)
-    decisions.append(replace(decision, created=created, refused=refused) if created or refused else decision)
+    decisions.append(_with_outcome(decision, created, refused) if created or refused else decision)
     return hits
+
+
+def _with_outcome(decision: Decision, created: tuple[str, ...], refused: bool) -> Decision:
+    """The decision, and what came of it. Spelled out where it is made for every op, as ``replace`` takes its time."""
+    if not isinstance(decision, OpDecision):
+        return replace(decision, created=created, refused=refused)
+    return OpDecision(
+        actor=decision.actor,
+        action=decision.action,
+        memory_hash=decision.memory_hash,
+        offers=decision.offers,
+        choice=decision.choice,
+        logprob=decision.logprob,
+        created=created,
+        refused=refused,
+    )
 
 
 def stamped(observation: Observation, writer: str = "controller") -> Stamp:

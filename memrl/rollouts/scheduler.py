@@ -7,9 +7,12 @@ the slowest environment of a round is waited for.
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -18,9 +21,12 @@ from memrl.contracts.capabilities import Foreseen, able
 from memrl.contracts.protocols import NO_OFFERS, Agent, SampleRequest
 from memrl.contracts.types import Decision, End, Episode, Group, Task
 from memrl.rollouts.env_workers import INLINE, EnvWorkers
-from memrl.rollouts.play import EnvNeed, EpisodeContext, Need, OpNeed, Play, play_episode
+from memrl.rollouts.play import EnvNeed, EpisodeContext, OpNeed, Play, play_episode
 
 _log = logging.getLogger(__name__)
+
+Needs = dict[type, list[tuple[int, Play, Any]]]
+"""Kind of need -> (which episode, the play itself, its need) of all that wait for it."""
 
 
 def play(
@@ -60,7 +66,8 @@ def play(
         for g in range(size)
     ]
     try:
-        episodes = play_all((play_episode(one) for one in contexts), agent, agent.rollout.concurrency, workers)
+        with undisturbed():
+            episodes = play_all((play_episode(one) for one in contexts), agent, agent.rollout.concurrency, workers)
     finally:
         workers.close()
     _tell_failures(episodes)
@@ -71,24 +78,28 @@ def play_all(plays: Iterable[Play], agent: Agent, concurrency: int, workers: Env
     """Play every generator to its end, at most ``concurrency`` at a time; results keep their order."""
     waiting = list(enumerate(plays))[::-1]
     done: dict[int, Episode] = {}
-    needs: dict[int, tuple[Play, Need]] = {}
+    needs: Needs = {EnvNeed: [], OpNeed: [], SampleRequest: []}
 
     def advance(index: int, playing: Play, answer: Any) -> None:
         try:
-            needs[index] = (playing, playing.send(answer))
+            need = playing.send(answer)
         except StopIteration as stop:
             done[index] = stop.value
-            needs.pop(index, None)
+        else:
+            needs[type(need)].append((index, playing, need))
 
-    while waiting or needs:
-        while waiting and len(needs) < concurrency:
+    while waiting or any(needs.values()):
+        free = concurrency - sum(map(len, needs.values()))
+        while waiting and free > 0:
+            before = len(done)
             advance(*waiting.pop(), None)
+            free -= len(done) == before
         for index, playing, answer in _serve(needs, agent, workers):
             advance(index, playing, answer)
     return [done[index] for index in sorted(done)]
 
 
-def _serve(needs: dict[int, tuple[Play, Need]], agent: Agent, workers: EnvWorkers) -> list[tuple[int, Play, Any]]:
+def _serve(needs: Needs, agent: Agent, workers: EnvWorkers) -> list[tuple[int, Play, Any]]:
     """Answer one kind of need, of all episodes that have it, in the order of episodes."""
     servers: tuple[tuple[type, Callable[[list[Any]], Sequence[Any]]], ...] = (
         (EnvNeed, lambda calls: workers.run([(need.call, need.arguments) for need in calls])),
@@ -96,10 +107,12 @@ def _serve(needs: dict[int, tuple[Play, Need]], agent: Agent, workers: EnvWorker
         (SampleRequest, lambda requests: sample(requests, agent)),
     )
     for kind, answer in servers:
-        ready = sorted(index for index, (_, need) in needs.items() if isinstance(need, kind))
+        ready = needs[kind]
         if ready:
-            answers = answer([needs[index][1] for index in ready])
-            return [(index, needs[index][0], one) for index, one in zip(ready, answers, strict=True)]
+            needs[kind] = []
+            ready.sort(key=itemgetter(0))
+            answers = answer([need for _, _, need in ready])
+            return [(index, playing, one) for (index, playing, _), one in zip(ready, answers, strict=True)]
     return []
 
 
@@ -108,7 +121,7 @@ def decide(needs: Sequence[OpNeed], agent: Agent) -> list[Decision | None]:
     if agent.offers is None:
         return list(agent.controller.decide([need.asked(NO_OFFERS) for need in needs]))
     offered = agent.offers.offers([need.moment for need in needs])
-    open_ = [i for i, offers in enumerate(offered) if len(offers.ops) > 1]
+    open_ = [i for i, offers in enumerate(offered) if len(offers) > 1]
     decisions = agent.controller.decide([needs[i].asked(offered[i]) for i in open_]) if open_ else []
     found: list[Decision | None] = [None] * len(needs)
     for i, decision in zip(open_, decisions, strict=True):
@@ -127,6 +140,24 @@ def sample(requests: Sequence[SampleRequest], agent: Agent) -> list[Any]:
         for i, decision in zip(places, policy.sample([requests[i] for i in places]), strict=True):
             found[i] = decision
     return found
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Have the garbage collector look in rarely, and only at what is new: libraries and earlier episodes are a million
+    objects, and a play makes many that stay, so that it would go through all of them again and again. Everything is as
+    it was afterwards."""
+    if gc.get_freeze_count():
+        yield
+        return
+    often = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(max(often[0], 100_000) if often[0] else 0, *often[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*often)
+        gc.unfreeze()
 
 
 def _tell_failures(episodes: Sequence[Episode]) -> None:

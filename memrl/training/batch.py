@@ -1,5 +1,8 @@
 """Decisions to tensors: what the learner reads of a step's episodes.
 
+A batch holds one group of rows for every actor that sampled tokens ("policy", "policy:bob", "controller" where a
+language model writes memory), and the ops that were chosen among offers.
+
 Every actor's part is normalised by its own episodes: a decision weighs 1 / (episodes of its actor × decisions of
 its actor in its episode), so an episode that became more rows weighs the same, and no actor drowns another.
 """
@@ -7,8 +10,8 @@ its actor in its episode), so an episode that became more rows weighs the same, 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,8 +20,9 @@ from torch import Tensor
 
 from memrl.advantages.credit import Credit
 from memrl.algos.lengths import like_length
+from memrl.algos.prefix_tree import begin_alike
 from memrl.contracts.generation import AuxiliaryLoss
-from memrl.contracts.types import OpDecision, TokenDecision
+from memrl.contracts.types import Actor, OpDecision, TokenDecision
 
 # Shapes: D op decisions, N candidates of all of them in a row, F numbers, R token rows, S prompt, A sampled tokens.
 
@@ -42,7 +46,7 @@ class OpBatch:
     weight: Tensor
     """[D] sums to 1."""
     to_go: Tensor
-    """[D] undiscounted reward from the decision's step on: what a critic learns to expect."""
+    """[D] ``Credit.to_go``: what a critic learns to expect."""
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -74,17 +78,29 @@ class OpBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRow:
-    """One answer, or several equal ones whose advantages have the same sign."""
+    """What an actor sampled after a prompt, once or several times."""
 
     prompt_ids: tuple[int, ...]
     action_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     advantage: float
     """Already times its weight; rows that are equal are added up."""
+    against: float = 0.0
+    """Of equal rows with advantages of both signs, the sum of the negative ones; ``advantage`` is then of the others.
+
+    A clipped surrogate is linear in the advantage within a sign only.
+    """
+    count: int = 1
+    """Decisions that it stands for."""
 
     @property
     def length(self) -> int:
         return len(self.prompt_ids) + len(self.action_ids)
+
+    @property
+    def silent(self) -> bool:
+        """Whether it moves no weight, but for a KL."""
+        return self.advantage == 0.0 and self.against == 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,20 +108,22 @@ class Batch:
     """All of one update."""
 
     ops: OpBatch | None
-    tokens: tuple[TokenRow, ...]
-    """Only rows that can move the weights: an advantage of zero is dropped before any forward pass."""
-    num_token_decisions: int
-    """Before dropping and merging."""
+    tokens: Mapping[Actor, tuple[TokenRow, ...]]
+    """What each actor sampled, equal rows as one; silent ones too, which the learner may leave unread."""
     parts: tuple[AuxiliaryLoss, ...] = ()
     """Further shares of the loss."""
+
+    @property
+    def num_token_decisions(self) -> int:
+        """Of all actors."""
+        return sum(row.count for rows in self.tokens.values() for row in rows)
 
 
 def make_batch(credits: Sequence[Credit], parts: Sequence[AuxiliaryLoss] = ()) -> Batch:
     """Collect what each actor decided, and what else there is to learn."""
-    tokens = list(_token_rows(credits))
-    return Batch(
-        ops=_op_batch(credits), tokens=merge_equal(tokens), num_token_decisions=len(tokens), parts=tuple(parts)
-    )
+    actors = dict.fromkeys(d.actor for credit in credits for d, _ in _paired(credit) if _is_sampled(d))
+    tokens = {actor: merge_equal(list(_token_rows(credits, actor))) for actor in sorted(actors)}
+    return Batch(ops=_op_batch(credits), tokens=tokens, parts=tuple(parts))
 
 
 def _op_batch(credits: Sequence[Credit]) -> OpBatch | None:
@@ -137,17 +155,21 @@ def _op_batch(credits: Sequence[Credit]) -> OpBatch | None:
 
 
 def _ops_to_go(credit: Credit) -> list[float]:
-    """Reward from the step of each op decision on."""
-    steps = credit.episode.steps
-    rewards = np.array([step.reward for step in steps], dtype=np.float64)
-    from_step = rewards[::-1].cumsum()[::-1]
-    return [from_step[t] for t, step in enumerate(steps) for d in step.decisions if isinstance(d, OpDecision)]
+    """What each op decision had still to earn."""
+    decided = zip(credit.episode.decisions, credit.to_go.tolist(), strict=True)
+    return [to_go for decision, to_go in decided if isinstance(decision, OpDecision)]
 
 
-def _token_rows(credits: Sequence[Credit]) -> Iterator[TokenRow]:
-    """Answers with their weighted advantages; decisions without tokens (an exact reader's) are nobody's rows."""
+def _is_sampled(decision: OpDecision | TokenDecision) -> bool:
+    """Decisions without tokens (an exact reader's) are nobody's rows."""
+    return isinstance(decision, TokenDecision) and bool(decision.action_ids)
+
+
+def _token_rows(credits: Sequence[Credit], actor: Actor) -> Iterator[TokenRow]:
+    """What one actor sampled, with weighted advantages."""
     per_episode = [
-        [(d, a) for d, a in _paired(credit) if isinstance(d, TokenDecision) and d.action_ids] for credit in credits
+        [(d, a) for d, a in _paired(credit) if isinstance(d, TokenDecision) and _is_sampled(d) and d.actor == actor]
+        for credit in credits
     ]
     per_episode = [own for own in per_episode if own]
     for own in per_episode:
@@ -169,24 +191,37 @@ def _paired(credit: Credit) -> Iterator[tuple[OpDecision | TokenDecision, float]
 def merge_equal(rows: Sequence[TokenRow]) -> tuple[TokenRow, ...]:
     """One row for equal (prompt, answer) pairs, which siblings with equal views often produce.
 
-    Advantages add up within a sign only: the clipped surrogate is linear in the advantage there, so the merged
-    loss equals the sum of the separate ones.
+    Exact: equal pairs have equal log-probabilities, and advantages add up within a sign, where the clipped surrogate is
+    linear in them. So a merged row is read once and trained as often as it was sampled.
     """
-    groups: dict[tuple[tuple[int, ...], tuple[int, ...], bool], list[TokenRow]] = defaultdict(list)
+    groups: dict[tuple[tuple[int, ...], tuple[int, ...]], list[TokenRow]] = defaultdict(list)
     for row in rows:
-        if row.advantage:
-            groups[row.prompt_ids, row.action_ids, row.advantage > 0].append(row)
-    return tuple(
-        TokenRow(
-            prompt_ids=same[0].prompt_ids,
-            action_ids=same[0].action_ids,
-            logprobs=same[0].logprobs,
-            advantage=sum(row.advantage for row in same),
-        )
-        for same in groups.values()
+        groups[row.prompt_ids, row.action_ids].append(row)
+    return tuple(_merged(same) for same in groups.values())
+
+
+def _merged(same: Sequence[TokenRow]) -> TokenRow:
+    shares = [share for row in same for share in (row.advantage, row.against)]
+    against = sum(share for share in shares if share < 0)
+    advantage = sum(share for share in shares if not share < 0)  # NaN too, for the learner to find
+    both = advantage != 0 and against != 0
+    return replace(
+        same[0],
+        advantage=advantage if both else advantage + against,
+        against=against if both else 0.0,
+        count=sum(row.count for row in same),
     )
 
 
-def micro_batches(rows: Sequence[TokenRow], budget: int) -> list[list[TokenRow]]:
-    """Rows of like length together, each micro-batch within ``budget`` tokens, padding included."""
-    return [[rows[i] for i in batch] for batch in like_length([row.length for row in rows], budget)]
+def micro_batches(rows: Sequence[TokenRow], budget: int, *, alike: bool = False) -> list[list[TokenRow]]:
+    """Rows in micro-batches of at most ``budget`` tokens.
+
+    Args:
+        alike: rows that begin alike together, what they share counted once, for a policy that reads it once; else rows
+            of like length together, padding counted.
+    """
+    if alike:
+        batches = begin_alike([(*row.prompt_ids, *row.action_ids) for row in rows], budget)
+    else:
+        batches = like_length([row.length for row in rows], budget)
+    return [[rows[i] for i in batch] for batch in batches]

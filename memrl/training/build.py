@@ -12,6 +12,7 @@ from memory_stores.linker import EntityLinker
 from memory_stores.memory import AgentMemory
 from memory_stores.token_store import TokenStore
 from memory_stores.types import CountTokens
+from memrl.advantages.credit import check_estimator_fits
 from memrl.contracts.capabilities import Bounded, Foreseen, WritesTasks, able, need
 from memrl.contracts.config import EnvConfig, MemoryConfig, TrainConfig
 from memrl.contracts.contexts import (
@@ -202,11 +203,12 @@ def build(config: TrainConfig, say: Say | None = None) -> Parts:
         if row not in (OWN, UNTRAINED):
             find("controller", row, "evaluation.rows")
     agent = build_agent(config)
+    check_estimator_fits(config.credit, agent.task_source, written=agent.offers is None)
     curriculum = build_curriculum(config, agent)
     proposer: TaskProposer | None = getattr(curriculum, "proposer", None)
     learner = Learner(
-        policy=trained(agent.policy, config.policy.trained, "policy", say),
-        controller=trained(agent.controller, config.controller.trained, "controller", say),
+        policies={"policy": trained(agent.policy, config.policy.trained, "policy", say)},
+        scorer=trained(agent.controller, config.controller.trained, "controller", say),
         config=config.learner,
         seed=config.seed,
         total_updates=config.planned_steps,

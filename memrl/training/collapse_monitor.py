@@ -26,6 +26,7 @@ WEIGHTS = ("policy", "controller", "learner", "proposer")
 """Parts of a run that go back."""
 DISAGREED = "reject/trackers"
 VARIETY = "variety"
+SKIPPED = "skipped_updates"
 
 
 class CollapseMonitor:
@@ -72,6 +73,8 @@ class CollapseMonitor:
             found["alarm/proposer_entropy"] = metrics["proposer/entropy"] < config.proposer_entropy
         if "entropy" in metrics:
             found["alarm/op_entropy"] = metrics["entropy"] < config.op_entropy
+        if SKIPPED in metrics:
+            found["alarm/gradient"] = metrics[SKIPPED] > 0
         if VARIETY in metrics:
             self._widest = max(self._widest, metrics[VARIETY])
             found["alarm/variety"] = metrics[VARIETY] < config.variety * self._widest
@@ -130,6 +133,7 @@ _MEANING = {
     "alarm/proposer_entropy": "the proposer of tasks hardly varies any more; raise curriculum.options.fresh or lower "
     "curriculum.options.proposed",
     "alarm/op_entropy": "the controller hardly explores any more; raise learner.entropy",
+    "alarm/gradient": "a gradient was not finite, and its optimiser step was skipped; lower the learning rates",
     "alarm/variety": "the tasks drawn ask for fewer and fewer skills; raise curriculum.options.fresh",
     "alarm/verifiers": "the two trackers disagreed about a task, which was not played; please report it with its line "
     "of tasks.jsonl",

@@ -1,64 +1,32 @@
-"""Batch to optimiser steps: policy (LoRA) and controller learn from the same episodes, in one optimiser.
+"""Batch to optimiser steps: all trained actors learn from the same episodes, in one optimiser.
 
-The loss is a sum of parts, one per actor, each normalised by its own count (``batch.py``). What the policy sampled is
-read once, on-policy, with the first optimiser step; the controller's decisions are cheap and are read ``epochs`` times
-under the clip.
+The loss is a sum of parts: the sampled tokens of each actor, the controller's choices among offers, its critic, and
+each auxiliary loss. Each is normalised by its own count (``batch.py``), and its gradient is clipped by its own norm
+before they are added (``gradients.py``). What was sampled is read once, on-policy, with the first optimiser step; the
+choices are cheap and are read ``epochs`` times under the clip.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from memrl.algos.losses import clipped_surrogate, entropy, kl_to_reference, truncated_surrogate
 from memrl.contracts.config import LearnerConfig
-from memrl.contracts.generation import AuxiliaryLoss
-from memrl.training.batch import Batch, OpBatch, TokenRow, micro_batches
+from memrl.contracts.errors import TrainingError
+from memrl.contracts.generation import AuxiliaryLoss, Turn
+from memrl.contracts.protocols import TrainablePolicy
+from memrl.contracts.types import POLICY, Actor, is_policy
+from memrl.training.batch import Batch, OpBatch, TokenRow
+from memrl.training.gradients import Gradients
+from memrl.training.op_loss import TrainableScorer, op_losses
+from memrl.training.token_loss import TokenLoss
 
-TokenPairs = Sequence[tuple[Sequence[int], Sequence[int]]]
-
-
-class TrainableReader(Protocol):
-    """What the learner needs of a policy made of tokens."""
-
-    def parameters(self) -> Iterator[nn.Parameter]: ...
-
-    def token_logprobs(self, rows: TokenPairs) -> tuple[Tensor, Tensor]:
-        """Log-probabilities [R, A] of sampled tokens with gradients, and the mask of those that exist."""
-        ...
-
-    def reference(self) -> AbstractContextManager[None]:
-        """The weights before any training, inside the ``with``."""
-        ...
-
-    def bump(self) -> None: ...
-
-
-class TrainableScorer(Protocol):
-    """What the learner needs of a controller."""
-
-    def parameters(self) -> Iterator[nn.Parameter]: ...
-
-    def logprobs(self, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor) -> tuple[Tensor, Tensor]: ...
-
-    def bump(self) -> None: ...
-
-
-class ValuingScorer(TrainableScorer, Protocol):
-    """A controller that may have a value head as well."""
-
-    @property
-    def has_critic(self) -> bool: ...
-
-    def value_loss(self, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor, to_go_D: Tensor) -> Tensor:
-        """[D], with gradients."""
-        ...
+Policies = Mapping[Actor, TrainablePolicy | None]
 
 
 class Trainable(Protocol):
@@ -70,141 +38,130 @@ class Trainable(Protocol):
 
 
 class Learner:
-    """One optimiser over all trained actors. An actor that is None stays as it is.
+    """One optimiser over all trained actors.
 
     Args:
+        policies: who samples tokens, by actor; None plays and stays as it is. Actors may share one model. A policy's
+            actor that is not named learns with "policy", as it plays with it (``Agent.policy_of``).
+        scorer: the controller that chooses among offers; None where it stays as it is, or samples tokens.
         others: further networks that ``Batch.parts`` train, such as one that proposes tasks.
         total_updates: how many updates the run will make, for ``config.decay_from``; 0 keeps the rates constant.
     """
 
     def __init__(
         self,
-        policy: TrainableReader | None,
-        controller: TrainableScorer | None,
+        policies: Policies,
+        scorer: TrainableScorer | None,
         config: LearnerConfig,
         seed: int = 0,
         others: Sequence[Trainable] = (),
         total_updates: int = 0,
     ) -> None:
-        self._policy, self._controller, self._config = policy, controller, config
+        self._policies, self._scorer, self._config = policies, scorer, config
+        self._models = list({id(policy): policy for policy in policies.values() if policy is not None}.values())
         self._rng = np.random.default_rng(seed)
-        self._total_updates, self._updates = total_updates, 0
-        self._parts: list[dict[str, Any]] = []
-        if controller is not None:
-            self._parts.append({"params": list(controller.parameters()), "lr": config.controller_learning_rate})
-        if policy is not None:
-            self._parts.append({"params": list(policy.parameters()), "lr": config.policy_learning_rate})
-        self._parts += [{"params": list(other.parameters()), "lr": other.learning_rate} for other in others]
+        self._total_updates, self._updates, self._skips = total_updates, 0, 0
+        self._networks = [(list(scorer.parameters()), config.controller_learning_rate)] if scorer is not None else []
+        self._networks += [(list(model.parameters()), config.policy_learning_rate) for model in self._models]
+        self._networks += [(list(other.parameters()), other.learning_rate) for other in others]
+        self._parameters = [parameter for parameters, _ in self._networks for parameter in parameters]
         # betas: a short second-moment memory, since a run is tens of steps.
-        groups = [dict(part) for part in self._parts]
+        groups = [{"params": parameters, "lr": rate} for parameters, rate in self._networks]
         self._optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0) if groups else None
 
     def update(self, batch: Batch) -> dict[str, float]:
-        """Learn from a batch; returns means over its optimiser steps.
+        """Learn from a batch; returns means over its optimiser steps, and ``grad_norm/PART`` before the clip.
+
+        A gradient that is not finite changes no weight: its optimiser step is skipped and counted.
 
         Raises:
-            FloatingPointError: a gradient is not finite; the optimiser step that met it changed no weight.
+            TrainingError: ``config.max_skips`` optimiser steps in a row were skipped.
         """
         if self._optimizer is None:
             return {}
+        if not self._updates and self._config.kl:
+            for model in self._models:
+                model.freeze_reference()
         self._set_rates()
-        totals: dict[str, float] = defaultdict(float)
-        parts = self._op_parts(batch)
-        tokens = batch.tokens if self._policy is not None else ()
-        for i, ops in enumerate(parts):
-            self._optimizer.zero_grad(set_to_none=True)
-            if self._controller is not None and ops is not None:
-                _add(totals, self._learn_ops(self._controller, ops), 1.0 / len(parts))
-            if self._policy is not None and tokens and i == 0:
-                _add(totals, self._learn_tokens(self._policy, tokens), 1.0)
-            for part in _due(batch.parts, first=i == 0):
-                told = part.backward()
-                if i == 0:
-                    _add(totals, {f"{part.name}/{name}": value for name, value in told.items()}, 1.0)
-            _add(totals, self._step(), 1.0 / len(parts))
-            self._bump()
+        sampled = [loss for actor, rows in batch.tokens.items() for loss in self._token_losses(actor, rows)]
+        minibatches = self._minibatches(batch)
+        told = _Told(len(minibatches))
+        for i, ops in enumerate(minibatches):
+            self._step([*self._asked(ops, sampled, batch.parts, i)], Turn(i, len(minibatches)), told)
         self._updates += 1
-        totals["token_rows"] = float(len(batch.tokens))
-        totals["op_decisions"] = float(len(batch.ops) if batch.ops is not None else 0)
-        return dict(totals)
+        rows = {"token_rows": float(sum(len(loss.read) for loss in sampled))}
+        return {**told.summary(), **rows, "op_decisions": float(len(batch.ops) if batch.ops is not None else 0)}
 
-    def _op_parts(self, batch: Batch) -> list[OpBatch | None]:
-        """What each optimiser step of this update reads of the controller's decisions."""
+    def _minibatches(self, batch: Batch) -> list[OpBatch | None]:
+        """What each optimiser step of this update reads of the choices among offers."""
         epochs, minibatches = self._config.epochs, self._config.minibatches
-        if self._controller is None or batch.ops is None:
-            return [None] * (epochs * minibatches if _due(batch.parts, first=False) else 1)
+        if self._scorer is None or batch.ops is None:
+            return [None] * (epochs * minibatches if any(map(_is_for_every_step, batch.parts)) else 1)
         return [part for _ in range(epochs) for part in batch.ops.shuffled(minibatches, self._rng)]
 
-    def _learn_ops(self, controller: TrainableScorer, ops: OpBatch) -> dict[str, float]:
-        config = self._config
-        logprobs_DC, mask_DC = controller.logprobs(ops.rows, ops.numbers, ops.counts)
-        chosen_D = logprobs_DC.gather(1, ops.choice[:, None]).squeeze(1)
-        surrogate = clipped_surrogate(chosen_D, ops.old_logprob, ops.advantage, config.clip_low, config.clip_high)
-        entropy_D = entropy(logprobs_DC, mask_DC)
-        loss = (ops.weight * surrogate.loss).sum()
-        spread = (ops.weight * entropy_D).sum()
-        total = loss - config.entropy * spread
-        clipped = (ops.weight * surrogate.clipped).sum()
-        told = {"controller_loss": loss.item(), "entropy": spread.item(), "clip_fraction": clipped.item()}
-        if critic := _critic_of(controller):
-            value_loss = (ops.weight * critic.value_loss(ops.rows, ops.numbers, ops.counts, ops.to_go)).sum()
-            total = total + config.critic * value_loss
-            told["value_loss"] = value_loss.item()
-        total.backward()
-        return told
+    def _token_losses(self, actor: Actor, rows: Sequence[TokenRow]) -> Iterator[TokenLoss]:
+        usual = self._policies.get(POLICY) if is_policy(actor) else None
+        policy = self._policies.get(actor, usual)
+        if policy is not None:
+            loss = TokenLoss(actor, policy, rows, self._config)
+            if loss.read:
+                yield loss
 
-    def _learn_tokens(self, policy: TrainableReader, rows: Sequence[TokenRow]) -> dict[str, float]:
-        found = {"policy_loss": 0.0, "logprob_gap": 0.0}
-        share = self._config.kl / sum(len(row.action_ids) for row in rows)
-        for micro in micro_batches(rows, self._config.batch_tokens):
-            pairs = [(row.prompt_ids, row.action_ids) for row in micro]
-            logprobs_RA, mask_RA = policy.token_logprobs(pairs)
-            old_RA = _padded([row.logprobs for row in micro], logprobs_RA)
-            loss = (self._token_losses(logprobs_RA, old_RA, micro) * mask_RA).sum()
-            if share:
-                loss = loss + share * (self._kl(policy, pairs, logprobs_RA) * mask_RA).sum()
-            loss.backward()
-            found["policy_loss"] += loss.item()
-            gap = ((logprobs_RA.detach() - old_RA).abs() * mask_RA).max().item()
-            found["logprob_gap"] = max(found["logprob_gap"], gap)
-        return found
+    def _asked(
+        self, ops: OpBatch | None, sampled: Sequence[TokenLoss], parts: Sequence[AuxiliaryLoss], step: int
+    ) -> Iterator[_Asked]:
+        """The parts of one optimiser step's loss, in order."""
+        if self._scorer is not None and ops is not None:
+            yield from (_Asked(loss) for loss in op_losses(self._scorer, ops, self._config))
+        if step == 0:
+            yield from (_Asked(loss, once=True) for loss in sampled)
+        for part in parts:
+            if step == 0 or _is_for_every_step(part):
+                yield _Asked(part, f"{part.name}/", once=True)
 
-    def _token_losses(self, logprobs_RA: Tensor, old_RA: Tensor, rows: Sequence[TokenRow]) -> Tensor:
-        config = self._config
-        advantage_R1 = torch.tensor([[row.advantage] for row in rows], device=logprobs_RA.device)
-        if config.importance_cap:
-            return truncated_surrogate(logprobs_RA, old_RA, advantage_R1, config.importance_cap).loss
-        return clipped_surrogate(logprobs_RA, old_RA, advantage_R1, config.clip_low, config.clip_high).loss
+    def _step(self, asked: Sequence[_Asked], turn: Turn, told: _Told) -> None:
+        """One optimiser step, skipped where a gradient is not finite."""
+        assert self._optimizer is not None
+        gradients = Gradients(self._parameters, self._config.max_grad_norm)
+        norms: dict[str, float] = {}
+        for one in asked:
+            told.add(one, one.part.backward(turn), turn)
+            norm = gradients.take(one.part.name)
+            if norm is not None:
+                norms[one.part.name] = norm
+        if gradients.broken:
+            self._skip(gradients.broken)
+            told.skipped += 1
+            return
+        told.norms.append(norms)
+        self._skips = 0
+        gradients.put()
+        self._optimizer.step()
+        self._bump()
 
-    @staticmethod
-    def _kl(policy: TrainableReader, pairs: TokenPairs, logprobs_RA: Tensor) -> Tensor:
-        with torch.no_grad(), policy.reference():
-            reference_RA, _ = policy.token_logprobs(pairs)
-        return kl_to_reference(logprobs_RA, reference_RA)
+    def _skip(self, broken: Sequence[str]) -> None:
+        self._skips += 1
+        if self._skips >= self._config.max_skips:
+            raise TrainingError(
+                f"learner.max_skips = {self._config.max_skips}: as many optimiser steps in a row met a gradient that "
+                f"is not finite, the last of {', '.join(broken)}; no weight was changed by it: resume from the last "
+                "checkpoint, or train again with a lower learner.policy_learning_rate or controller_learning_rate"
+            )
 
     def _set_rates(self) -> None:
         assert self._optimizer is not None
         share = falling(self._updates, self._total_updates, self._config.decay_from)
-        for group, part in zip(self._optimizer.param_groups, self._parts, strict=True):
-            group["lr"] = share * part["lr"]
-
-    def _step(self) -> dict[str, float]:
-        """Clip each actor's gradient by its own norm, so that a loud one does not silence the other."""
-        assert self._optimizer is not None
-        norms = [nn.utils.clip_grad_norm_(part["params"], self._config.max_grad_norm) for part in self._parts]
-        if not all(torch.isfinite(norm) for norm in norms):
-            raise FloatingPointError(f"a gradient is not finite (norms by actor: {[n.item() for n in norms]})")
-        self._optimizer.step()
-        return {"grad_norm": max(norm.item() for norm in norms)}
+        for group, (_, rate) in zip(self._optimizer.param_groups, self._networks, strict=True):
+            group["lr"] = share * rate
 
     def _bump(self) -> None:
-        """Tell the actors that their weights changed: the policy's did if anything gave them a gradient."""
-        if self._controller is not None:
-            self._controller.bump()
-        if self._policy is not None and any(p.grad is not None for p in self._policy.parameters()):
-            self._policy.bump()
+        """Tell those whose weights were given a gradient that they changed."""
+        for network in [*self._models, *([self._scorer] if self._scorer is not None else [])]:
+            if any(parameter.grad is not None for parameter in network.parameters()):
+                network.bump()
 
     def state_dict(self) -> dict[str, Any]:
+        """Steps skipped in a row are no part of it: a run that ended of them has as many tries again."""
         optimizer = self._optimizer.state_dict() if self._optimizer is not None else None
         return {"optimizer": optimizer, "rng": self._rng.bit_generator.state, "updates": self._updates}
 
@@ -212,11 +169,45 @@ class Learner:
         if self._optimizer is not None:
             self._optimizer.load_state_dict(state["optimizer"])
         self._rng.bit_generator.state = state["rng"]
-        self._updates = int(state["updates"])
+        self._updates, self._skips = int(state["updates"]), 0
 
 
-def _critic_of(controller: TrainableScorer) -> ValuingScorer | None:
-    return cast(ValuingScorer, controller) if getattr(controller, "has_critic", False) else None
+class _Asked(NamedTuple):
+    """A part of one optimiser step's loss."""
+
+    part: AuxiliaryLoss
+    prefix: str = ""
+    """Of its metrics."""
+    once: bool = False
+    """Whether what it tells at the first optimiser step is of the whole update; else the mean over all is."""
+
+
+class _Told:
+    """What the optimiser steps of one update tell."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._totals: dict[str, float] = defaultdict(float)
+        self.norms: list[dict[str, float]] = []
+        """Of each optimiser step that was made: part -> norm of its gradient before the clip."""
+        self.skipped = 0
+
+    def add(self, one: _Asked, found: Mapping[str, float], turn: Turn) -> None:
+        if one.once and turn.index > 0:
+            return
+        for name, value in found.items():
+            self._totals[one.prefix + name] += value if one.once else value / self._steps
+
+    def summary(self) -> dict[str, float]:
+        """``grad_norm`` is the mean over steps of the loudest part's, ``grad_norm/PART`` over those it acted in."""
+        by_part: dict[str, list[float]] = defaultdict(list)
+        for norms in self.norms:
+            for name, norm in norms.items():
+                by_part[f"grad_norm/{name}"].append(norm)
+        loudest = [max(norms.values(), default=0.0) for norms in self.norms]
+        means = {name: sum(values) / len(values) for name, values in by_part.items()}
+        mean = sum(loudest) / max(1, len(loudest))
+        return {**self._totals, **means, "grad_norm": mean, "skipped_updates": float(self.skipped)}
 
 
 def falling(done: int, total: int, start: float) -> float:
@@ -226,18 +217,5 @@ def falling(done: int, total: int, start: float) -> float:
     return max(0.05, (1 - done / total) / (1 - start))
 
 
-def _due(parts: Sequence[AuxiliaryLoss], first: bool) -> Sequence[AuxiliaryLoss]:
-    """All with the first optimiser step, then those that want to be asked at every one and say so."""
-    return parts if first else [part for part in parts if getattr(part, "every_step", False)]
-
-
-def _padded(values: Sequence[Sequence[float]], like_RA: Tensor) -> Tensor:
-    out = torch.zeros(like_RA.shape, dtype=torch.float32, device=like_RA.device)
-    for line, row in zip(out, values, strict=True):
-        line[: len(row)] = torch.tensor(row)
-    return out
-
-
-def _add(totals: dict[str, float], new: Mapping[str, float], weight: float) -> None:
-    for name, value in new.items():
-        totals[name] += weight * value
+def _is_for_every_step(part: AuxiliaryLoss) -> bool:
+    return bool(getattr(part, "every_step", False))

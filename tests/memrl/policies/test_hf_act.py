@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from policy_samples import ask, forward_shapes, plain_logprobs, stir, tiny_policy
+from policy_samples import ask, forward_shapes, plain_logprobs, prompt_reads, stir, tiny_policy
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from memrl.contracts.config import PolicyConfig
@@ -27,14 +27,14 @@ def test_equal_prompts_are_read_once() -> None:
     policy = tiny_policy()
     with forward_shapes(policy) as shapes:
         policy.sample(requests())
-    assert [rows for rows, tokens in shapes if tokens > 1] == [1, 3]  # the common header, and what follows it
+    assert [rows for rows, _ in prompt_reads(shapes)] == [1, 3]  # the common header, and what follows it
 
 
 def test_batches_stay_within_the_token_budget_padding_included() -> None:
     policy = tiny_policy(batch_tokens=200)
     with forward_shapes(policy) as shapes:
         policy.sample(requests())
-    _header, *prefills = [shape for shape in shapes if shape[1] > 1]
+    _header, *prefills = prompt_reads(shapes)
     assert sum(rows for rows, _ in prefills) == 3 and len(prefills) > 1
     assert all(rows * tokens <= 200 for rows, tokens in prefills)
 
@@ -57,7 +57,7 @@ def test_a_sample_depends_on_its_seed_and_not_on_order_or_batch_size() -> None:
 
 def test_greedy_equals_generate() -> None:
     policy = tiny_policy()
-    stops = policy._stops.tolist()
+    stops = list(policy.renderer.render(ask()).stops)
     for decision in policy.sample(requests(greedy=True)[:3]):
         prompt = torch.tensor([decision.prompt_ids])
         generated = policy.model.generate(
@@ -69,7 +69,7 @@ def test_greedy_equals_generate() -> None:
 
 def test_answers_end_at_the_first_stop_token_or_at_the_limit() -> None:
     policy = tiny_policy(max_new_tokens=40)
-    stops = set(policy._stops.tolist())
+    stops = set(list(policy.renderer.render(ask()).stops))
     answers = [d.action_ids for d in policy.sample([ask(seed=seed) for seed in range(60)])]
     assert all(not stops & set(ids[:-1]) for ids in answers)
     assert all(ids[-1] in stops or len(ids) == 40 for ids in answers)
@@ -121,7 +121,7 @@ def test_every_position_has_a_number_of_its_own() -> None:
 def test_a_line_break_ends_an_answer_as_the_end_of_text_does() -> None:
     policy = tiny_policy()
     [line_break] = policy.tokenizer("\n")["input_ids"]
-    assert set(policy._stops.tolist()) == {policy.tokenizer.eos_token_id, line_break}
+    assert set(list(policy.renderer.render(ask()).stops)) == {policy.tokenizer.eos_token_id, line_break}
 
 
 def test_greedy_answers_are_kept_until_the_weights_change() -> None:

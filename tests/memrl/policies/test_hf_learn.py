@@ -10,8 +10,11 @@ import torch
 from peft import PeftModel
 from policy_samples import ask, plain_logprobs, stir, tiny_policy
 
+from memrl.contracts.config import LearnerConfig
 from memrl.contracts.errors import InputError
 from memrl.policies.tiny import tiny_model
+from memrl.training.batch import Batch, TokenRow
+from memrl.training.learner import Learner
 
 LINES = ("Ana put the lantern in the attic.", "Bo moved the rope to the cellar.")
 ROWS = [((5, 9, 12, 40, 41), (7,)), ((80, 3), (11, 12, 13, 14)), ((9,) * 12, (6, 0))]
@@ -150,3 +153,36 @@ def test_a_saved_adapter_loads_with_peft_alone(tmp_path: Path) -> None:
     ids = torch.tensor([[*ROWS[0][0], *ROWS[0][1]]])
     with torch.no_grad():
         torch.testing.assert_close(loaded(input_ids=ids).logits, policy.model(input_ids=ids).logits)
+
+
+def test_the_reference_is_the_policy_that_rl_starts_from_and_part_of_its_state() -> None:
+    policy = tiny_policy()  # as a warm start leaves it: no longer the base
+    rows = tuple(
+        TokenRow(prompt_ids=d.prompt_ids, action_ids=d.action_ids, logprobs=d.logprobs, advantage=1.0)
+        for d in policy.sample([ask(lines=LINES, seed=s) for s in range(3)])
+    )
+    start = logprobs_of(policy)
+    learner = Learner({"policy": policy}, None, LearnerConfig(kl=0.1, policy_learning_rate=1e-2))
+    first, second = (learner.update(Batch(ops=None, tokens={"policy": rows})) for _ in range(2))
+    assert first["kl"] == 0.0 and second["kl"] > 0.0
+    resumed = tiny_policy(stirred=False)
+    resumed.load_state_dict(policy.state_dict())
+    for one in (policy, resumed):
+        moved = logprobs_of(one)
+        with one.reference():
+            assert torch.equal(logprobs_of(one), start)
+        assert torch.equal(logprobs_of(one), moved) and not torch.equal(moved, start)
+    assert resumed.state_dict()["reference"][0] is not policy.state_dict()["reference"][0]
+
+
+def logprobs_of(policy: Any) -> torch.Tensor:
+    with torch.no_grad():
+        return policy.token_logprobs(ROWS)[0]
+
+
+def test_a_policy_whose_start_nobody_kept_saves_no_copy_of_it() -> None:
+    policy = tiny_policy()
+    assert "reference" not in policy.state_dict()
+    policy.freeze_reference()
+    policy.load_state_dict(tiny_policy().state_dict())
+    assert "reference" not in policy.state_dict()

@@ -8,7 +8,8 @@ import pytest
 from policy_samples import ask
 
 from memrl.contracts.types import Say, Unreadable
-from memrl.policies.prompts import parse_answer, render_prompt
+from memrl.policies.parsing import parse_answer
+from memrl.policies.prompts import render_prompt
 
 
 def test_layout() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from memory_stores.types import Forget, Keep, Write
-from memrl.contracts.learning import Lesson
+from memrl.contracts.learning import Lesson, Place
 from memrl.contracts.types import OfferSet, OpDecision, Say, Task, TokenDecision
 from memrl.controllers.offers import NUM_NUMBERS
 from memrl.reflection.auxiliary_losses import (
@@ -23,7 +23,6 @@ from memrl.reflection.auxiliary_losses import (
     Spoken,
     kind_weights,
 )
-from memrl.training.learner import _due
 
 OFFERS = OfferSet(
     ops=(Keep(), Write("x"), Forget("t1")),
@@ -48,7 +47,12 @@ def lesson(better: int, taken: int = 0) -> Lesson:
         actor="controller", action=OFFERS.ops[taken], memory_hash="", offers=OFFERS, choice=taken, logprob=-1.0
     )
     return Lesson(
-        task=Task(env="toy", theta=None, seed=0), step=0, decision=decision, better=better, rule="r", gain=1.0
+        task=Task(env="toy", theta=None, seed=0),
+        at=Place(0, 0, 0, 0),
+        decision=decision,
+        better=better,
+        rule="r",
+        gain=1.0,
     )
 
 
@@ -127,6 +131,7 @@ def test_a_reflection_of_negative_advantage_becomes_less_likely():
 
 def test_only_the_controllers_lessons_are_read_in_every_step():
     ops, answers = OpDistil(Logits(0.0, 0.0, 0.0), [lesson(1)], 1.0), AnswerDistil(Bytes(), [], 1.0)
-    preference = OpPreference(Logits(0.0, 0.0, 0.0), [lesson(1)], 1.0, 1.0)
-    assert list(_due([ops, answers, preference], first=True)) == [ops, answers, preference]
-    assert list(_due([ops, answers, preference], first=False)) == [ops, preference]
+    op_preference = OpPreference(Logits(0.0, 0.0, 0.0), [lesson(1)], 1.0, 1.0)
+    answer_preference = AnswerPreference(Bytes(), [Second((9,), (0,), (1,))], 1.0, 1.0)
+    assert ops.every_step and op_preference.every_step
+    assert not answer_preference.every_step and not hasattr(answers, "every_step")

@@ -17,14 +17,14 @@ from memory_stores.types import Write
 from memrl.advantages.credit import give_credit
 from memrl.contracts.config import CreditConfig, ReflectionConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.learning import Lesson
+from memrl.contracts.learning import Lesson, Place
 from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.types import Group, Say, TokenDecision
 from memrl.controllers.advice import advice_of, in_words, worthless
 from memrl.controllers.guided import Guided
 from memrl.policies.scripted import ScriptedPolicy
 from memrl.reflection.auxiliary_losses import OpDistil, OpPreference, offer_logprobs
-from memrl.reflection.proof import places, replayed, siblings_of, try_rules, with_rules, without_rules
+from memrl.reflection.proof import replayed, siblings_of, try_rules, with_rules, without_rules
 from memrl.reflection.rules import RuleMemory
 from memrl.reflection.second_attempt import READING, second_attempts
 from memrl.reflection.study import NoReflection, Reflecting
@@ -83,7 +83,7 @@ def told_by(lesson: Lesson, text: str) -> Lesson:
 def test_every_stored_lesson_gains_in_replay(failed: list[Group], agent: Agent):
     reflection = reflecting(tracker())
     lessons = reflection.study(failed, agent)
-    measured, _ = replayed(lessons, places(failed), failed, agent)
+    measured, _ = replayed(lessons, failed, agent)
     assert lessons
     for lesson, again in zip(lessons, measured, strict=True):
         assert lesson.gain == again.lesson.gain > 0
@@ -107,14 +107,15 @@ def test_a_success_is_not_studied(made: Parts, agent: Agent):
 
 def wrong_edit(groups: Sequence[Group]) -> list[Lesson]:
     """To write down what nobody asks for: the last fact before the end is told too late for any question."""
-    good = {(id(x.decision), x.better) for x in tracker(99).reflect(groups, AGENT[0])}
+    good = {(x.at, x.better) for x in tracker(99).reflect(groups, AGENT[0])}
     lessons = []
-    for g in groups:
+    for i, g in enumerate(groups):
         for t, step in enumerate(g.episodes[0].steps):
-            for d in step.decisions:
-                if hasattr(d, "offers") and len(d.offers.ops) > 1 and (id(d), 1) not in good:  # pyright: ignore
+            for p, d in enumerate(step.decisions):
+                at = Place(i, 0, t, p)
+                if hasattr(d, "offers") and len(d.offers.ops) > 1 and (at, 1) not in good:  # pyright: ignore
                     lessons.append(
-                        Lesson(task=g.task, step=t, decision=d, better=1, rule="Write the text down.", gain=1.0)  # pyright: ignore
+                        Lesson(task=g.task, at=at, decision=d, better=1, rule="Write the text down.", gain=1.0)  # pyright: ignore
                     )
     return lessons
 
@@ -129,7 +130,7 @@ def test_a_wrong_edit_is_stored_only_where_nothing_is_verified(failed: list[Grou
     assert on.study(one_of_each, agent) == []
     assert len(on.memory) == 0
     stored = off.study(one_of_each, agent)
-    measured, _ = replayed(stored, places(one_of_each), one_of_each, agent)
+    measured, _ = replayed(stored, one_of_each, agent)
     assert stored and all(one.lesson.gain <= 0 for one in measured)
 
 
@@ -187,7 +188,7 @@ def test_an_edit_that_changes_nothing_is_no_lesson(failed: list[Group], agent: A
 
 def test_a_lesson_about_a_decision_of_other_episodes_is_refused(failed: list[Group], agent: Agent):
     [stranger, *_] = tracker(1).reflect([group(agent, 9)], agent)
-    with pytest.raises(ValueError, match="recorded object"):
+    with pytest.raises(ValueError, match=r"Place.*holds another"):
         reflecting(Says(lambda groups: [stranger])).study(failed, agent)
 
 

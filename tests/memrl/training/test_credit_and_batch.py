@@ -102,12 +102,17 @@ def test_answers_without_tokens_are_nobodys_rows():
     silent = TokenDecision(actor="policy", action=Say("a"), memory_hash="", prompt_ids=(), action_ids=(), logprobs=())
     right, wrong = episode(([silent], 1.0)), episode(([silent], 0.0))
     batch = make_batch(give_credit([Group(task=TASK, episodes=(right, wrong))], CreditConfig(), NOBODY))
-    assert batch.tokens == () and batch.num_token_decisions == 0 and batch.ops is None
+    assert batch.tokens == {} and batch.num_token_decisions == 0 and batch.ops is None
 
 
-def test_equal_answers_merge_within_a_sign_and_zero_ones_go():
+def test_equal_answers_merge_and_keep_the_signs_of_their_advantages_apart():
     rows = [TokenRow(prompt_ids=(1,), action_ids=(2,), logprobs=(0.0,), advantage=a) for a in (0.5, 0.25, -0.5, 0.0)]
-    assert sorted(row.advantage for row in merge_equal(rows)) == pytest.approx([-0.5, 0.75])
+    [merged] = merge_equal(rows)
+    assert (merged.advantage, merged.against, merged.count) == pytest.approx((0.75, -0.5, 4))
+    [lower] = merge_equal(rows[2:])
+    assert (lower.advantage, lower.against, lower.count) == pytest.approx((-0.5, 0.0, 2))
+    [silent] = merge_equal(rows[3:])
+    assert silent.silent and not lower.silent and not merged.silent
 
 
 def test_micro_batches_hold_like_lengths_within_their_budget():

@@ -102,7 +102,7 @@ def test_the_loss_is_the_mean_of_minus_the_logprobs_in_batches_within_the_budget
     logprobs = [log(0.5), log(0.25), log(0.125)]
     reader = Reader(*logprobs)
     rows = [((0,) * 3, (k,)) for k in range(3)]
-    part = AnswerLikelihood(policy=reader, rows=rows, logprobs=logprobs, batch_tokens=8, tokens_scored=100, turns=1)
+    part = AnswerLikelihood(policy=reader, rows=rows, logprobs=logprobs, batch_tokens=8, tokens_scored=100)
     told = part.backward()
     assert reader.batches == [2, 1]
     assert told["loss"] == pytest.approx((log(2) + log(4) + log(8)) / 3)
@@ -116,8 +116,8 @@ def test_the_rows_are_dealt_out_over_the_optimiser_steps_of_an_update():
     logprobs = [log(p) for p in (0.5, 0.25, 0.125, 0.5, 0.25)]
     reader = Reader(*logprobs)
     rows = [((0,) * 3, (k,)) for k in range(5)]
-    part = AnswerLikelihood(policy=reader, rows=rows, logprobs=logprobs, batch_tokens=99, tokens_scored=0, turns=2)
-    learner = Learner(None, None, LearnerConfig(epochs=1, minibatches=2), others=[Trained(reader)])
+    part = AnswerLikelihood(policy=reader, rows=rows, logprobs=logprobs, batch_tokens=99, tokens_scored=0)
+    learner = Learner({}, None, LearnerConfig(epochs=1, minibatches=2), others=[Trained(reader)])
     told = learner.update(make_batch([], [part]))
     assert reader.batches == [3, 2]
     # What is told is of all turns' rows.
@@ -130,11 +130,9 @@ def test_the_rows_are_dealt_out_over_the_optimiser_steps_of_an_update():
 
 def test_with_fewer_rows_than_optimiser_steps_the_last_ones_read_nothing():
     reader = Reader(log(0.5))
-    part = AnswerLikelihood(
-        policy=reader, rows=[((0,), (0,))], logprobs=[log(0.5)], batch_tokens=8, tokens_scored=0, turns=2
-    )
+    part = AnswerLikelihood(policy=reader, rows=[((0,), (0,))], logprobs=[log(0.5)], batch_tokens=8, tokens_scored=0)
     policy: Any = Trained(reader)
-    told = Learner(policy, None, LearnerConfig(epochs=2, minibatches=1)).update(make_batch([], [part]))
+    told = Learner({"policy": policy}, None, LearnerConfig(epochs=2, minibatches=1)).update(make_batch([], [part]))
     assert reader.batches == [1]
     assert policy.bumps == 1, "the second optimiser step changed no weight of the policy"
     assert told["rereading/loss"] == pytest.approx(log(2))

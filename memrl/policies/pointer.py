@@ -1,0 +1,292 @@
+"""A very small policy that points: every word it says stands somewhere in what it reads (pointer networks,
+arXiv:1506.03134; a word's probability is summed over its places, as in arXiv:1704.04368).
+
+    words of brief, memory, observation, choices ─┬─> their neighbours, and which of those the observation repeats ─┐
+    words said so far ────────────────────────────┴─> which places continue them ───────────────────────────────────┤
+                                                                               two layers ─> score of each place, and of "end"
+
+Some thousand weights, no download, no warm start: it learns from reward alone on one core, so a game of one's own can
+be tried in minutes. It cannot say a word that it does not read, nor count, nor reason: for that there is ``hf``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from memrl.contracts.contexts import PolicyContext
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.protocols import SampleRequest
+from memrl.contracts.registry import register
+from memrl.contracts.types import Action, Choose, Say, TokenDecision, Unreadable
+
+# Shapes: R rows, A words of the longest answer, C places of the longest prompt and "end", N places in a row, F numbers.
+
+END = 0
+LINE, SEEN, HEAD, CHOICE = 1, 2, 3, 4
+"""Marks that open a line of memory, the observation, the brief, a choice."""
+FIRST = 8
+"""The least id of a word; smaller ones are marks."""
+REACH = 6
+"""Words to the left and right of a place that tell about it."""
+NEAR = tuple(a for a in range(-3, 4) if a)
+BUCKETS = 1024
+LATE = 3
+"""Words said after which it no longer counts them."""
+NUMBERS = 4 + 2 * (2 * REACH + 1) + 1 + LATE + 1 + 1
+
+Ids = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointerOptions:
+    width: int = 6
+    """Of what is learned of a neighbouring word."""
+    hidden: int = 32
+
+    def __post_init__(self) -> None:
+        for name in ("width", "hidden"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"policy.options.{name}", getattr(self, name), "it must be at least 1")
+
+
+class Places(NamedTuple):
+    """Where the next word may be copied from, "end" last."""
+
+    ids: NDArray[np.int64]
+    """[C] the word that stands there; END for the last."""
+    near: NDArray[np.int64]
+    """[C, 6] buckets of the neighbouring words; the last bucket for none."""
+    numbers: NDArray[np.float32]
+    """[C, F]"""
+
+
+class PointerNet(nn.Module):
+    """Scores places."""
+
+    def __init__(self, options: PointerOptions) -> None:
+        super().__init__()
+        self.words = nn.Embedding(BUCKETS + 1, options.width)
+        nn.init.normal_(self.words.weight, std=0.1)
+        self.layers = nn.Sequential(
+            nn.Linear(len(NEAR) * options.width + NUMBERS, options.hidden), nn.SiLU(), nn.Linear(options.hidden, 1)
+        )
+
+    def forward(self, near_N6: Tensor, numbers_NF: Tensor) -> Tensor:
+        """[N]"""
+        return self.layers(torch.cat([self.words(near_N6).flatten(1), numbers_NF], dim=1)).squeeze(1)
+
+
+class PointerPolicy:
+    """Samples word after word; a sample depends on its request's seed alone. See the module for what it is.
+
+    Args:
+        max_words: of one answer.
+    """
+
+    def __init__(
+        self, options: PointerOptions, *, seed: int = 0, max_words: int = 8, temperature: float = 1.0
+    ) -> None:
+        state = torch.get_rng_state()
+        torch.manual_seed(seed)
+        self.net = PointerNet(options)
+        torch.set_rng_state(state)
+        self._first = deepcopy(self.net)
+        self._max_words, self._temperature = max_words, temperature
+        self.version = 0
+        self._word_of: dict[int, str] = {}
+
+    def count_tokens(self, text: str) -> int:
+        """Words, at least one."""
+        return max(1, len(words(text)))
+
+    def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
+        """One answer a request, in order."""
+        prompts = [self.encode(request) for request in requests]
+        rngs = [np.random.default_rng(request.seed) for request in requests]
+        said: list[list[int]] = [[] for _ in requests]
+        told: list[list[float]] = [[] for _ in requests]
+        open_ = list(range(len(requests)))
+        for _ in range(self._max_words):
+            if not open_:
+                break
+            places = [_places(prompts[i], tuple(said[i][-1:]), len(said[i])) for i in open_]
+            with torch.inference_mode():
+                logprobs_RC = self._logprobs(places).numpy()
+            for i, place, line in zip(open_, places, logprobs_RC, strict=True):
+                line = line[: len(place.ids)]
+                word = _drawn(place.ids, line, None if requests[i].greedy else float(rngs[i].random()))
+                said[i].append(word)
+                told[i].append(float(np.logaddexp.reduce(line[place.ids == word].astype(np.float64))))
+            open_ = [i for i in open_ if said[i][-1] != END]
+        return [
+            self._decision(request, prompt, tuple(ids), tuple(logprobs))
+            for request, prompt, ids, logprobs in zip(requests, prompts, said, told, strict=True)
+        ]
+
+    def encode(self, request: SampleRequest) -> Ids:
+        """What it reads, as ids: brief, memory, observation, choices, each opened by its mark."""
+        parts = [(HEAD, request.brief.header), *((LINE, line.text) for line in request.view)]
+        parts += [(LINE, text) for text in request.scratch]
+        parts += [(SEEN, request.observation.text), *((CHOICE, text) for text in request.observation.choices)]
+        return tuple(id for mark, text in parts for id in (mark, *self._ids(text)))
+
+    def token_logprobs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Tensor, Tensor]:
+        """Log-probabilities [R, A] of sampled words with gradients, and the mask of those that exist."""
+        width = max(len(action) for _, action in rows)
+        mask_RA = torch.tensor([[t < len(action) for t in range(width)] for _, action in rows])
+        places = [
+            _places(tuple(prompt), tuple(action[max(0, t - 1) : t]), t)
+            for prompt, action in rows
+            for t in range(len(action))
+        ]
+        chosen = [id for _, action in rows for id in action]
+        logprobs_DC = self._logprobs(places)
+        same_DC = torch.zeros(logprobs_DC.shape, dtype=torch.bool)
+        for line, place, id in zip(same_DC, places, chosen, strict=True):
+            line[: len(place.ids)] = torch.from_numpy(place.ids == id)
+        found = logprobs_DC.masked_fill(~same_DC, -torch.inf).logsumexp(1)
+        return torch.zeros(mask_RA.shape).masked_scatter(mask_RA, found), mask_RA
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        return self.net.parameters()
+
+    @contextmanager
+    def reference(self) -> Iterator[None]:
+        """The weights it was made with."""
+        now, self.net = self.net, self._first
+        try:
+            yield
+        finally:
+            self.net = now
+
+    def bump(self) -> None:
+        self.version += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"net": {name: value.clone() for name, value in self.net.state_dict().items()}, "version": self.version}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.net.load_state_dict(state["net"])
+        self.version = int(state["version"])
+
+    def _logprobs(self, places: Sequence[Places]) -> Tensor:
+        """[D, C], -inf where there is no place."""
+        counts = torch.tensor([len(place.ids) for place in places])
+        near = torch.from_numpy(np.concatenate([place.near for place in places]))
+        numbers = torch.from_numpy(np.concatenate([place.numbers for place in places]))
+        scores = self.net(near, numbers) / self._temperature
+        there = torch.arange(int(counts.max()))[None, :] < counts[:, None]
+        return torch.full(there.shape, -torch.inf).masked_scatter(there, scores).log_softmax(1)
+
+    def _ids(self, text: str) -> Iterator[int]:
+        for word in words(text):
+            id = word_id(word)
+            self._word_of[id] = word
+            yield id
+
+    def _decision(self, request: SampleRequest, prompt: Ids, ids: Ids, logprobs: tuple[float, ...]) -> TokenDecision:
+        return TokenDecision(
+            actor=request.actor,
+            action=parse(" ".join(self._word_of[id] for id in ids if id != END), request.observation.choices),
+            memory_hash=request.memory_hash,
+            prompt_ids=prompt,
+            action_ids=ids,
+            logprobs=logprobs,
+        )
+
+
+def parse(text: str, choices: Sequence[str]) -> Action:
+    """A saying, or where only choices are admissible the one that has these words; else ``Unreadable``."""
+    if not choices:
+        return Say(text) if text else Unreadable(text)
+    alike = [i for i, choice in enumerate(choices) if words(choice) == words(text)]
+    return Choose(alike[0], choices[alike[0]]) if alike else Unreadable(text)
+
+
+@lru_cache(maxsize=65_536)
+def words(text: str) -> tuple[str, ...]:
+    """Lower-case words and numbers, without punctuation."""
+    return tuple(re.findall(r"[^\W_]+", text.lower()))
+
+
+@lru_cache(maxsize=65_536)
+def word_id(word: str) -> int:
+    """The same in every process."""
+    return FIRST + crc32(word.encode()) % (2**31 - FIRST)
+
+
+@lru_cache(maxsize=65_536)
+def _read(prompt: Ids) -> tuple[Places, NDArray[np.int64]]:
+    """What does not depend on what was said: places, and [C, 2·REACH+1] the ids around each, 0 beyond its line."""
+    ids = np.array(prompt, dtype=np.int64)
+    line = (ids < FIRST).cumsum()
+    places = np.flatnonzero(ids >= FIRST)
+    seen = ids[places][_mark_of(ids, line)[places] == SEEN]
+    around = np.stack([_shifted(ids, line, a)[places] for a in range(-REACH, REACH + 1)], axis=1)
+    around = np.concatenate([around, np.zeros((1, around.shape[1]), dtype=np.int64)])
+    numbers = np.zeros((len(places) + 1, NUMBERS), dtype=np.float32)
+    numbers[np.arange(len(places)), _mark_of(ids, line)[places] - 1] = 1.0
+    repeats = np.isin(around, seen)
+    repeats[:, REACH] &= numbers[:, SEEN - 1] == 0  # that the observation repeats itself says nothing
+    numbers[:, 4 : 4 + repeats.shape[1]] = repeats
+    numbers[:-1, -LATE - 3] = (line.max() - line[places]) / 8.0
+    numbers[-1, -1] = 1.0
+    near = around[:, [REACH + a for a in NEAR]]
+    buckets = np.where(near >= FIRST, near % BUCKETS, BUCKETS)
+    return Places(np.append(ids[places], END), buckets, numbers), around
+
+
+def _places(prompt: Ids, last: Ids, said: int) -> Places:
+    """Where the next word may come from, after ``said`` words of which ``last`` holds the last."""
+    places, around = _read(prompt)
+    numbers = places.numbers.copy()
+    start = 4 + 2 * REACH + 1
+    if last:
+        numbers[:, start : start + around.shape[1]] = around == last[0]
+    numbers[:, -LATE - 2 + min(said, LATE)] = 1.0
+    return Places(places.ids, places.near, numbers)
+
+
+def _mark_of(ids: NDArray[np.int64], line: NDArray[np.int64]) -> NDArray[np.int64]:
+    return ids[ids < FIRST][line - 1]
+
+
+def _shifted(ids: NDArray[np.int64], line: NDArray[np.int64], by: int) -> NDArray[np.int64]:
+    """The id ``by`` places to the right of each, 0 where that is in another line."""
+    out = np.zeros_like(ids)
+    at = np.arange(len(ids)) + by
+    inside = (at >= 0) & (at < len(ids))
+    at = np.clip(at, 0, len(ids) - 1)
+    inside &= (line[at] == line) & (ids[at] >= FIRST)
+    out[inside] = ids[at][inside]
+    return out
+
+
+def _drawn(ids: NDArray[np.int64], logprobs: NDArray[np.float32], uniform: float | None) -> int:
+    """A word by its summed probability: the likeliest, or the one at ``uniform`` of the places in their order."""
+    if uniform is not None:
+        cumulative = np.exp(logprobs.astype(np.float64)).cumsum()
+        place = int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right"))
+        return int(ids[min(place, len(ids) - 1)])
+    different, where = np.unique(ids, return_inverse=True)
+    return int(different[np.bincount(where, np.exp(logprobs.astype(np.float64))).argmax()])
+
+
+def _make(context: PolicyContext, options: PointerOptions) -> PointerPolicy:
+    config = context.config
+    return PointerPolicy(options, seed=context.seed, max_words=config.max_new_tokens, temperature=config.temperature)
+
+
+register("policy", "pointer", _make, PointerOptions)

@@ -1,0 +1,53 @@
+"""What docs/parts.md shows is written to files and run, in the order of the page."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from memrl.contracts.registry import KINDS, KNOBS
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "parts.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, flags=re.S | re.M)
+RUN = """
+import json, pathlib, re, shlex, sys
+from memrl.cli.main import main
+for kind, text in json.load(sys.stdin):
+    name = re.match(r"# (\\w+\\.\\w+)\\n", text)
+    if name:
+        pathlib.Path(name[1]).write_text(text)
+    elif kind == "python":
+        exec(text, {"__name__": "__main__"})
+    elif kind == "sh":
+        for line in text.splitlines():
+            sys.argv = shlex.split(line)
+            assert sys.argv[0] == "memrl", line
+            try:
+                main()
+            except SystemExit as ended:
+                assert not ended.code, line
+"""
+"""One interpreter for the whole page: torch is loaded once."""
+
+
+def test_every_block_of_the_page_does_what_it_says(tmp_path: Path):
+    kinds = [kind for kind, _ in BLOCKS]
+    assert kinds.count("python") == 6 and kinds.count("sh") == 3
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path)))}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN], input=json.dumps(BLOCKS), capture_output=True, text=True, env=env, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"game", "median", "looks"}
+    assert "my_controller:FirstCome" in done.stdout
+
+
+def test_the_table_names_every_kind_with_its_knob_and_its_group():
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:4]] for line in PAGE.splitlines() if line.startswith("| `")]
+    listed = {kind: (knobs.split(", ")[0].strip("`"), group) for kind, knobs, group in rows}
+    assert listed == {kind: (knob, KINDS[kind].group) for knob, kind in KNOBS.items()}
