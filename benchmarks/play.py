@@ -62,15 +62,23 @@ def made(horizon: int, tokens: int, **changes: Any) -> tuple[Any, Any]:
 
     theta = {} if horizon == 48 else {"horizon": horizon, "questions": horizon // 6}
     memory = {"token_budget": tokens, "read_budget": tokens}
-    config = recipe("quickstart", warm_start={"steps": 0}, memory=memory, env={"theta": theta}, **changes)
+    knob = "theta" if sides()[1].__module__ == __name__ else "options"
+    config = recipe("quickstart", warm_start={"steps": 0}, memory=memory, env={knob: theta}, **changes)
     CONFIG["rollout"] = config.rollout
     return config, sides()[0](config)
 
 
+def task_of(practice: Any, seed: int) -> Any:
+    """A training task of either code's source."""
+    if not hasattr(practice, "task_source"):
+        return practice.family.task(seed)
+    source = practice.task_source
+    return source.train(source.cells()[-1], seed)  # the last cell is the base task
+
+
 def practice_round(parts: Any, count: int) -> dict[str, float]:
     practice, play = parts[1], sides()[1]
-    source = getattr(practice, "task_source", None) or practice.family
-    tasks = [source.task(i) for i in range(count)]
+    tasks = [task_of(practice, i) for i in range(count)]
     started = time.process_time()
     groups = play(practice, tasks, [0, 0, 1], practice=True)
     seconds = time.process_time() - started
@@ -113,9 +121,9 @@ def bytes_per_decision(tokens: int) -> float:
     _, parts = made(horizon, tokens, **changes)
     practice_round(parts, 1)
     practice, play = parts[1], sides()[1]
-    source = getattr(practice, "task_source", None) or practice.family
+    task = task_of(practice, 0)
     tracemalloc.start()
-    groups = play(practice, [source.task(0)], [0, 0, 1], practice=True)
+    groups = play(practice, [task], [0, 0, 1], practice=True)
     late = [
         decision.offers
         for group in groups

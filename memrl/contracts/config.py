@@ -86,6 +86,9 @@ class PolicyConfig:
     temperature: float = 1.0
     batch_tokens: int = 8192
     """Prompt tokens, padding included, that are read in one forward pass."""
+    prefix_cache_mib: int = 1024
+    """Keys and values of prompts that are held while a play lasts, so that the next question over nearly the same
+    memory is read on from there; 0 reads every prompt from the start that all share."""
     prompt: Literal["plain", "chat"] = "plain"
     """The readable layout of any model, or the model's own chat template."""
     template: Mapping[str, Any] = field(default_factory=dict)
@@ -94,6 +97,7 @@ class PolicyConfig:
     def __post_init__(self) -> None:
         check(self)
         _at_least(self, 1, "lora_rank", "max_new_tokens", "batch_tokens")
+        _at_least(self, 0, "prefix_cache_mib")
         if self.temperature <= 0:
             raise ConfigError("policy.temperature", self.temperature, "it must be above 0; evaluation is greedy anyway")
 
@@ -140,7 +144,7 @@ class RolloutConfig:
     """Tasks a step whose questions an exact reader answers: they train the controller and cost no LM token in play."""
     group_size: int = 8
     """Tries at one task; advantages are relative to the group."""
-    concurrency: int = 256
+    concurrency: int = 512
     """Episodes that play at the same time."""
     query_free: bool = True
     """No question's text reaches a write decision."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -162,7 +162,10 @@ class Renderer(Protocol):
 
 
 class Sampler(Protocol):
-    """Decides in tokens: a model here, an engine beside it, an endpoint, a script."""
+    """Decides in tokens: a model here, an engine beside it, an endpoint, a script.
+
+    ``instant = True`` says that it gains nothing from large batches: it is asked at once, and waits for nobody.
+    """
 
     version: int
     """Of the weights that it samples with."""
@@ -177,6 +180,15 @@ class Syncs(Protocol):
 
     def sync(self, weights: Mapping[str, Any], version: int) -> None:
         """Take over the weights of that version."""
+        ...
+
+
+@runtime_checkable
+class Rests(Protocol):
+    """A sampler that holds something from one question of a play to the next."""
+
+    def rest(self) -> None:
+        """A play begins or is over: let go of it. A run that is resumed there then has the same bits."""
         ...
 
 

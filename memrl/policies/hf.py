@@ -75,8 +75,9 @@ class HFPolicy:
         self._device = next(self.model.parameters()).device
         self._reference: list[Tensor] | None = None
         self.shares_starts = can_share(base)
-        prefix = self._start() if keeps_places(base) else ()
-        self.sampler = HFSampler(self.model, self.renderer, config, prefix)
+        keeps = keeps_places(base)
+        prefix = self._start() if keeps else ()
+        self.sampler = HFSampler(self.model, self.renderer, config, prefix, keeps_places=keeps)
         self.context_length = context_length(base)
         self.count_tokens = lru_cache(maxsize=200_000)(self._count)
 
@@ -96,6 +97,10 @@ class HFPolicy:
     def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
         """One sampled (or greedy) answer a request, by the sampler beside this model."""
         return self.sampler.sample(requests)
+
+    def rest(self) -> None:
+        """A play begins or is over."""
+        self.sampler.rest()
 
     def encode(self, prompts: Sequence[str]) -> list[Ids]:
         """Token ids of prompts, with whatever special tokens the tokenizer puts in front."""

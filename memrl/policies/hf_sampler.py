@@ -17,6 +17,7 @@ from memrl.contracts.protocols import Prompt, SampleRequest
 from memrl.contracts.types import TokenDecision
 from memrl.policies.frozen_prefix import FrozenPrefix
 from memrl.policies.merging import MergedWeights
+from memrl.policies.prefix_cache import PrefixCache
 from memrl.policies.rendering import PlainRenderer
 from memrl.policies.sampling import Drawn, decode, read_prompts
 from memrl.policies.usable import check_prompts, context_length
@@ -38,15 +39,25 @@ class HFSampler:
     Args:
         model: with LoRA, on its device.
         prefix: token ids that all prompts begin with, chosen once; empty for none.
+        keeps_places: whether padding may stand in the middle of a row; starts are only then held.
     """
 
-    def __init__(self, model: Any, renderer: PlainRenderer, config: PolicyConfig, prefix: Ids = ()) -> None:
+    def __init__(
+        self,
+        model: Any,
+        renderer: PlainRenderer,
+        config: PolicyConfig,
+        prefix: Ids = (),
+        *,
+        keeps_places: bool = False,
+    ) -> None:
         self._model, self._renderer, self._config = model, renderer, config
         self._device = next(model.parameters()).device
         self._context_length = context_length(model.get_base_model())
         self._greedy: dict[Ask, Drawn] = {}
         self._merged = MergedWeights(model)
         self._prefix = FrozenPrefix(prefix)
+        self._lately = PrefixCache(config.prefix_cache_mib * 2**20 if keeps_places else 0)
         self.version = 0
 
     def merged(self) -> AbstractContextManager[None]:
@@ -58,6 +69,11 @@ class HFSampler:
         self._greedy.clear()
         self._merged.forget()
         self._prefix.forget()
+        self._lately.forget()
+
+    def rest(self) -> None:
+        """A play begins or is over: nobody goes on from what was read before."""
+        self._lately.forget()
 
     def sync(self, weights: Mapping[str, Any], version: int) -> None:
         """The weights are the model's own and are here already; only what rests on them is forgotten."""
@@ -94,7 +110,10 @@ class HFSampler:
             wanted.setdefault(ask.prompt.ids, []).append(ask)
         config = replace(self._config, max_new_tokens=most)
         with torch.inference_mode(), self._merged.in_place():
-            for batch in read_prompts(self._model, list(wanted), config.batch_tokens, self._device, self._prefix):
+            read = read_prompts(
+                self._model, list(wanted), config.batch_tokens, self._device, self._prefix, self._lately
+            )
+            for batch in read:
                 askers = [(k, ask) for k, prompt in enumerate(batch.prompts) for ask in wanted[prompt]]
                 rows, seeds = [k for k, _ in askers], [ask.seed for _, ask in askers]
                 answers = decode(self._model, batch, rows, seeds, config, stops)

@@ -27,6 +27,7 @@ class OracleReader:
     """
 
     version = 0
+    instant = True
 
     def __init__(self, task_sources: Mapping[str, TaskSource]) -> None:
         self._sources = dict(task_sources)

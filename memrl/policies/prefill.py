@@ -12,6 +12,7 @@ from torch import Tensor
 from memrl.algos.lengths import like_length
 from memrl.policies.frozen_prefix import FrozenPrefix
 from memrl.policies.growing_cache import ROOM
+from memrl.policies.prefix_cache import NOTHING, PrefixCache, Start, past_of
 
 # Shapes: P distinct prompts of one batch, S their padded length, V vocabulary.
 
@@ -39,37 +40,92 @@ def pad_left(sequences: Sequence[Sequence[int]], device: torch.device) -> dict[s
 
 
 def read_prompts(
-    model: Any, prompts: Sequence[tuple[int, ...]], budget: int, device: torch.device, prefix: FrozenPrefix
+    model: Any,
+    prompts: Sequence[tuple[int, ...]],
+    budget: int,
+    device: torch.device,
+    prefix: FrozenPrefix,
+    lately: PrefixCache | None = None,
 ) -> Iterator[Prefilled]:
     """Prefill in batches of like length, each within ``budget`` tokens, padding included.
 
-    Prompts that begin with ``prefix`` take its keys and values from the cache, and only the rest is read.
+    Prompts that begin with ``prefix``, or like one of those read ``lately``, take these keys and values from there, and
+    only the rest is read.
     """
-    for known in (True, False):
-        own = [prompt for prompt in prompts if prefix.begins(prompt) is known]
+    starts = [NOTHING if lately is None else lately.longest(prompt) for prompt in prompts]
+    known = [prefix.begins(prompt) for prompt in prompts]
+    going_on = [start.length > known[i] * len(prefix.ids) for i, start in enumerate(starts)]
+    for indices in _batches([i for i, on in enumerate(going_on) if on], prompts, starts, budget):
+        yield _read_on(model, [prompts[i] for i in indices], [starts[i] for i in indices], device, lately)
+    for has in (True, False):
+        own = [prompt for i, prompt in enumerate(prompts) if known[i] is has and not going_on[i]]
         for indices in like_length([len(prompt) for prompt in own], budget):
             batch = [own[i] for i in indices]
-            yield _after(model, prefix, batch, device) if known else _whole(model, batch, device)
+            yield _after(model, prefix, batch, device, lately) if has else _whole(model, batch, device, lately)
 
 
-def _whole(model: Any, batch: Sequence[tuple[int, ...]], device: torch.device) -> Prefilled:
+WIDE = 8
+"""Times the budget that keys and values of a batch may take up where most of its tokens were read before."""
+
+
+def _batches(
+    chosen: Sequence[int], prompts: Sequence[tuple[int, ...]], starts: Sequence[Start], budget: int
+) -> Iterator[list[int]]:
+    """Those whose rests are of like length, within the budget; as wide as their whole lengths allow."""
+    for places in like_length([len(prompts[i]) - starts[i].length for i in chosen], budget):
+        indices = [chosen[place] for place in places]
+        rows = max(1, WIDE * budget // max(len(prompts[i]) for i in indices))
+        yield from (indices[at : at + rows] for at in range(0, len(indices), rows))
+
+
+def _whole(model: Any, batch: Sequence[tuple[int, ...]], device: torch.device, lately: PrefixCache | None) -> Prefilled:
     inputs = pad_left(batch, device)
     out = model(**inputs, use_cache=True, logits_to_keep=1)
-    return Prefilled(tuple(batch), inputs["attention_mask"], out.logits[:, -1].float(), out.past_key_values)
+    return _prefilled(batch, inputs["attention_mask"], out, lately)
 
 
-def _after(model: Any, prefix: FrozenPrefix, batch: Sequence[tuple[int, ...]], device: torch.device) -> Prefilled:
+def _after(
+    model: Any, prefix: FrozenPrefix, batch: Sequence[tuple[int, ...]], device: torch.device, lately: PrefixCache | None
+) -> Prefilled:
     """The padding stands between prefix and rest, where the mask hides it."""
     known = len(prefix.ids)
     inputs = pad_left([prompt[known:] for prompt in batch], device)
-    rest = inputs["input_ids"].shape[1]
-    mask = torch.cat([inputs["attention_mask"].new_ones(len(batch), known), inputs["attention_mask"]], dim=1)
+    past = prefix.cache(model, len(batch), device, inputs["input_ids"].shape[1] + ROOM)
+    before = inputs["attention_mask"].new_ones(len(batch), known)
+    return _rest(model, batch, inputs, past, before, inputs["position_ids"] + known, lately)
+
+
+def _read_on(
+    model: Any,
+    batch: Sequence[tuple[int, ...]],
+    starts: Sequence[Start],
+    device: torch.device,
+    lately: PrefixCache | None,
+) -> Prefilled:
+    """Rows of which each has a start of its own; padding stands in front of a start, and between it and the rest."""
+    inputs = pad_left([prompt[start.length :] for prompt, start in zip(batch, starts, strict=True)], device)
+    past, before = past_of(starts, inputs["input_ids"].shape[1] + ROOM)
+    return _rest(model, batch, inputs, past, before, inputs["position_ids"] + before.sum(1, keepdim=True), lately)
+
+
+def _rest(
+    model: Any, batch: Sequence[tuple[int, ...]], inputs: dict[str, Tensor], past: Any, before_PC: Tensor,
+    places_PS: Tensor, lately: PrefixCache | None,
+) -> Prefilled:  # fmt: skip
+    """Read what follows the C tokens that ``past`` holds of each row."""
+    mask = torch.cat([before_PC, inputs["attention_mask"]], dim=1)
     out = model(
         input_ids=inputs["input_ids"],
         attention_mask=mask,
-        position_ids=inputs["position_ids"] + known,
-        past_key_values=prefix.cache(model, len(batch), device, rest + ROOM),
+        position_ids=places_PS,
+        past_key_values=past,
         use_cache=True,
         logits_to_keep=1,
     )
-    return Prefilled(tuple(batch), mask, out.logits[:, -1].float(), out.past_key_values)
+    return _prefilled(batch, mask, out, lately)
+
+
+def _prefilled(batch: Sequence[tuple[int, ...]], mask_PS: Tensor, out: Any, lately: PrefixCache | None) -> Prefilled:
+    if lately is not None:
+        lately.keep(batch, mask_PS, out.past_key_values)
+    return Prefilled(tuple(batch), mask_PS, out.logits[:, -1].float(), out.past_key_values)

@@ -1,8 +1,8 @@
 """``play``: the only place that seats episodes. Training, evaluation, proofs and the monitor all call it.
 
 Needs are served kind by kind, the cheapest first: environments, then the controller, then the policies, which read when
-everybody else waits for them. So a batch holds what all live episodes need, it is the same whatever the clock says, and
-the slowest environment of a round is waited for.
+everybody else waits for them; instant ones are asked before the controller. So a batch holds what all live episodes
+need, it is the same whatever the clock says, and the slowest environment of a round is waited for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from memrl.contracts.capabilities import Foreseen, able
-from memrl.contracts.protocols import NO_OFFERS, Agent, SampleRequest
+from memrl.contracts.protocols import NO_OFFERS, Agent, Rests, SampleRequest
 from memrl.contracts.types import Decision, End, Episode, Group, Task
 from memrl.rollouts.env_workers import INLINE, EnvWorkers
 from memrl.rollouts.play import EnvNeed, EpisodeContext, OpNeed, Play, play_episode
@@ -65,13 +65,21 @@ def play(
         for memory in [agent.new_memory()]
         for g in range(size)
     ]
+    _rest(agent)
     try:
         with undisturbed():
             episodes = play_all((play_episode(one) for one in contexts), agent, agent.rollout.concurrency, workers)
     finally:
         workers.close()
+        _rest(agent)
     _tell_failures(episodes)
     return [Group(task=task, episodes=tuple(episodes[i * size : (i + 1) * size])) for i, task in enumerate(tasks)]
+
+
+def _rest(agent: Agent) -> None:
+    for policy in (agent.policy, *agent.others.values()):
+        if isinstance(policy, Rests):
+            policy.rest()
 
 
 def play_all(plays: Iterable[Play], agent: Agent, concurrency: int, workers: EnvWorkers = INLINE) -> list[Episode]:
@@ -101,13 +109,14 @@ def play_all(plays: Iterable[Play], agent: Agent, concurrency: int, workers: Env
 
 def _serve(needs: Needs, agent: Agent, workers: EnvWorkers) -> list[tuple[int, Play, Any]]:
     """Answer one kind of need, of all episodes that have it, in the order of episodes."""
-    servers: tuple[tuple[type, Callable[[list[Any]], Sequence[Any]]], ...] = (
-        (EnvNeed, lambda calls: workers.run([(need.call, need.arguments) for need in calls])),
-        (OpNeed, lambda moments: decide(moments, agent)),
-        (SampleRequest, lambda requests: sample(requests, agent)),
-    )
-    for kind, answer in servers:
-        ready = needs[kind]
+    servers: dict[type, Callable[[list[Any]], Sequence[Any]]] = {
+        EnvNeed: lambda calls: workers.run([(need.call, need.arguments) for need in calls]),
+        OpNeed: lambda moments: decide(moments, agent),
+        SampleRequest: lambda requests: sample(requests, agent),
+    }
+    instant = all(getattr(policy, "instant", False) for policy in (agent.policy, *agent.others.values()))
+    for kind in (EnvNeed, SampleRequest, OpNeed) if instant else (EnvNeed, OpNeed, SampleRequest):
+        ready, answer = needs[kind], servers[kind]
         if ready:
             needs[kind] = []
             ready.sort(key=itemgetter(0))
