@@ -12,7 +12,7 @@ from torch import Tensor
 from memrl.algos.lengths import like_length
 from memrl.policies.frozen_prefix import FrozenPrefix
 from memrl.policies.growing_cache import ROOM
-from memrl.policies.prefix_cache import NOTHING, PrefixCache, Start, past_of
+from memrl.policies.prefix_cache import NOTHING, PrefixCache, Start, first_of_each, past_of
 
 # Shapes: P distinct prompts of one batch, S their padded length, V vocabulary.
 
@@ -50,9 +50,38 @@ def read_prompts(
     """Prefill in batches of like length, each within ``budget`` tokens, padding included.
 
     Prompts that begin with ``prefix``, or like one of those read ``lately``, take these keys and values from there, and
-    only the rest is read.
+    only the rest is read. Of prompts that begin alike one is read before the others.
     """
-    starts = [NOTHING if lately is None else lately.longest(prompt) for prompt in prompts]
+    if lately is None or not lately.holds:
+        yield from _read_all(model, prompts, [NOTHING] * len(prompts), budget, device, prefix, None)
+        return
+    for at in range(0, len(prompts), CHUNK):
+        left = list(prompts[at : at + CHUNK])
+        for wave in range(WAVES):
+            starts = [lately.longest(prompt) for prompt in left]
+            now = first_of_each(left, starts) if wave + 1 < WAVES else list(range(len(left)))
+            chosen = [left[i] for i in now]
+            yield from _read_all(model, chosen, [starts[i] for i in now], budget, device, prefix, lately)
+            left = [prompt for i, prompt in enumerate(left) if i not in set(now)]
+            if not left:
+                break
+
+
+CHUNK = 256
+"""Prompts that are looked through for common starts: those of one episode and its siblings stand close together."""
+WAVES = 4
+"""Passes over a chunk at the most: each reads on from what those before have read."""
+
+
+def _read_all(
+    model: Any,
+    prompts: Sequence[tuple[int, ...]],
+    starts: Sequence[Start],
+    budget: int,
+    device: torch.device,
+    prefix: FrozenPrefix,
+    lately: PrefixCache | None,
+) -> Iterator[Prefilled]:
     known = [prefix.begins(prompt) for prompt in prompts]
     going_on = [start.length > known[i] * len(prefix.ids) for i, start in enumerate(starts)]
     for indices in _batches([i for i, on in enumerate(going_on) if on], prompts, starts, budget):

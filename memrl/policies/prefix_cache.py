@@ -23,6 +23,8 @@ from memrl.policies.growing_cache import GrowingLayer, is_plain
 Ids = tuple[int, ...]
 BLOCK = 8
 """Tokens; fewer in common are not worth a look."""
+WORTH = 16
+"""Tokens that a prompt must have in common with another to be read after it: a pass of its own has its price."""
 
 
 class Start(NamedTuple):
@@ -55,6 +57,11 @@ class PrefixCache:
     def __len__(self) -> int:
         """Prompts held."""
         return len(self._held)
+
+    @property
+    def holds(self) -> bool:
+        """Whether it may hold anything."""
+        return self._limit > 0
 
     def forget(self) -> None:
         """The weights changed, or nobody will ask on."""
@@ -123,6 +130,20 @@ def past_of(starts: Sequence[Start], room: int) -> tuple[Any, Tensor]:
         cache.layers.append(layer := GrowingLayer())
         layer.fill(keys, values, rows, room)
     return cache, mask_PS
+
+
+def first_of_each(prompts: Sequence[Ids], starts: Sequence[Start]) -> list[int]:
+    """Indices of prompts of which no two begin alike for ``WORTH`` tokens more than is held of the later one: those to
+    be read before the others, which then find more."""
+    claimed: set[int] = set()
+    found: list[int] = []
+    for i, (prompt, start) in enumerate(zip(prompts, starts, strict=True)):
+        links = _chain(prompt)
+        new = links[-(-(start.length + WORTH) // BLOCK) - 1 :]
+        if not new or new[0] not in claimed:
+            found.append(i)
+            claimed.update(links)
+    return found
 
 
 def _chain(prompt: Ids) -> list[int]:

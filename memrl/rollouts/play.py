@@ -5,6 +5,7 @@
                 ──> controller: write, overwrite, link …, until Keep
 
 An episode is a generator that yields what it needs: an op decided, an action sampled, a slow environment called.
+Where answers change nothing that follows, they are given together at its end (``later.py``).
 ``scheduler.play`` seats episodes and serves equal needs of all of them in one batch.
 """
 
@@ -38,6 +39,7 @@ from memrl.contracts.types import (
 )
 from memrl.rollouts.env_workers import INLINE, EnvWorkers
 from memrl.rollouts.guards import EnvFailed, EnvGuard, LeakGuard, guarded
+from memrl.rollouts.later import NOT_YET, AnswersNeed, Question, check_same, waits, with_answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,7 @@ class EnvNeed(NamedTuple):
     arguments: tuple[Any, ...]
 
 
-Need = OpNeed | SampleRequest | EnvNeed
+Need = OpNeed | SampleRequest | AnswersNeed | EnvNeed
 Play = Generator[Need, Any, Episode]
 Called = Callable[[Any], Generator[Need, Any, Outcome]]
 
@@ -96,6 +98,7 @@ def play_episode(context: EpisodeContext) -> Play:
     agent = context.agent
     limits = agent.rollout
     steps: list[Step] = []
+    questions: list[Question] = []
     leaks = LeakGuard() if limits.query_free else None
     end, error, judged = End.DONE, "", None
     observation: Observation | None = None
@@ -109,12 +112,18 @@ def play_episode(context: EpisodeContext) -> Play:
                 break
             if leaks is not None:
                 leaks.check(observation)
-            step, outcome = yield from play_step(context, env.step, observation)
+            step, outcome = yield from play_step(context, env.step, observation, (len(steps), questions))
             steps.append(step)
             observation, judged = outcome.next, outcome.success
             end = End.STEP_LIMIT if outcome.truncated and observation is None else End.DONE
     except EnvFailed as failure:
         end, error = End.ENV_ERROR, str(failure)
+    if questions:
+        story, steps = steps, []
+        try:
+            judged = yield from give_answers(context, story, questions, steps)
+        except EnvFailed as failure:
+            end, error = End.ENV_ERROR, str(failure)
     return Episode(
         task=context.task,
         steps=tuple(steps),
@@ -127,17 +136,56 @@ def play_episode(context: EpisodeContext) -> Play:
     )
 
 
+def give_answers(
+    context: EpisodeContext, story: Sequence[Step], questions: Sequence[Question], told: list[Step]
+) -> Generator[Need, Any, float | None]:
+    """Answer all questions of a story and tell it again into ``told``; returns the success that the environment said.
+
+    Raises EnvFailed.
+    """
+    answers = yield AnswersNeed(tuple(one.request for one in questions))
+    given = {one.step: (one, answer) for one, answer in zip(questions, answers, strict=True)}
+    agent = context.agent
+    env = yield from _call(context, EnvGuard, agent.task_source.make, context.task, agent.rollout.env_seconds)
+    yield from _call(context, env.start)
+    success = None
+    for number, step in enumerate(story):
+        answered = given.get(number)
+        action = answered[1].action if answered else None
+        outcome = yield from _call(context, env.step, action)
+        success = outcome.success
+        if answered:
+            step = with_answer(step, *answered)
+            read = tokens_read(step.decisions, step.view, step.observation, context.agent)
+            step = replace(step, context_tokens=read)
+        told.append(replace(step, reward=float(outcome.reward), verdict=outcome.verdict))
+        check_same(story, number, outcome.next)
+    return success
+
+
 def play_step(
-    context: EpisodeContext, env_step: Callable[[Any], Outcome], observation: Observation
+    context: EpisodeContext,
+    env_step: Callable[[Any], Outcome],
+    observation: Observation,
+    later: tuple[int, list[Question]] | None = None,
 ) -> Generator[Need, Any, tuple[Step, Outcome]]:
-    """One step, and what the environment answered. Raises EnvFailed."""
+    """One step, and what the environment answered. Raises EnvFailed.
+
+    Args:
+        later: the step's number, and where to put a question whose answer may wait; None answers on the spot.
+    """
     decisions: list[Decision] = []
     view: tuple[ViewLine, ...] = ()
     action = None
     if observation.wants_action:
         hits = yield from retrieve(context, observation, decisions)
         view = see(context.memory, hits, context.agent)
-        action = (yield from act(context, observation, view, decisions)).action
+        if later is not None and waits(context.agent, observation, context.workers.slow):
+            request = _sample_request(context, observation, view)
+            later[1].append(Question(later[0], len(decisions), request))
+            action = NOT_YET
+        else:
+            action = (yield from act(context, observation, view, decisions)).action
     if context.workers.slow:
         outcome: Outcome = yield from _call(context, env_step, action)
     else:

@@ -21,6 +21,7 @@ from memrl.contracts.capabilities import Foreseen, able
 from memrl.contracts.protocols import NO_OFFERS, Agent, Rests, SampleRequest
 from memrl.contracts.types import Decision, End, Episode, Group, Task
 from memrl.rollouts.env_workers import INLINE, EnvWorkers
+from memrl.rollouts.later import AnswersNeed
 from memrl.rollouts.play import EnvNeed, EpisodeContext, OpNeed, Play, play_episode
 
 _log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ def play_all(plays: Iterable[Play], agent: Agent, concurrency: int, workers: Env
     """Play every generator to its end, at most ``concurrency`` at a time; results keep their order."""
     waiting = list(enumerate(plays))[::-1]
     done: dict[int, Episode] = {}
-    needs: Needs = {EnvNeed: [], OpNeed: [], SampleRequest: []}
+    needs: Needs = {kind: [] for kind in (EnvNeed, OpNeed, SampleRequest, AnswersNeed)}
 
     def advance(index: int, playing: Play, answer: Any) -> None:
         try:
@@ -113,9 +114,10 @@ def _serve(needs: Needs, agent: Agent, workers: EnvWorkers) -> list[tuple[int, P
         EnvNeed: lambda calls: workers.run([(need.call, need.arguments) for need in calls]),
         OpNeed: lambda moments: decide(moments, agent),
         SampleRequest: lambda requests: sample(requests, agent),
+        AnswersNeed: lambda needs: sample_together(needs, agent),
     }
     instant = all(getattr(policy, "instant", False) for policy in (agent.policy, *agent.others.values()))
-    for kind in (EnvNeed, SampleRequest, OpNeed) if instant else (EnvNeed, OpNeed, SampleRequest):
+    for kind in (*((EnvNeed, SampleRequest, OpNeed) if instant else (EnvNeed, OpNeed, SampleRequest)), AnswersNeed):
         ready, answer = needs[kind], servers[kind]
         if ready:
             needs[kind] = []
@@ -149,6 +151,12 @@ def sample(requests: Sequence[SampleRequest], agent: Agent) -> list[Any]:
         for i, decision in zip(places, policy.sample([requests[i] for i in places]), strict=True):
             found[i] = decision
     return found
+
+
+def sample_together(needs: Sequence[AnswersNeed], agent: Agent) -> list[list[Any]]:
+    """The answers to all questions of several episodes, in order."""
+    answers = iter(sample([request for need in needs for request in need.requests], agent))
+    return [[next(answers) for _ in need.requests] for need in needs]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import torch
 from policy_samples import ask, forward_shapes, prompt_reads, stir, tiny_policy
 from transformers import DynamicCache
 
-from memrl.policies.prefix_cache import BLOCK, NOTHING, PrefixCache, past_of
+from memrl.policies.prefix_cache import BLOCK, NOTHING, WORTH, PrefixCache, Start, first_of_each, past_of
 
 STORY = ("Ana put the lantern in the attic.", "Bo moved the rope to the cellar.", "Ana took the lantern to the barn.")
 
@@ -72,6 +72,15 @@ def test_padding_of_a_batch_is_not_held():
     assert found.states is not None and found.states[0, 0, 0, :, 0].tolist() == [2.0 + i for i in range(10)]
 
 
+def test_of_prompts_that_begin_alike_one_is_read_first():
+    start = tuple(range(WORTH))
+    prompts = [(*start, 1, 2), (*start, 3), (*range(50, 80), 4), (*start[:BLOCK], 5, 6), (*range(50, 80), 7)]
+    assert first_of_each(prompts, [NOTHING] * 5) == [0, 2, 3]
+    held = torch.zeros(1)
+    assert first_of_each(prompts, [Start(WORTH, held)] * 5) == [0, 1, 2, 3, 4]  # 14 tokens more are not worth it
+    assert first_of_each([start, start], [NOTHING] * 2) == [0]
+
+
 def questions():
     """Three rounds of questions over memories that change a little."""
     lines = [STORY[:2], STORY, (*STORY[:2], "Bo has the key.")]
@@ -87,6 +96,21 @@ def test_answers_are_those_of_prompts_that_are_read_whole(greedy: bool):
         for one, other in zip(policy.sample(requests), whole.sample(requests), strict=True):
             assert one.action_ids == other.action_ids
             assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
+
+
+def test_in_one_call_common_starts_are_read_once():
+    policy, whole = tiny_policy(), tiny_policy(prefix_cache_mib=0)
+    stir(policy), stir(whole)
+    requests = [request for round in questions() for request in round]
+    with forward_shapes(policy) as shapes:
+        told = policy.sample(requests)
+    with forward_shapes(whole) as plain:
+        expected = whole.sample(requests)
+    for one, other in zip(told, expected, strict=True):
+        assert one.action_ids == other.action_ids
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-5)
+    read, before = (sum(rows * tokens for rows, tokens in prompt_reads(s)) for s in (shapes, plain))
+    assert read < before / 2
 
 
 def test_only_what_is_new_is_read_until_the_weights_change_or_a_play_ends():
