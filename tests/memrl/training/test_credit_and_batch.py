@@ -123,4 +123,4 @@ def test_micro_batches_hold_like_lengths_within_their_budget():
 
 def test_an_unknown_estimator_is_one_clear_line():
     with pytest.raises(ConfigError, match=r"credit.name = 'psychic': choose from .*return_to_go"):
-        build(recipe("smoke", credit={"name": "psychic"}))
+        build(recipe("tiny", credit={"name": "psychic"}))

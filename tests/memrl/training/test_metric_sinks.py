@@ -72,7 +72,7 @@ def test_a_sink_that_fails_is_told_once_and_the_run_goes_on(tmp_path: Path, caps
 
 
 def test_numbers_that_are_not_finite_are_not_told(tmp_path: Path):
-    with Run.open(recipe("smoke", out=str(tmp_path / "run"), steps=1, **sink())) as run:
+    with Run.open(recipe("tiny", out=str(tmp_path / "run"), steps=1, **sink())) as run:
         for step in run.steps():
             run.log(step, {"a": float("nan"), "b": 1.0})
     assert lines(tmp_path)[0] == {"step": 1, "b": 1.0}

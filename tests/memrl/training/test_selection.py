@@ -38,7 +38,7 @@ class Killed(Exception):
 def play(folder: Path, values: Sequence[float], resume: bool = False, die_at: int = 0, **knobs: Any) -> Path:
     """A run whose metric is given step by step, with a checkpoint after each."""
     part = Part()
-    config = recipe("smoke", out=str(folder), steps=len(values), **{"checkpoint_every": 1, **knobs})
+    config = recipe("tiny", out=str(folder), steps=len(values), **{"checkpoint_every": 1, **knobs})
     with Run.open(config, folder if resume else None) as run:
         run.restore(part=part)
         for step in run.steps():
