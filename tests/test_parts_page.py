@@ -37,7 +37,7 @@ for kind, text in json.load(sys.stdin):
 
 def test_every_block_of_the_page_does_what_it_says(tmp_path: Path):
     kinds = [kind for kind, _ in BLOCKS]
-    assert kinds.count("python") == 6 and kinds.count("sh") == 3
+    assert kinds.count("python") == 7 and kinds.count("sh") == 3
     env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path)))}
     done = subprocess.run(
         [sys.executable, "-c", RUN], input=json.dumps(BLOCKS), capture_output=True, text=True, env=env, cwd=tmp_path

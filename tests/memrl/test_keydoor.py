@@ -121,7 +121,7 @@ def test_it_trains_and_is_found_again_by_its_entry_point(tmp_path: Path) -> None
     config = recipe(knobs.pop("recipe"), **{**knobs, **short, "out": str(tmp_path / "run")})
     saved, parts = load_run(train(config))
     assert saved.env.name == "keydoor" and saved.policy.name == "pointer"
-    assert set(parts["policy"]) == {"net", "version"}
+    assert set(parts["policy"]) == {"net", "reference", "version"}
 
 
 def test_the_environment_on_the_page_keeps_its_promises() -> None:
