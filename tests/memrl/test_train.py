@@ -5,8 +5,9 @@ import json
 import pytest
 
 from memrl.contracts.errors import ConfigError
-from memrl.evaluate import evaluate
+from memrl.evaluate import collect, evaluate
 from memrl.recipes import recipe
+from memrl.reporting.trajectories import read_jsonl, to_jsonl
 from memrl.train import train
 
 FAST = {"warm_start": {"steps": 1}, "rollout": {"practice_tasks": 1, "group_size": 2}}
@@ -73,6 +74,23 @@ def test_evaluation_has_all_rows_and_the_ends_of_the_scale(run):
     }  # fmt: skip
     by_name = {row.controller: row for row in report.rows}
     assert by_name["none"].peak_context_tokens < by_name["fifo"].peak_context_tokens
+
+
+def test_a_run_plays_for_a_file_as_it_is_evaluated(run, tmp_path):
+    held_out = collect(run, episodes=2)
+    [own] = evaluate(run, episodes=2, rows=["own"]).rows
+    assert tuple(float(episode.success) for episode in held_out) == own.by_episode
+    assert [len(episode.steps) for episode in held_out] == [12, 12]
+    again = read_jsonl(to_jsonl(collect(run, episodes=2), tmp_path / "out.jsonl"))
+    assert [[d.action for d in e.decisions] for e in again] == [[d.action for d in e.decisions] for e in held_out]
+    sampled = collect(run, episodes=2, tries=3, greedy=False, split="train", seed=1)
+    assert len(sampled) == 6 and {episode.task.split for episode in sampled} == {"train"}
+    texts = {str([d.action for d in episode.decisions]) for episode in sampled}
+    assert len(texts) == 6 and {episode.task.split for episode in held_out} == {"eval"}
+    with pytest.raises(ConfigError, match="split = 'test': it is none of held_out, train"):
+        collect(run, split="test")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigError, match="tries = 0"):
+        collect(run, tries=0)
 
 
 @pytest.mark.parametrize(
