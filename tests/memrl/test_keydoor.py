@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from toy import Taker, toy_agent
 
 from memory_stores.types import Write
 from memrl.contracts import registry
@@ -21,7 +22,6 @@ from memrl.rollouts.scheduler import play
 from memrl.testing import check_env
 from memrl.train import train
 from memrl.training.run_folder import load_run
-from tests.memrl.toy import Taker, toy_agent
 
 PACKAGE = Path(__file__).parents[2] / "examples" / "keydoor"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_selection import Killed, Part, play
+from small_runs import Killed, Part, play
 
 from memrl.contracts.errors import ConfigError, RunFolderError
 from memrl.recipes import recipe
