@@ -94,7 +94,7 @@ memrl.register("curriculum", "open_written", OpenWritten, WrittenOptions)
 def config_for(guarded: bool, seed: int, steps: int, out: str) -> TrainConfig:
     writing = {"name": "written", "proposer": "axes", "options": {"proposed": 0.5}}
     return recipe(
-        "smoke", seed=seed, steps=steps, out=out, checkpoint_every=steps,
+        "tiny", seed=seed, steps=steps, out=out, checkpoint_every=steps,
         env={"name": "memworld" if guarded else "open_memworld", "options": THETA},
         memory={"token_budget": 80, "read_budget": 80},
         policy={"trained": False}, warm_start={"steps": 0},

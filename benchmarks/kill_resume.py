@@ -63,9 +63,9 @@ class GradedFamily(MemWorldTasks):
 
 
 def config(folder: Path, warm_start: int) -> TrainConfig:
-    """The smoke recipe with more steps and fewer episodes, and with a curriculum that has state of its own."""
+    """The tiny recipe with more steps and fewer episodes, and with a curriculum that has state of its own."""
     return recipe(
-        "smoke",
+        "tiny",
         out=str(folder),
         steps=STEPS,
         env={"name": "graded"},
@@ -237,7 +237,7 @@ def measure(kills: int, seed: int, points: Sequence[str], warm_start: int) -> di
             rows.append(one_kill(root / f"time-{len(rows)}", reference, warm_start, None, rng.uniform(0, seconds)))
         learned = [json.loads(line) for line in (reference / "metrics.jsonl").read_text().splitlines()]
     return {
-        "recipe": "smoke",
+        "recipe": "tiny",
         "steps": STEPS,
         "warm_start_steps": warm_start,
         "seed": seed,

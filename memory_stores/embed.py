@@ -41,7 +41,7 @@ def _signed_bucket(feature: str, dim: int) -> tuple[int, float]:
 class HashEmbedder:
     """Signed feature hashing of words and word pairs (Weinberger et al. 2009, arXiv:0902.2206).
 
-    Deterministic across processes and free of models: what tests and the ``smoke`` recipe use.
+    Deterministic across processes and free of models: what tests and small recipes use.
     """
 
     def __init__(self, dim: int = 64) -> None:

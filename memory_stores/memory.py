@@ -11,7 +11,7 @@ from memory_stores.contents import KEPT, REFUSED
 from memory_stores.files import corrupt, read_json, write_json
 from memory_stores.graph_store import GraphStore
 from memory_stores.journal import Journal
-from memory_stores.store import NO_STAMP
+from memory_stores.store import NO_STAMP, MemoryStore
 from memory_stores.token_store import TokenStore
 from memory_stores.types import (
     CountTokens,
@@ -198,24 +198,33 @@ class AgentMemory:
         write_json(Path(path), {"format": FORMAT, **self.state_dict()})
 
     @classmethod
-    def load(cls, path: str | Path, *, count_tokens: CountTokens, embedder: Embedder | None = None) -> Self:
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        count_tokens: CountTokens,
+        embedder: Embedder | None = None,
+        archive: MemoryStore | None = None,
+    ) -> Self:
         """The memory that ``save`` wrote, with its stores and budgets.
 
-        ``embedder`` is needed where the file has a vector archive. Raises FileNotFoundError for a missing file and
-        ValueError, naming the file and the way out, for one that is corrupt or of another format.
+        ``embedder`` is needed where the file has a vector archive. An ``archive`` of a kind of your own, empty, is
+        filled where the file has one of that kind; ``"kind"`` in ``state_dict`` tells it. Raises FileNotFoundError for
+        a missing file and ValueError, naming the file and the way out, for one that is corrupt or of another format.
         """
         path = Path(path)
         state = read_json(path)
         if state.get("format") != FORMAT:
             raise corrupt(path, f"format = {state.get('format')!r}, not {FORMAT!r}")
         kind = _archive_kind(state)
-        if kind == "vector_store" and embedder is None:
+        given = archive is not None and archive.state_dict().get("kind") == kind
+        if not given and kind == "vector_store" and embedder is None:
             raise ValueError(f"memory file {path} has an archive searched by embedding: pass embedder=MiniLM() to load")
         try:
             memory = cls(
                 token=TokenStore(0, count_tokens) if state.get("token") else None,
                 graph=GraphStore(0, count_tokens) if state.get("graph") else None,
-                archive=_empty_archive(kind, count_tokens, embedder),
+                archive=cast("Archive", archive) if given else _empty_archive(kind, count_tokens, embedder),
             )
             memory.load_state_dict(state)
         except ValueError as error:
@@ -250,5 +259,7 @@ def _empty_archive(kind: str | None, count_tokens: CountTokens, embedder: Embedd
 
         return Bm25Store(0, count_tokens)
     if kind is not None:
-        raise ValueError(f"archive kind = {kind!r}: this version reads 'vector_store' and 'bm25_store'")
+        raise ValueError(
+            f"archive kind = {kind!r}: neither 'vector_store' nor 'bm25_store'; pass an empty one as archive="
+        )
     return None

@@ -75,8 +75,9 @@ if TYPE_CHECKING:
     from memrl.contracts.config import TrainConfig
     from memrl.contracts.errors import InputError, MemrlError
     from memrl.contracts.registry import register
-    from memrl.evaluate import EvalReport, evaluate
+    from memrl.evaluate import EvalReport, collect, evaluate
     from memrl.recipes import RECIPES, recipe
+    from memrl.reporting.trajectories import read_jsonl, to_dataset, to_jsonl
     from memrl.train import train
 
 _HOME = {
@@ -87,9 +88,13 @@ _HOME = {
     "MemoryAgent": "agent",
     "MemrlError": "contracts.errors",
     "TrainConfig": "contracts.config",
+    "collect": "evaluate",
     "evaluate": "evaluate",
+    "read_jsonl": "reporting.trajectories",
     "recipe": "recipes",
     "register": "contracts.registry",
+    "to_dataset": "reporting.trajectories",
+    "to_jsonl": "reporting.trajectories",
     "train": "train",
     "wrap": "agent",
 }
@@ -103,9 +108,13 @@ __all__ = [
     "MemoryAgent",
     "MemrlError",
     "TrainConfig",
+    "collect",
     "evaluate",
+    "read_jsonl",
     "recipe",
     "register",
+    "to_dataset",
+    "to_jsonl",
     "train",
     "wrap",
 ]

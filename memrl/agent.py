@@ -126,8 +126,10 @@ def wrap(
 
 
 def _load(path: Path, agent: Agent) -> AgentMemory:
+    """The file's memory, an archive of the run's own kind included."""
+    empty = agent.new_memory().archive
     try:
-        return AgentMemory.load(path, count_tokens=agent.count_tokens, embedder=agent.embedder)
+        return AgentMemory.load(path, count_tokens=agent.count_tokens, embedder=agent.embedder, archive=empty)
     except ValueError as error:
         raise DataError(str(error)) from error
 

@@ -17,6 +17,7 @@ from memory_stores.memory import AgentMemory
 from memrl.contracts.capabilities import Bounded, Bounds, Finite, Stretchable, able, need
 from memrl.contracts.checks import whole
 from memrl.contracts.config import EnvConfig, TrainConfig
+from memrl.contracts.errors import ConfigError
 from memrl.contracts.overrides import EVAL_KNOBS, with_settings
 from memrl.contracts.protocols import Agent
 from memrl.contracts.registry import find
@@ -39,6 +40,8 @@ from memrl.training.run_folder import load_run
 UNLIMITED = 10**9
 EVAL_SEED = 1_000_003
 """Held-out tasks of seed s start at s * EVAL_SEED; their names and phrasings never occur in training."""
+COLLECTED = 0xC011
+"""Marks what ``collect`` draws."""
 
 Progress = Callable[[str], None]
 
@@ -127,6 +130,47 @@ def evaluate(
     return evaluate_agent(
         agent, config, seed=seed, episodes=episodes, rows=rows, progress=progress, trained=parts["controller"]
     )
+
+
+def collect(
+    run: Path | str,
+    episodes: int | None = None,
+    tries: int = 1,
+    greedy: bool = True,
+    split: Literal["held_out", "train"] = "held_out",
+    seed: int = 0,
+    settings: Sequence[str] = (),
+    checkpoint: Literal["last", "best"] = "last",
+) -> list[Episode]:
+    """Trajectories of a run's own policy and controller, for ``to_jsonl`` and ``to_dataset``.
+
+    Args:
+        run: a run folder.
+        episodes: how many tasks; None for the run's ``evaluation.episodes``.
+        tries: at each task; they stand side by side.
+        greedy: take the likeliest everywhere; False samples, as training does.
+        split: held-out tasks, or tasks of training as hard as they, for whatever is to learn from them.
+        seed: of the tasks and of what is sampled.
+        settings, checkpoint: as for ``evaluate``.
+
+    Raises:
+        InputError: a name, a number or a folder cannot be used.
+    """
+    for name, value, least in (("seed", seed, 0), ("tries", tries, 1)):
+        whole(name, value, least)
+    if split not in ("held_out", "train"):
+        raise ConfigError("split", split, "it is none of held_out, train")
+    config, parts = load_run(Path(run), checkpoint)
+    config = with_settings(config, settings, EVAL_KNOBS)
+    agent = build_agent(config)
+    load_policies(agent, parts)
+    agent.controller.load_state_dict(parts["controller"])
+    tasks = held_out_tasks(agent, config, seed, episodes)
+    if split == "train":
+        hardest = agent.task_source.cells()[-1]
+        tasks = [agent.task_source.train(hardest, seed * EVAL_SEED + i) for i in range(len(tasks))]
+    groups = play(agent, tasks, [seed, COLLECTED], tries=tries, greedy=greedy)
+    return [episode for group in groups for episode in group.episodes]
 
 
 def for_evaluation(

@@ -39,13 +39,38 @@ def quickstart() -> TrainConfig:
     )
 
 
+_SHORT = {"horizon": 12, "objects": 2, "places": 4, "questions": 3, "delay": 2}
+"""MemWorld of twelve steps."""
+
+
 def smoke() -> TrainConfig:
-    """The whole loop in seconds: a tiny random model (a byte is a token), hashed embeddings, short episodes."""
+    """Both actors learn in well under a minute, from nothing: a pointing policy that says one word, hashed embeddings.
+
+    Reward alone teaches the policy (``pointer``: no model, no warm start); the controller also practises.
+    """
     return TrainConfig(
         recipe="smoke",
+        steps=36,
+        env=EnvConfig(name="memworld", options={**_SHORT, "distractor_level": 2, "contradict_rate": 0.0}),
+        memory=MemoryConfig(linker="pattern", token_budget=32, read_budget=32, embedder="hash"),
+        policy=PolicyConfig(name="pointer", max_new_tokens=1),
+        warm_start=WarmStartConfig(steps=0),
+        controller=ControllerConfig(options={"width": 8, "hidden": 16, "subjects": True}, max_ops=1),
+        rollout=RolloutConfig(tasks=8, practice_tasks=2),
+        learner=LearnerConfig(epochs=1, policy_learning_rate=0.02, controller_learning_rate=0.01, decay_from=0.6),
+    )
+
+
+def tiny() -> TrainConfig:
+    """Every part in seconds: a tiny random language model (a byte is a token), its warm start, rereading.
+
+    It shows that things run, not that they learn: such a model cannot read. That is for ``smoke``.
+    """
+    return TrainConfig(
+        recipe="tiny",
         steps=3,
         checkpoint_every=1,
-        env=EnvConfig(name="memworld", options={"horizon": 12, "objects": 2, "places": 4, "questions": 3, "delay": 2}),
+        env=EnvConfig(name="memworld", options=_SHORT),
         memory=MemoryConfig(linker="pattern", token_budget=160, read_budget=160, embedder="hash"),
         policy=PolicyConfig(model="tiny", lora_rank=4),
         warm_start=WarmStartConfig(steps=2, batch_size=4),
@@ -130,8 +155,8 @@ def selftrain() -> TrainConfig:
 
 
 def selftrain_tiny() -> TrainConfig:
-    """All of ``selftrain`` in seconds, as ``smoke`` is to ``quickstart``."""
-    base = smoke()
+    """All of ``selftrain`` in seconds, as ``tiny`` is to ``quickstart``."""
+    base = tiny()
     return replace(
         base,
         recipe="selftrain_tiny",
@@ -148,6 +173,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
     for maker in (
         quickstart,
         smoke,
+        tiny,
         graph,
         graph_token_only,
         long,

@@ -3,6 +3,8 @@
     check_env(source)           an environment and its task source
     check_store(make)           a memory store (memory_stores.testing)
     check_estimator(estimator)  an estimator of credit (memrl.advantages.promises)
+    check_controller(name)      a controller, by name or what makes it (memrl.controllers.promises)
+    check_policy(name, config)  a policy, by name or what makes it (memrl.policies.promises)
 
 A kit raises AssertionError; the same promises are looked at in every run (``rollouts/guards.py``).
 """
@@ -14,6 +16,8 @@ from memrl.advantages.promises import check_estimator as check_estimator
 from memrl.contracts.capabilities import EvidenceReader, able, is_passive
 from memrl.contracts.protocols import Outcome, TaskSource
 from memrl.contracts.types import Action, Observation, Say, Task
+from memrl.controllers.promises import check_controller as check_controller
+from memrl.policies.promises import check_policy as check_policy
 from memrl.rollouts.guards import EnvFailed, EnvGuard
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SMALL = {"wrap_a_model.py": ["tiny"], "own_controller.py": ["4"], "train_and_compare.py": ["smoke"]}
+SMALL = {"wrap_a_model.py": ["tiny"], "own_controller.py": ["4"], "train_and_compare.py": ["tiny"]}
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "examples").glob("*.py")))

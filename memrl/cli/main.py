@@ -1,4 +1,5 @@
-"""The command line: ``memrl train | eval | chat | inspect | export | curriculum | config | models``.
+"""The command line: ``memrl train | eval | chat | inspect | export | trajectories | curriculum | config |
+models``.
 
 Results go to standard output, progress to standard error. Exit codes: 0 done, 2 wrong usage or input (one line),
 1 our fault (traceback), 130 interrupted. Importing this module loads no torch, so that ``--help`` is quick.
@@ -20,6 +21,7 @@ from memrl.cli.models import models_app
 from memrl.cli.output import CHECKPOINT_HELP, quiet_stdout
 from memrl.cli.runs import config_app, curriculum, inspect
 from memrl.cli.train import train
+from memrl.cli.trajectories import trajectories
 from memrl.contracts.errors import InputError, MissingExtra
 
 app = typer.Typer(
@@ -108,6 +110,7 @@ def chat(
 
 app.command()(inspect)
 app.command()(export)
+app.command()(trajectories)
 app.command()(curriculum)
 app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")

@@ -33,7 +33,7 @@ def check(section: Any, prefix: str | None = None, /, **intervals: str) -> None:
     where = section_name(type(section)) if prefix is None else prefix
     for name, kind in knob_types(type(section)).items():
         value = getattr(section, name)
-        if wrong := _wrong(value, kind):
+        if wrong := wrong_with(value, kind):
             raise ConfigError(f"{where}{name}", value, wrong)
     for name, interval in intervals.items():
         value = getattr(section, name)
@@ -56,7 +56,7 @@ def section_name(section: type) -> str:
 
 def whole(knob: str, value: object, least: int = 0) -> None:
     """Raises ConfigError unless ``value`` is a whole number of at least ``least``: for arguments of functions."""
-    if wrong := _wrong(value, int):
+    if wrong := wrong_with(value, int):
         raise ConfigError(knob, value, wrong)
     if not within(value, f"[{least}, inf)"):
         raise ConfigError(knob, value, _way_out(f"[{least}, inf)"))
@@ -88,7 +88,7 @@ def _way_out(interval: str) -> str:
     return f"it must lie in {interval}"
 
 
-def _wrong(value: Any, kind: Any) -> str:
+def wrong_with(value: Any, kind: Any) -> str:
     """What is wrong with a value, as the way out; empty if it fits."""
     if kind is Any:
         return ""
@@ -107,7 +107,7 @@ def _wrong(value: Any, kind: Any) -> str:
 
 
 def _wrong_union(value: Any, kinds: tuple[Any, ...]) -> str:
-    found = [_wrong(value, kind) for kind in kinds if kind is not NoneType]
+    found = [wrong_with(value, kind) for kind in kinds if kind is not NoneType]
     if (value is None and NoneType in kinds) or "" in found:
         return ""
     return found[0] + (", or null" if NoneType in kinds else "")
@@ -123,7 +123,7 @@ def _wrong_choice(value: Any, choices: tuple[Any, ...]) -> str:
 def _wrong_tuple(value: Any, kind: Any) -> str:
     if not isinstance(value, tuple):
         return "it must be a list"
-    found = [wrong for one in value if (wrong := _wrong(one, kind))]
+    found = [wrong for one in value if (wrong := wrong_with(one, kind))]
     return f"of each in the list: {found[0]}" if found else ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from memrl.contracts.checks import _wrong, knob_types, nearest
+from memrl.contracts.checks import knob_types, nearest, wrong_with
 from memrl.contracts.errors import ConfigError, InputError
 
 
@@ -34,7 +34,7 @@ def options_from(options: type | None, values: Mapping[str, Any], knob: str, own
             raise ConfigError(
                 f"{knob}.{name}", value, f"{owner} has no such option; {told(options)}{nearest(name, list(kinds))}"
             )
-        if wrong := _wrong(value, kinds[name]):
+        if wrong := wrong_with(value, kinds[name]):
             raise ConfigError(f"{knob}.{name}", value, wrong)
     try:
         return options(**fitted)

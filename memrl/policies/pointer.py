@@ -116,10 +116,9 @@ class PointerPolicy:
         rngs = [np.random.default_rng(request.seed) for request in requests]
         said: list[list[int]] = [[] for _ in requests]
         told: list[list[float]] = [[] for _ in requests]
+        most = [self._most(request) for request in requests]
         open_ = list(range(len(requests)))
-        for _ in range(self._max_words):
-            if not open_:
-                break
+        while open_:
             places = [_places(prompts[i], tuple(said[i][-1:]), len(said[i])) for i in open_]
             with torch.inference_mode():
                 logprobs_RC = self._logprobs(places).numpy()
@@ -128,11 +127,16 @@ class PointerPolicy:
                 word = _drawn(place.ids, line, None if requests[i].greedy else float(rngs[i].random()))
                 said[i].append(word)
                 told[i].append(float(np.logaddexp.reduce(line[place.ids == word].astype(np.float64))))
-            open_ = [i for i in open_ if said[i][-1] != END]
+            open_ = [i for i in open_ if said[i][-1] != END and len(said[i]) < most[i]]
         return [
             self._decision(request, prompt, tuple(ids), tuple(logprobs))
             for request, prompt, ids, logprobs in zip(requests, prompts, said, told, strict=True)
         ]
+
+    def _most(self, request: SampleRequest) -> int:
+        """Words that an answer may have, its end included."""
+        own = request.brief.max_new_tokens
+        return self._max_words if own is None else own
 
     def encode(self, request: SampleRequest) -> Ids:
         """What it reads, as ids: brief, memory, observation, choices, each opened by its mark."""
@@ -178,10 +182,12 @@ class PointerPolicy:
         self.version += 1
 
     def state_dict(self) -> dict[str, Any]:
-        return {"net": {name: value.clone() for name, value in self.net.state_dict().items()}, "version": self.version}
+        """Both sets of weights, the present ones and those of ``reference``."""
+        return {"net": _copied(self.net), "reference": _copied(self._first), "version": self.version}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
+        self._first.load_state_dict(state["reference"])
         self.version = int(state["version"])
 
     def _logprobs(self, places: Sequence[Places]) -> Tensor:
@@ -208,6 +214,10 @@ class PointerPolicy:
             action_ids=ids,
             logprobs=logprobs,
         )
+
+
+def _copied(net: PointerNet) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in net.state_dict().items()}
 
 
 @lru_cache(maxsize=65_536)

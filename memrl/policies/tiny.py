@@ -1,4 +1,4 @@
-"""A random little Llama with a byte-level tokenizer, built from config without files. For tests and ``smoke``."""
+"""A random little Llama with a byte-level tokenizer, built from config, no files. For tests and the recipe ``tiny``."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
 """``play``: the only place that seats episodes. Training, evaluation, proofs and the monitor all call it.
 
-Needs are served kind by kind, the cheapest first: environments, then the controller, then the policies, which read when
-everybody else waits for them; instant ones are asked before the controller. So a batch holds what all live episodes
-need, it is the same whatever the clock says, and the slowest environment of a round is waited for.
+Needs are served one kind at a time: slow environments' calls first, then the controller, then the policies. So the
+controller decides once no live episode waits for its environment, and a policy reads once every live episode waits for
+a policy: its batch is as large as can be, and the slowest environment of a round is waited for by all. Which episodes
+share a batch follows from their steps alone, never from the clock. An ``instant`` policy is asked before the controller,
+and answers that may wait (``later.py``) are given when nothing else is left to do.
 """
 
 from __future__ import annotations

@@ -3,8 +3,14 @@
 A batch holds one group of rows for every actor that sampled tokens ("policy", "policy:bob", "controller" where a
 language model writes memory), and the ops that were chosen among offers.
 
-Every actor's part is normalised by its own episodes: a decision weighs 1 / (episodes of its actor × decisions of
-its actor in its episode), so an episode that became more rows weighs the same, and no actor drowns another.
+What a decision weighs (Shapes below: E episodes of an actor's part, n of its decisions in one of them):
+
+    siblings of equally many steps    1 / (E n)             an episode that became more rows weighs the same
+    siblings of unlike length         G / (E sum_G n)       G siblings of one task, whose decisions all weigh alike
+
+Where the agent chooses how long an episode is, 1 / n would let a long failure off lightly and reward a short success
+twice over (Dr. GRPO's length bias, arXiv:2503.20783); a task still weighs as its number of tries. Every actor's part is
+normalised by its own episodes, so no actor drowns another.
 """
 
 from __future__ import annotations
@@ -12,6 +18,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -146,12 +153,13 @@ def _op_batch(credits: Sequence[Credit]) -> OpBatch | None:
     advantages: list[float] = []
     weights: list[float] = []
     to_go: list[float] = []
-    for credit in credits:
+    counts = [sum(isinstance(d, OpDecision) for d in credit.episode.decisions) for credit in credits]
+    for credit, each in zip(credits, weights_of(credits, counts), strict=True):
         own = [(d, a) for d, a in _paired(credit) if isinstance(d, OpDecision)]
         decisions += [d for d, _ in own]
         advantages += [a for _, a in own]
         to_go += _ops_to_go(credit)
-        weights += [1.0 / max(len(own), 1)] * len(own)
+        weights += [each] * len(own)
     if not decisions:
         return None
     advantage = np.array(advantages)
@@ -186,16 +194,34 @@ def _token_rows(credits: Sequence[Credit], actor: Actor) -> Iterator[TokenRow]:
         [(d, a) for d, a in _paired(credit) if isinstance(d, TokenDecision) and _is_sampled(d) and d.actor == actor]
         for credit in credits
     ]
-    per_episode = [own for own in per_episode if own]
-    for own in per_episode:
-        weight = 1.0 / (len(per_episode) * len(own))
+    each = weights_of(credits, [len(own) for own in per_episode])
+    episodes = sum(map(bool, per_episode))
+    for own, weight in zip(per_episode, each, strict=True):
         for decision, advantage in own:
             yield TokenRow(
                 prompt_ids=decision.prompt_ids,
                 action_ids=decision.action_ids,
                 logprobs=decision.logprobs,
-                advantage=float(advantage) * weight,
+                advantage=float(advantage) * weight / episodes,
             )
+
+
+def weights_of(credits: Sequence[Credit], counts: Sequence[int]) -> list[float]:
+    """What one decision of each episode weighs, before the batch is normalised. The weights of a task's decisions sum
+    to the number of its episodes that have any.
+
+    Args:
+        counts: of each episode's decisions, in the part of the loss that is asked about.
+    """
+    weights: list[float] = []
+    for _, siblings in groupby(zip(credits, counts, strict=True), key=lambda one: id(one[0].episode.task)):
+        group = list(siblings)
+        own = [count for _, count in group]
+        if len({len(credit.episode.steps) for credit, _ in group}) > 1:
+            weights += [sum(map(bool, own)) / max(sum(own), 1)] * len(own)
+        else:
+            weights += [1.0 / max(count, 1) for count in own]
+    return weights
 
 
 def _paired(credit: Credit) -> Iterator[tuple[OpDecision | TokenDecision, float]]:

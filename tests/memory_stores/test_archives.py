@@ -5,7 +5,18 @@ import math
 import numpy as np
 import pytest
 
-from memory_stores import Bm25Store, Forget, HashEmbedder, Overwrite, Refusal, Retrieve, Stamp, VectorStore, Write
+from memory_stores import (
+    AgentMemory,
+    Bm25Store,
+    Forget,
+    HashEmbedder,
+    Overwrite,
+    Refusal,
+    Retrieve,
+    Stamp,
+    VectorStore,
+    Write,
+)
 
 
 def cost(text: str) -> int:
@@ -134,3 +145,27 @@ def test_archives_take_no_text_for_another_store():
 def test_an_archive_refuses_the_state_of_the_other_kind():
     with pytest.raises(ValueError, match="loads only the state of a 'bm25_store'"):
         Bm25Store(9, cost).load_state_dict(VectorStore(9, cost, Compass()).state_dict())
+
+
+class NewestFirst(Bm25Store):
+    """Somebody's own archive: what came last is found first."""
+
+    kind = "newest_first"
+
+    def _rank(self, query, k):
+        return [(item.id, 1.0) for item in reversed(self.entries())][:k]
+
+
+def test_an_archive_of_a_kind_of_your_own_comes_back_from_a_file(tmp_path):
+    path = tmp_path / "notes.json"
+    memory = AgentMemory(archive=filled(NewestFirst(9, cost), "red", "blue"))
+    memory.save(path)
+    with pytest.raises(ValueError, match=r"archive kind = 'newest_first': .*pass an empty one as archive="):
+        AgentMemory.load(path, count_tokens=cost)
+    loaded = AgentMemory.load(path, count_tokens=cost, archive=NewestFirst(0, cost))
+    assert isinstance(loaded.archive, NewestFirst) and loaded.archive.budget == 9
+    assert loaded.state_hash() == memory.state_hash() and found(loaded.archive, "red", k=1) == [("a2", 1.0)]
+    # A file with another kind keeps its own.
+    AgentMemory(archive=filled(Bm25Store(9, cost), "red", "blue")).save(path)
+    other = AgentMemory.load(path, count_tokens=cost, archive=NewestFirst(0, cost))
+    assert type(other.archive) is Bm25Store and [id for id, _ in found(other.archive, "red")] == ["a1"]

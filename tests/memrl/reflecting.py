@@ -46,7 +46,7 @@ class Wanting(Chooser):
 def config(**changes: Any) -> TrainConfig:
     mine = {"mode": "distil", "share": 0.5, **changes.pop("reflection", {})}
     room = {"token_budget": 1600, "read_budget": 1600}
-    return recipe("smoke", env={"options": THETA}, memory=room, warm_start={"steps": 0}, reflection=mine, **changes)
+    return recipe("tiny", env={"options": THETA}, memory=room, warm_start={"steps": 0}, reflection=mine, **changes)
 
 
 def parts(**changes: Any) -> Parts:

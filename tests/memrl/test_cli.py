@@ -67,6 +67,8 @@ def run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
         (["eval"], "RUN"),
         (["eval", "nowhere"], "run folder nowhere: there is no such folder"),
         (["eval", "nowhere", "--rows", ","], "rows = ',': name controllers"),
+        (["trajectories", "nowhere"], "--out"),
+        (["trajectories", "nowhere", "--out", "x"], "run folder nowhere: there is no such folder"),
         (["inspect", "nowhere"], "there is no such file or folder"),
         (["models", "pull", "gpt-9"], "it is none of smollm2-135m"),
         (["dance"], "dance"),

@@ -283,7 +283,7 @@ def train_with(folder: Path, resume: bool = False, broken_from: int = 99) -> byt
     """Six updates, of which those from ``broken_from`` on meet an infinite slope."""
     batch, scorer = sound_batch(), Kept()
     student = learner(scorer, max_skips=2)
-    config = recipe("smoke", out=str(folder), steps=6, checkpoint_every=1)
+    config = recipe("tiny", out=str(folder), steps=6, checkpoint_every=1)
     with Run.open(config, folder if resume else None) as run:
         run.restore(scorer=scorer, learner=student)
         for step in run.steps():
@@ -341,7 +341,7 @@ def files_end_at(size: int) -> Iterator[None]:
 
 def run(folder: Path, resume: bool = False, full_at: int = 0) -> bytes:
     part = Part()
-    config = recipe("smoke", out=str(folder), steps=4, checkpoint_every=1)
+    config = recipe("tiny", out=str(folder), steps=4, checkpoint_every=1)
     with Run.open(config, folder if resume else None) as run:
         run.restore(part=part)
         for step in run.steps():
@@ -367,7 +367,7 @@ def test_a_disk_that_is_full_at_a_checkpoint_leaves_the_one_before_and_the_run_g
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_disk_that_is_full_at_a_line_of_metrics_is_one_clear_error(tmp_path: Path):
-    with Run.open(recipe("smoke", out=str(tmp_path / "run"))) as run:
+    with Run.open(recipe("tiny", out=str(tmp_path / "run"))) as run:
         (tmp_path / "run" / "metrics.jsonl").symlink_to("/dev/full")
         with pytest.raises(StorageError, match=r"metrics.jsonl cannot be written \(No space left on device\)"):
             run.log(1, {"success": 0.5})
@@ -376,7 +376,7 @@ def test_a_disk_that_is_full_at_a_line_of_metrics_is_one_clear_error(tmp_path: P
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"file/run cannot be written \(Not a directory\)"):
-        Run.open(recipe("smoke", out=str(tmp_path / "file" / "run")))
+        Run.open(recipe("tiny", out=str(tmp_path / "file" / "run")))
 
 
 def test_a_full_disk_leaves_the_older_file_of_the_same_name(tmp_path: Path):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from toy import Taker, toy_agent
 
 from memory_stores.types import Write
 from memrl.contracts import registry
@@ -21,7 +22,6 @@ from memrl.rollouts.scheduler import play
 from memrl.testing import check_env
 from memrl.train import train
 from memrl.training.run_folder import load_run
-from tests.memrl.toy import Taker, toy_agent
 
 PACKAGE = Path(__file__).parents[2] / "examples" / "keydoor"
 
@@ -121,7 +121,7 @@ def test_it_trains_and_is_found_again_by_its_entry_point(tmp_path: Path) -> None
     config = recipe(knobs.pop("recipe"), **{**knobs, **short, "out": str(tmp_path / "run")})
     saved, parts = load_run(train(config))
     assert saved.env.name == "keydoor" and saved.policy.name == "pointer"
-    assert set(parts["policy"]) == {"net", "version"}
+    assert set(parts["policy"]) == {"net", "reference", "version"}
 
 
 def test_the_environment_on_the_page_keeps_its_promises() -> None:

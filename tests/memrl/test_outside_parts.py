@@ -108,7 +108,7 @@ def run(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "rollout.practice_tasks=2", "rollout.group_size=2", "evaluation.episodes=1", "evaluation.rows=own,fifo",
     ]  # fmt: skip
     knobs = [word for one in sets for word in ("--set", one)]
-    done = cli("train", "--recipe", "smoke", "--env", "lodge", *knobs, "--out", str(out), "--json", site=site)
+    done = cli("train", "--recipe", "tiny", "--env", "lodge", *knobs, "--out", str(out), "--json", site=site)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert [row["controller"] for row in told["rows"]] == ["lodge.mind:Wide", "fifo"]
@@ -145,19 +145,19 @@ def test_without_its_package_the_error_says_which_part_of_which_package_is_missi
 def test_a_learned_controller_of_another_class_is_restored_with_its_own_state(tmp_path: Path):
     memrl.register("controller", "wide", Wide, WideOptions)
     changes = {**SHORT, "controller": {"name": "wide", "options": {"width": 12}}}
-    folder = memrl.train(recipe("smoke", out=str(tmp_path / "run"), **changes))
+    folder = memrl.train(recipe("tiny", out=str(tmp_path / "run"), **changes))
     trained = load_run(folder).checkpoint["controller"]["net"]["project.weight"]
     Wide.restored.clear()
     report = memrl.evaluate(folder, rows=["untrained", "own", "scorer"])
     assert [row.controller for row in report.rows] == ["untrained", "wide", "scorer"]
     [weight] = Wide.restored
     assert weight.shape[0] == 12 and torch.equal(weight, trained)
-    assert not torch.equal(trained, build(recipe("smoke", **changes)).agent.controller.net.project.weight)  # pyright: ignore[reportAttributeAccessIssue]
+    assert not torch.equal(trained, build(recipe("tiny", **changes)).agent.controller.net.project.weight)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_a_controller_without_weights_is_not_trained_and_it_is_said_once(tmp_path: Path, capsys):
     folder = memrl.train(
-        recipe("smoke", out=str(tmp_path / "run"), controller={"name": "fifo"}, **{**SHORT, "steps": 2})
+        recipe("tiny", out=str(tmp_path / "run"), controller={"name": "fifo"}, **{**SHORT, "steps": 2})
     )
     said = "controller.trained: Fifo has no weights, so it stays as it is"
     assert capsys.readouterr().err.count(said) == 1
@@ -191,5 +191,5 @@ def test_an_environment_must_be_named():
 )
 def test_a_part_or_an_option_that_is_not_there_is_named_before_training(changes: dict, message: str):
     with pytest.raises(ConfigError, match=message):
-        made = build(recipe("smoke", **{**SHORT, **changes}))
+        made = build(recipe("tiny", **{**SHORT, **changes}))
         made.agent.new_memory()

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from memrl.contracts.errors import ConfigError
-from memrl.evaluate import evaluate
+from memrl.evaluate import collect, evaluate
 from memrl.recipes import recipe
+from memrl.reporting.trajectories import read_jsonl, to_jsonl
 from memrl.train import train
 
 FAST = {"warm_start": {"steps": 1}, "rollout": {"practice_tasks": 1, "group_size": 2}}
@@ -18,11 +19,11 @@ def metrics(folder) -> bytes:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return train(recipe("smoke", out=str(tmp_path_factory.mktemp("a") / "run"), **FAST))
+    return train(recipe("tiny", out=str(tmp_path_factory.mktemp("a") / "run"), **FAST))
 
 
 def test_the_second_run_writes_the_same_bytes(run, tmp_path):
-    again = train(recipe("smoke", out=str(tmp_path / "run"), **FAST))
+    again = train(recipe("tiny", out=str(tmp_path / "run"), **FAST))
     assert metrics(again) == metrics(run)
     lines = [json.loads(line) for line in metrics(run).splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3]
@@ -30,19 +31,19 @@ def test_the_second_run_writes_the_same_bytes(run, tmp_path):
 
 
 def test_another_seed_writes_others(run, tmp_path):
-    assert metrics(train(recipe("smoke", seed=1, out=str(tmp_path / "run"), **FAST))) != metrics(run)
+    assert metrics(train(recipe("tiny", seed=1, out=str(tmp_path / "run"), **FAST))) != metrics(run)
 
 
 def test_a_resumed_run_ends_like_an_uninterrupted_one(run, tmp_path):
-    folder = train(recipe("smoke", steps=1, out=str(tmp_path / "run"), **FAST))
-    train(recipe("smoke", out=str(folder), **FAST), resume=folder)
+    folder = train(recipe("tiny", steps=1, out=str(tmp_path / "run"), **FAST))
+    train(recipe("tiny", out=str(folder), **FAST), resume=folder)
     assert metrics(folder) == metrics(run)
 
 
 @pytest.mark.parametrize("actor", ["controller", "policy"])
 def test_either_actor_may_be_left_untrained(actor, tmp_path):
     alone = {actor: {"trained": False}, "rollout": {"practice_tasks": 0}}
-    out = train(recipe("smoke", steps=1, out=str(tmp_path / "run"), **alone))
+    out = train(recipe("tiny", steps=1, out=str(tmp_path / "run"), **alone))
     [line] = [json.loads(text) for text in metrics(out).splitlines()]
     assert line["op_decisions"] > 0 and ("entropy" in line) == (actor != "controller")
     assert actor != "policy" or "policy_loss" not in line
@@ -51,13 +52,13 @@ def test_either_actor_may_be_left_untrained(actor, tmp_path):
 def test_a_warm_start_that_is_kept_gives_the_same_run(run, tmp_path, monkeypatch):
     monkeypatch.setenv("MEMRL_HOME", str(tmp_path / "home"))
     kept = {**FAST, "warm_start": {**FAST["warm_start"], "reuse": True}}
-    first = train(recipe("smoke", out=str(tmp_path / "first"), **kept))
+    first = train(recipe("tiny", out=str(tmp_path / "first"), **kept))
     [file] = (tmp_path / "home" / "warm-starts").iterdir()
     written = file.stat().st_mtime_ns
-    second = train(recipe("smoke", out=str(tmp_path / "second"), **kept))
+    second = train(recipe("tiny", out=str(tmp_path / "second"), **kept))
     assert metrics(first) == metrics(second) == metrics(run)
     assert file.stat().st_mtime_ns == written
-    train(recipe("smoke", steps=1, seed=1, out=str(tmp_path / "other"), **kept))
+    train(recipe("tiny", steps=1, seed=1, out=str(tmp_path / "other"), **kept))
     assert len(list(file.parent.iterdir())) == 2
 
 
@@ -73,6 +74,23 @@ def test_evaluation_has_all_rows_and_the_ends_of_the_scale(run):
     }  # fmt: skip
     by_name = {row.controller: row for row in report.rows}
     assert by_name["none"].peak_context_tokens < by_name["fifo"].peak_context_tokens
+
+
+def test_a_run_plays_for_a_file_as_it_is_evaluated(run, tmp_path):
+    held_out = collect(run, episodes=2)
+    [own] = evaluate(run, episodes=2, rows=["own"]).rows
+    assert tuple(float(episode.success) for episode in held_out) == own.by_episode
+    assert [len(episode.steps) for episode in held_out] == [12, 12]
+    again = read_jsonl(to_jsonl(collect(run, episodes=2), tmp_path / "out.jsonl"))
+    assert [[d.action for d in e.decisions] for e in again] == [[d.action for d in e.decisions] for e in held_out]
+    sampled = collect(run, episodes=2, tries=3, greedy=False, split="train", seed=1)
+    assert len(sampled) == 6 and {episode.task.split for episode in sampled} == {"train"}
+    texts = {str([d.action for d in episode.decisions]) for episode in sampled}
+    assert len(texts) == 6 and {episode.task.split for episode in held_out} == {"eval"}
+    with pytest.raises(ConfigError, match="split = 'test': it is none of held_out, train"):
+        collect(run, split="test")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigError, match="tries = 0"):
+        collect(run, tries=0)
 
 
 @pytest.mark.parametrize(
@@ -92,5 +110,5 @@ def test_bad_input_names_the_setting_the_value_and_the_way_out(run, wrong, names
 
 def test_a_budget_too_small_for_one_fact_is_refused_before_training(tmp_path):
     with pytest.raises(ConfigError, match="too small"):
-        train(recipe("smoke", out=str(tmp_path / "run"), memory={"token_budget": 4, "read_budget": 4}))
+        train(recipe("tiny", out=str(tmp_path / "run"), memory={"token_budget": 4, "read_budget": 4}))
     assert not (tmp_path / "run").exists()

@@ -13,7 +13,7 @@ from memrl.training.run_folder import read_metrics
 
 def config(folder: Path, name: str = "written", **curriculum: object) -> TrainConfig:
     return recipe(
-        "smoke",
+        "tiny",
         out=str(folder),
         steps=3,
         checkpoint_every=1,

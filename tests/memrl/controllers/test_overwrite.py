@@ -79,7 +79,7 @@ def test_every_rewriting_earns_what_comes_after_it():
 
 def test_a_run_trains_the_writer_and_the_reader_with_one_model_and_two_parts_of_the_loss(tmp_path: Any):
     config = recipe(
-        "smoke",
+        "tiny",
         controller={"name": "overwrite", "options": {"max_new_tokens": 6}},
         rollout={"practice_tasks": 0, "tasks": 1, "group_size": 2},
         warm_start={"steps": 0},
@@ -95,4 +95,4 @@ def test_a_run_trains_the_writer_and_the_reader_with_one_model_and_two_parts_of_
 
 def test_options_are_checked():
     with pytest.raises(ConfigError, match="max_new_tokens"):
-        build(recipe("smoke", controller={"name": "overwrite", "options": {"max_new_tokens": 0}}))
+        build(recipe("tiny", controller={"name": "overwrite", "options": {"max_new_tokens": 0}}))

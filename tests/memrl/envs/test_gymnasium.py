@@ -9,6 +9,8 @@ import pytest
 
 gym = pytest.importorskip("gymnasium")
 
+from toy import Taker, toy_agent  # noqa: E402
+
 from memrl.contracts.errors import ConfigError, MissingExtra  # noqa: E402
 from memrl.contracts.registry import find, make  # noqa: E402
 from memrl.contracts.types import Choose, End, Say, Unreadable  # noqa: E402
@@ -16,7 +18,6 @@ from memrl.envs.gymnasium import GymnasiumOptions, GymnasiumTasks  # noqa: E402
 from memrl.policies.scripted import ScriptedPolicy  # noqa: E402
 from memrl.rollouts.scheduler import play  # noqa: E402
 from memrl.testing import check_env  # noqa: E402
-from tests.memrl.toy import Taker, toy_agent  # noqa: E402
 
 WORDS = ("north", "south", "east")
 

@@ -46,7 +46,7 @@ def test_a_model_of_another_shape_is_one_line_and_leaves_no_folder(tmp_path: Pat
         model = MambaForCausalLM(MambaConfig(vocab_size=257, hidden_size=16, num_hidden_layers=1, state_size=4))
     name = saved(model, tmp_path / "model")
     with pytest.raises(ModelError, match=message) as refused:
-        train(recipe("smoke", out=str(tmp_path / "run"), policy={"model": name}))
+        train(recipe("tiny", out=str(tmp_path / "run"), policy={"model": name}))
     assert str(refused.value).startswith(f"policy.model = {name!r}: ") and "\n" not in str(refused.value)
     assert not (tmp_path / "run").exists()
 
@@ -91,7 +91,7 @@ def test_a_view_longer_than_the_models_context_is_refused_when_the_run_is_built(
     with pytest.raises(
         ConfigError, match=r"memory.read_budget = 160: with the frame \(\d+ tokens\) and .*give at most"
     ):
-        train(recipe("smoke", out=str(tmp_path / "run"), policy={"model": name, "max_new_tokens": 8}))
+        train(recipe("tiny", out=str(tmp_path / "run"), policy={"model": name, "max_new_tokens": 8}))
     assert not (tmp_path / "run").exists()
 
 
@@ -114,6 +114,6 @@ def test_a_prompt_that_grew_too_long_by_its_question_is_refused():
 
 def test_an_evaluation_with_more_memory_than_the_context_is_refused(tmp_path: Path):
     knobs = {"warm_start": {"steps": 0}, "rollout": {"tasks": 0, "practice_tasks": 1, "group_size": 2}}
-    run = train(recipe("smoke", out=str(tmp_path / "run"), steps=1, learner={"rereads": 0}, **knobs))
+    run = train(recipe("tiny", out=str(tmp_path / "run"), steps=1, learner={"rereads": 0}, **knobs))
     with pytest.raises(ConfigError, match=r"memory.read_budget = 9000: .* the context of policy.model = 'tiny', 4096"):
         evaluate(run, memory_tokens=9000)

@@ -105,9 +105,9 @@ def test_a_success_is_not_studied(made: Parts, agent: Agent):
     assert reflecting(tracker()).study(good, oracle_like) == []
 
 
-def wrong_edit(groups: Sequence[Group]) -> list[Lesson]:
+def wrong_edits(groups: Sequence[Group], agent: Agent) -> list[Lesson]:
     """To write down what nobody asks for: the last fact before the end is told too late for any question."""
-    good = {(x.at, x.better) for x in tracker(99).reflect(groups, AGENT[0])}
+    good = {(x.at, x.better) for x in tracker(99).reflect(groups, agent)}
     lessons = []
     for i, g in enumerate(groups):
         for t, step in enumerate(g.episodes[0].steps):
@@ -120,13 +120,10 @@ def wrong_edit(groups: Sequence[Group]) -> list[Lesson]:
     return lessons
 
 
-AGENT: list[Agent] = []
-
-
 def test_a_wrong_edit_is_stored_only_where_nothing_is_verified(failed: list[Group], agent: Agent):
-    AGENT[:] = [agent]
     one_of_each = [Group(task=g.task, episodes=g.episodes[:1]) for g in failed]
-    on, off = reflecting(Says(wrong_edit)), reflecting(Says(wrong_edit), verify=False)
+    says = Says(lambda groups: wrong_edits(groups, agent))
+    on, off = reflecting(says), reflecting(says, verify=False)
     assert on.study(one_of_each, agent) == []
     assert len(on.memory) == 0
     stored = off.study(one_of_each, agent)

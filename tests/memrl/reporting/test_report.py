@@ -40,7 +40,7 @@ EVALUATION: dict[str, Any] = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    with Run.open(recipe("smoke", out=str(tmp_path / "run"))) as run:
+    with Run.open(recipe("tiny", out=str(tmp_path / "run"))) as run:
         for step in run.steps():
             shares = {"curriculum/easy": 1 - step / 4, "curriculum/base": step / 4}
             run.log(step, {"success": step / 10, "practice_success": step / 5, **shares})
@@ -54,7 +54,7 @@ def is_png(path: Path) -> bool:
 def test_the_report_holds_config_picture_and_table(folder: Path):
     save_evaluation(folder, EVALUATION)
     page = write_report(folder).read_text()
-    assert "# smoke, seed 0" in page and "3 of 3 steps." in page
+    assert "# tiny, seed 0" in page and "3 of 3 steps." in page
     assert "![curve](curve.png)" in page and is_png(folder / "curve.png")
     assert "best keeper 0.970, blind guess 0.125" in page
     assert "| scorer | 0.800 | 0.750 to 0.850 | 0.400 | 12.3 | 5.6 | 99 | 3 |" in page
@@ -64,7 +64,7 @@ def test_the_report_holds_config_picture_and_table(folder: Path):
 def test_a_run_without_evaluation_or_steps_has_a_report_too(folder: Path, tmp_path: Path):
     page = write_report(folder).read_text()
     assert "| controller | success |" not in page and is_png(folder / "curve.png")
-    empty = Run.open(recipe("smoke", out=str(tmp_path / "empty"))).folder
+    empty = Run.open(recipe("tiny", out=str(tmp_path / "empty"))).folder
     assert "0 of 3 steps, not finished." in write_report(empty).read_text()
     assert is_png(empty / "curve.png")
 

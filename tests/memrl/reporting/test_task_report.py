@@ -41,7 +41,7 @@ ROWS = [
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    with Run.open(recipe("smoke", out=str(tmp_path / "run"))) as run:
+    with Run.open(recipe("tiny", out=str(tmp_path / "run"))) as run:
         for step in run.steps():
             run.log(step, {"practice_success": step / 5, "anchor_success": step / 4, "rolled_back": float(step == 2)})
     (run.folder / LOG).write_text("".join(json.dumps(row) + "\n" for row in ROWS))

@@ -1,11 +1,11 @@
 """Stories of single steps, told without any model."""
 
 import pytest
-from toy import TASK, Echo, Taker, ToyTasks, toy_agent
+from toy import TASK, Echo, Taker, ToyEnv, ToyTasks, toy_agent
 
 from memory_stores.types import Forget, Keep, Overwrite, Write
 from memrl.contracts.errors import LeakError
-from memrl.contracts.types import End, OpDecision, TokenDecision
+from memrl.contracts.types import End, OpDecision, Task, TokenDecision
 from memrl.rollouts.scheduler import play
 
 STORY = ("Ana put the lantern in the attic.", "It rained all day.", "Is the lantern in the attic?")
@@ -134,3 +134,27 @@ def test_forgetting_is_an_op_like_any_other():
     episode = play_one(toy_agent(ToyTasks(STORY), ThenForget()))
     assert episode.steps[2].view == ()
     assert all(isinstance(step.decisions[-1], OpDecision | TokenDecision) for step in episode.steps)
+
+
+def test_a_policy_reads_once_every_live_episode_waits_for_a_policy():
+    """However many ops an episode needs before, and whenever it asks."""
+
+    class Uneven(ToyTasks):
+        def make(self, task):
+            return ToyEnv(task, ("Ana put the lantern in the attic.",) * (1 + 3 * task.seed) + ("Is it there?",))
+
+    class Counting(Echo):
+        def __init__(self):
+            super().__init__()
+            self.batches = []
+
+        def sample(self, requests):
+            self.batches.append([request.task.seed for request in requests])
+            return super().sample(requests)
+
+    tasks = [Task(env="toy", theta=None, seed=seed) for seed in range(5)]
+    agent = toy_agent(Uneven(STORY), Taker(Write), Counting(), concurrency=3)
+    play(agent, tasks, [0], tries=1)
+    # Three are seated; two more take the places of those that ended, and all who are seated read together.
+    assert agent.policy.batches == [[0, 1, 2], [3, 4]]
+    assert max(agent.controller.batches) == 3

@@ -7,12 +7,12 @@ import time
 from typing import Any
 
 import pytest
+from toy import Taker, ToyEnv, ToyTasks, toy_agent
 
 from memory_stores.types import Write
 from memrl.contracts.types import End
 from memrl.policies.scripted import ScriptedPolicy
 from memrl.rollouts.scheduler import play
-from tests.memrl.toy import Taker, ToyEnv, ToyTasks, toy_agent
 
 STORY = ["a lantern is here", "rain fell", "is it here?", "wind blew", "is it here?"]
 
@@ -20,22 +20,27 @@ STORY = ["a lantern is here", "rain fell", "is it here?", "wind blew", "is it he
 class Waits(ToyEnv):
     """Waits longer than what counts as slow, and notes in which thread."""
 
-    threads: set[str] = set()  # noqa: RUF012
+    def __init__(self, *told: Any, threads: set[str]) -> None:
+        super().__init__(*told)
+        self._threads = threads
 
     def step(self, action: Any) -> Any:
         time.sleep(0.02)
-        self.threads.add(threading.current_thread().name)
+        self._threads.add(threading.current_thread().name)
         return super().step(action)
 
 
 class WaitingTasks(ToyTasks):
+    def __init__(self, fail_at: int) -> None:
+        super().__init__(STORY, fail_at)
+        self.threads: set[str] = set()
+
     def make(self, task: Any) -> Waits:
-        return Waits(task, self.story, self.fail_at if task.seed == 1 else -1)
+        return Waits(task, self.story, self.fail_at if task.seed == 1 else -1, threads=self.threads)
 
 
 def played(workers: int, fail_at: int = -1) -> tuple[list[Any], set[str]]:
-    Waits.threads.clear()
-    source = WaitingTasks(STORY, fail_at)
+    source = WaitingTasks(fail_at)
     agent = toy_agent(source, Taker(Write), ScriptedPolicy(lambda r: f"yes {r.seed}"), env_workers=workers)
     groups = play(agent, [source.train("base", seed) for seed in range(3)], [4], tries=3)
     told = [
@@ -43,7 +48,7 @@ def played(workers: int, fail_at: int = -1) -> tuple[list[Any], set[str]]:
                           if s.decisions else s.observation for s in e.steps])
         for group in groups for e in group.episodes
     ]  # fmt: skip
-    return told, set(Waits.threads)
+    return told, source.threads
 
 
 @pytest.mark.parametrize("fail_at", [-1, 2])

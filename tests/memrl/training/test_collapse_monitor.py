@@ -15,7 +15,7 @@ from memrl.training.build import build
 from memrl.training.collapse_monitor import CollapseMonitor, anchor_scores, anchor_tasks, has_fallen
 
 SMALL = recipe(
-    "smoke", rollout={"tasks": 0, "practice_tasks": 2}, policy={"trained": False}, warm_start={"steps": 0},
+    "tiny", rollout={"tasks": 0, "practice_tasks": 2}, policy={"trained": False}, warm_start={"steps": 0},
     monitor={"every": 1, "anchors": 4},
 )  # fmt: skip
 
@@ -141,4 +141,4 @@ def test_its_state_goes_through_a_checkpoint():
 @pytest.mark.parametrize(("knob", "value"), [("anchors", 1), ("every", -1)])
 def test_a_watch_that_cannot_be_is_refused_in_one_line(knob: str, value: int):
     with pytest.raises(ConfigError, match=f"monitor.{knob} = "):
-        recipe("smoke", monitor={knob: value})
+        recipe("tiny", monitor={knob: value})

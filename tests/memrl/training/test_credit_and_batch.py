@@ -8,10 +8,10 @@ import torch
 from episodes import NOBODY, TASK, answer, episode, op
 from toy import Taker
 
-from memrl.advantages.credit import give_credit
+from memrl.advantages.credit import Credit, give_credit
 from memrl.contracts.config import CreditConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.types import End, Episode, Group, Say, TokenDecision, ViewLine
+from memrl.contracts.types import End, Episode, Group, Say, Task, TokenDecision, ViewLine
 from memrl.recipes import recipe
 from memrl.training.batch import TokenRow, make_batch, merge_equal, micro_batches
 from memrl.training.build import build
@@ -98,6 +98,46 @@ def test_an_episode_that_became_more_rows_weighs_the_same():
     torch.testing.assert_close(batch.ops.weight, torch.tensor([0.5, 0.25, 0.25]))
 
 
+def acted(count: int, task: Task = TASK) -> Episode:
+    """An episode of so many actions in tokens, each different."""
+    return replace(episode(*(([answer(10 * count + i)], 1.0) for i in range(count))), task=task)
+
+
+def weights_in(credits: list[Credit]) -> dict[int, set[float]]:
+    """Of each episode's actions, by how many it has."""
+    rows = make_batch(credits).tokens["policy"]
+    lengths = {
+        10 * len(c.episode.steps) + i: len(c.episode.steps) for c in credits for i in range(len(c.episode.steps))
+    }
+    found: dict[int, set[float]] = {}
+    for row in rows:
+        found.setdefault(lengths[row.action_ids[0]], set()).add(round(row.advantage / row.count, 6))
+    return found
+
+
+def credited(*episodes: Episode) -> list[Credit]:
+    """Every decision with an advantage of 1, so that what is left is its weight."""
+    return [Credit(e, np.ones(len(e.steps)), np.ones(len(e.steps))) for e in episodes]
+
+
+def test_one_action_and_ten_weigh_by_episode_where_the_task_sets_the_length_and_by_action_where_the_agent_does():
+    """T22."""
+    other = replace(TASK, seed=1)
+    assert weights_in(credited(acted(1), acted(10, other))) == {1: {0.5}, 10: {0.05}}
+    assert weights_in(credited(acted(1), acted(10))) == {1: {round(1 / 11, 6)}, 10: {round(1 / 11, 6)}}
+    # Two tasks of two tries each: half of the loss is each one's, over 11 actions and over 4.
+    assert weights_in(credited(acted(1), acted(10), acted(2, other), acted(2, other))) == {
+        1: {round(1 / 22, 6)}, 10: {round(1 / 22, 6)}, 2: {1 / 8},
+    }  # fmt: skip
+
+
+def test_ops_weigh_alike_too_where_siblings_are_of_unlike_length():
+    short, long = episode(([op(1)], 1.0)), episode(([op(0), op(0)], 0.0), ([op(1)], 0.0))
+    batch = make_batch(give_credit([Group(task=TASK, episodes=(short, long))], CreditConfig(name="broadcast"), NOBODY))
+    assert batch.ops is not None
+    torch.testing.assert_close(batch.ops.weight, torch.full((4,), 0.25))
+
+
 def test_answers_without_tokens_are_nobodys_rows():
     silent = TokenDecision(actor="policy", action=Say("a"), memory_hash="", prompt_ids=(), action_ids=(), logprobs=())
     right, wrong = episode(([silent], 1.0)), episode(([silent], 0.0))
@@ -123,4 +163,4 @@ def test_micro_batches_hold_like_lengths_within_their_budget():
 
 def test_an_unknown_estimator_is_one_clear_line():
     with pytest.raises(ConfigError, match=r"credit.name = 'psychic': choose from .*return_to_go"):
-        build(recipe("smoke", credit={"name": "psychic"}))
+        build(recipe("tiny", credit={"name": "psychic"}))

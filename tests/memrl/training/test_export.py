@@ -29,7 +29,7 @@ PROMPT = "Memory:\n- The lantern is in the attic.\nQuestion: Where is the lanter
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose LoRA weights are far from the zero that they start at."""
     knobs = {"warm_start": {"steps": 2, "batch_size": 2}, "rollout": {"tasks": 1, "practice_tasks": 1, "group_size": 2}}
-    folder = train(recipe("smoke", out=str(tmp_path_factory.mktemp("export") / "run"), steps=1, **knobs))
+    folder = train(recipe("tiny", out=str(tmp_path_factory.mktemp("export") / "run"), steps=1, **knobs))
     path = folder / "checkpoints" / "step-000001.pt"
     state = read_state(path)
     noise = torch.Generator().manual_seed(0)
@@ -101,7 +101,7 @@ def test_wrap_takes_an_adapter_folder(adapter: Path):
 def test_a_run_trains_on_an_adapter_and_is_exported_with_its_base(adapter: Path, tmp_path: Path):
     knobs = {"warm_start": {"steps": 1, "batch_size": 2}, "rollout": {"tasks": 1, "practice_tasks": 1, "group_size": 2}}
     made = recipe(
-        "smoke", out=str(tmp_path / "run"), steps=1, policy={"model": str(adapter), "dtype": "float32"}, **knobs
+        "tiny", out=str(tmp_path / "run"), steps=1, policy={"model": str(adapter), "dtype": "float32"}, **knobs
     )
     second = export(train(made), "adapter")
     base = json.loads((second / "adapter_config.json").read_text())["base_model_name_or_path"]

@@ -66,7 +66,7 @@ class Count:
 def play(folder: Path, resume: bool = False, steps: int = 4) -> bytes:
     """A run of a few steps that draw from torch's generator; what it wrote."""
     part = Count()
-    config = recipe("smoke", out=str(folder), steps=steps, checkpoint_every=1)
+    config = recipe("tiny", out=str(folder), steps=steps, checkpoint_every=1)
     with Run.open(config, folder if resume else None) as run:
         run.restore(part=part)
         for step in run.steps():
@@ -115,7 +115,7 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path):
 def test_unreadable_checkpoints_do_not_count_as_kept_ones(tmp_path: Path):
     play(tmp_path / "run", steps=4)
     (tmp_path / "run" / "checkpoints" / "step-000004.pt").write_bytes(b"")
-    with Run.open(recipe("smoke", out=str(tmp_path / "run"), steps=4, checkpoint_every=1), tmp_path / "run") as run:
+    with Run.open(recipe("tiny", out=str(tmp_path / "run"), steps=4, checkpoint_every=1), tmp_path / "run") as run:
         assert run.restore(part=Count()) == 3
     assert [path.name for path in checkpoint_files(tmp_path / "run" / "checkpoints")] == ["step-000003.pt"]
 
@@ -144,7 +144,7 @@ def test_steps_above_six_digits_are_newer_than_those_below(tmp_path: Path):
 
 def test_a_checkpoint_that_lacks_a_part_is_refused(tmp_path: Path):
     play(tmp_path / "run")
-    config = recipe("smoke", out=str(tmp_path / "run"), steps=4, checkpoint_every=1)
+    config = recipe("tiny", out=str(tmp_path / "run"), steps=4, checkpoint_every=1)
     with pytest.raises(RunFolderError, match="lacks texts"), Run.open(config, tmp_path / "run") as run:
         run.restore(part=Count(), texts=Count())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_selection import play
+from small_runs import Killed, play
 
 import memrl
 from memrl.contracts.contexts import SinkContext
@@ -72,7 +72,7 @@ def test_a_sink_that_fails_is_told_once_and_the_run_goes_on(tmp_path: Path, caps
 
 
 def test_numbers_that_are_not_finite_are_not_told(tmp_path: Path):
-    with Run.open(recipe("smoke", out=str(tmp_path / "run"), steps=1, **sink())) as run:
+    with Run.open(recipe("tiny", out=str(tmp_path / "run"), steps=1, **sink())) as run:
         for step in run.steps():
             run.log(step, {"a": float("nan"), "b": 1.0})
     assert lines(tmp_path)[0] == {"step": 1, "b": 1.0}
@@ -108,7 +108,6 @@ def test_a_package_that_is_not_there_names_its_own_cure(tmp_path: Path, name: st
 def test_tensorboard_reads_what_was_logged_and_a_resumed_run_hides_what_it_plays_again(tmp_path: Path):
     pytest.importorskip("tensorboard", reason="the extra memrl[tensorboard] is not installed")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    from test_selection import Killed
 
     with pytest.raises(Killed):
         play(tmp_path / "run", VALUES, die_at=3, logging={"sinks": ["tensorboard"]})

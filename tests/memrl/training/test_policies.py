@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from toy import Taker, toy_agent
 
 from memory_stores.types import Write
 from memrl.advantages.credit import give_credit
@@ -24,7 +25,6 @@ from memrl.training.batch import make_batch
 from memrl.training.build import build
 from memrl.training.learner import Learner
 from memrl.training.policies import configs_of_others, load_policies
-from tests.memrl.toy import Taker, toy_agent
 
 ANN, BOB = "policy:ann", "policy:bob"
 SIGNS, COLOURS = ("dot", "dash"), ("red", "blue")

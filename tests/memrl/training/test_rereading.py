@@ -82,7 +82,7 @@ def practised(story: Sequence[str] = STORY, tries: int = 2, seed: int = 0, wante
 
 
 def config(**learner: Any) -> TrainConfig:
-    return replace(recipe("smoke"), learner=LearnerConfig(**learner))
+    return replace(recipe("tiny"), learner=LearnerConfig(**learner))
 
 
 def test_a_question_is_asked_once_a_view_and_only_where_the_view_decided_it():
@@ -155,7 +155,7 @@ def test_nothing_is_reread_without_questions_or_by_a_frozen_policy():
     agent = toy_agent(ToyTasks(STORY), Taker(), Reader(0.0))
     assert reread([], agent, config(rereads=2), [0]) == []
     assert reread([practised()], agent, config(), [0]) == []
-    frozen = recipe("smoke", policy={"trained": False}, learner={"rereads": 2})
+    frozen = recipe("tiny", policy={"trained": False}, learner={"rereads": 2})
     assert reread([practised()], agent, frozen, [0]) == []
 
 
@@ -166,7 +166,7 @@ def test_a_policy_that_cannot_learn_a_given_answer_is_one_clear_line():
 
 def test_a_run_tells_what_it_reread(tmp_path):
     small = {"warm_start": {"steps": 1}, "rollout": {"tasks": 0, "practice_tasks": 8}, "steps": 2}
-    [*_, line] = (train(recipe("smoke", out=str(tmp_path / "run"), **small)) / "metrics.jsonl").read_text().splitlines()
+    [*_, line] = (train(recipe("tiny", out=str(tmp_path / "run"), **small)) / "metrics.jsonl").read_text().splitlines()
     told = json.loads(line)
     assert told["rereading/rows"] == 2
     assert 0 < told["rereading/p_right"] < 1 and told["rereading/loss"] > 0

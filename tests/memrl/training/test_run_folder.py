@@ -46,7 +46,7 @@ class Crash(Exception):
 
 
 def config_at(path: Path, **changes: Any) -> TrainConfig:
-    return recipe("smoke", out=str(path), **{"steps": 6, "checkpoint_every": 2, **changes})
+    return recipe("tiny", out=str(path), **{"steps": 6, "checkpoint_every": 2, **changes})
 
 
 def play(config: TrainConfig, resume: Path | None = None, crash_after: int = 0) -> Path:
@@ -177,8 +177,8 @@ def test_a_named_folder_that_holds_other_files_is_refused_too(tmp_path: Path):
 
 def test_folders_without_a_name_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    folders = [Run.open(recipe("smoke", seed=5)).folder for _ in range(3)]
-    assert [folder.as_posix() for folder in folders] == ["runs/smoke-5", "runs/smoke-5-2", "runs/smoke-5-3"]
+    folders = [Run.open(recipe("tiny", seed=5)).folder for _ in range(3)]
+    assert [folder.as_posix() for folder in folders] == ["runs/tiny-5", "runs/tiny-5-2", "runs/tiny-5-3"]
 
 
 def test_a_run_that_bad_input_kept_from_starting_leaves_no_folder_behind(tmp_path: Path):
@@ -246,7 +246,7 @@ def test_the_graph_recipes_have_the_same_total_budget_and_task():
 
 
 def test_a_recipe_takes_changes_of_single_knobs():
-    changed = recipe("smoke", seed=3, policy={"lora_rank": 2}, evaluation={"rows": ["fifo"]})
+    changed = recipe("tiny", seed=3, policy={"lora_rank": 2}, evaluation={"rows": ["fifo"]})
     assert (changed.seed, changed.policy.lora_rank, changed.policy.model) == (3, 2, "tiny")
     assert changed.evaluation == EvalConfig(episodes=4, rows=("fifo",))
 
@@ -262,9 +262,9 @@ def test_a_recipe_takes_changes_of_single_knobs():
 )
 def test_a_change_that_no_config_has_is_refused(changes: dict[str, Any], message: str):
     with pytest.raises(ConfigError, match=message):
-        recipe("smoke", **changes)
+        recipe("tiny", **changes)
 
 
 def test_an_unknown_recipe_lists_those_there_are():
-    with pytest.raises(ConfigError, match="recipe = 'fast': it is none of quickstart, smoke"):
+    with pytest.raises(ConfigError, match="recipe = 'fast': it is none of quickstart, smoke, tiny"):
         recipe("fast")

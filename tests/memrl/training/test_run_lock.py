@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_selection import Killed, Part, play
+from small_runs import Killed, Part, play
 
 from memrl.contracts.errors import ConfigError, RunFolderError
 from memrl.recipes import recipe
@@ -74,7 +74,7 @@ def test_the_second_resume_ends_with_code_2_and_one_line(folder: Path):
 
 def test_a_lock_is_released_when_a_run_ends_fails_or_is_refused(folder: Path):
     with pytest.raises(RunFolderError, match="policy was"):
-        Run.open(recipe("smoke", steps=4, policy={"lora_rank": 1}), folder)
+        Run.open(recipe("tiny", steps=4, policy={"lora_rank": 1}), folder)
     with pytest.raises(Killed):
         play(folder, [0.1, 0.2, 0.3, 0.4], resume=True, die_at=4)
     play(folder, [0.1, 0.2, 0.3, 0.4], resume=True)
@@ -82,17 +82,17 @@ def test_a_lock_is_released_when_a_run_ends_fails_or_is_refused(folder: Path):
 
 
 def test_two_new_runs_of_one_name_do_not_share_a_folder(tmp_path: Path):
-    first = Run.open(recipe("smoke", out=str(tmp_path / "run")))
+    first = Run.open(recipe("tiny", out=str(tmp_path / "run")))
     with pytest.raises(RunFolderError, match="holds a run already"):
-        Run.open(recipe("smoke", out=str(tmp_path / "run")))
+        Run.open(recipe("tiny", out=str(tmp_path / "run")))
     (tmp_path / "run" / "config.json").unlink()
     with pytest.raises(RunFolderError, match="a process trains there now"):
-        Run.open(recipe("smoke", out=str(tmp_path / "run")))
+        Run.open(recipe("tiny", out=str(tmp_path / "run")))
     assert first.folder.exists()
 
 
 def test_a_run_that_cannot_begin_leaves_no_folder_whatever_stopped_it(tmp_path: Path):
-    with pytest.raises(ZeroDivisionError), Run.open(recipe("smoke", out=str(tmp_path / "run"))):
+    with pytest.raises(ZeroDivisionError), Run.open(recipe("tiny", out=str(tmp_path / "run"))):
         raise ZeroDivisionError
     assert not (tmp_path / "run").exists()
 
@@ -125,24 +125,24 @@ def test_a_run_resumed_with_more_steps_keeps_its_learning_rates(tmp_path: Path, 
         "warm_start": {"steps": 0}, "rollout": {"tasks": 0, "practice_tasks": 1, "group_size": 2},
         "learner": {"decay_from": 0.5, "rereads": 0}, "policy": {"trained": False},
     }  # fmt: skip
-    folder = train(recipe("smoke", out=str(tmp_path / "run"), steps=4, **knobs))
-    start = recipe("smoke").learner.controller_learning_rate
+    folder = train(recipe("tiny", out=str(tmp_path / "run"), steps=4, **knobs))
+    start = recipe("tiny").learner.controller_learning_rate
 
     def rate() -> float:
         state = read_state(checkpoint_files(folder / "checkpoints")[0])["parts"]["learner"]
         return state["optimizer"]["param_groups"][0]["lr"] / start
 
     assert rate() == pytest.approx(0.5)  # Set before the fourth of four updates: (1 - 3/4) / (1 - 0.5).
-    train(recipe("smoke", out=str(folder), steps=6, **knobs), resume=folder)
+    train(recipe("tiny", out=str(folder), steps=6, **knobs), resume=folder)
     assert rate() == pytest.approx(0.05)
     assert (load_config(folder).steps, load_config(folder).schedule_steps) == (6, 4)
     assert "6 steps, by the learning rates and curriculum planned for 4" in capsys.readouterr().err.replace("\n", " ")
-    train(recipe("smoke", out=str(folder), steps=8, schedule_steps=8, **knobs), resume=folder)
+    train(recipe("tiny", out=str(folder), steps=8, schedule_steps=8, **knobs), resume=folder)
     assert rate() == pytest.approx(falling(7, 8, 0.5))
 
 
 def test_the_process_in_a_lock_file_is_the_one_that_holds_it(tmp_path: Path):
-    with Run.open(recipe("smoke", out=str(tmp_path / "run"), steps=1)) as run:
+    with Run.open(recipe("tiny", out=str(tmp_path / "run"), steps=1)) as run:
         assert (run.folder / ".lock").read_text() == f"{os.getpid()}\n"
         run.restore(part=Part())
         for step in run.steps():

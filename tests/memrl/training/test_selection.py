@@ -4,50 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from small_runs import Killed, play
 
 from memrl.contracts.errors import ConfigError, RunFolderError
 from memrl.contracts.run_config import CheckpointsConfig, EarlyStopConfig
-from memrl.recipes import recipe
-from memrl.training.run_folder import Run, done_early, is_finished, load_run, read_metrics
+from memrl.training.run_folder import done_early, is_finished, load_run, read_metrics
 from memrl.training.selection import Selection
-
-
-class Part:
-    """Knows at which step it was saved."""
-
-    def __init__(self) -> None:
-        self.step = torch.zeros(1)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"step": self.step.clone()}
-
-    def load_state_dict(self, state: Any) -> None:
-        self.step = state["step"].clone()
-
-
-class Killed(Exception):
-    """Stands for the end of a process."""
-
-
-def play(folder: Path, values: Sequence[float], resume: bool = False, die_at: int = 0, **knobs: Any) -> Path:
-    """A run whose metric is given step by step, with a checkpoint after each."""
-    part = Part()
-    config = recipe("smoke", out=str(folder), steps=len(values), **{"checkpoint_every": 1, **knobs})
-    with Run.open(config, folder if resume else None) as run:
-        run.restore(part=part)
-        for step in run.steps():
-            part.step += 1
-            run.log(step, {"success": values[step - 1], "loss": -values[step - 1]})
-            if step == die_at:
-                raise Killed
-            run.checkpoint(step, part=part)
-    return folder
 
 
 def saved(folder: Path) -> list[int]:

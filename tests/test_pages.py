@@ -1,4 +1,4 @@
-"""What docs/parts.md shows is written to files and run, in the order of the page."""
+"""What docs/parts.md and docs/trajectories.md show is written to files and run, in the order of the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from memrl.contracts.registry import KINDS, KNOBS
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "parts.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, flags=re.S | re.M)
+TRAJECTORIES = (ROOT / "docs" / "trajectories.md").read_text(encoding="utf-8")
 RUN = """
 import json, pathlib, re, shlex, sys
 from memrl.cli.main import main
@@ -35,16 +35,29 @@ for kind, text in json.load(sys.stdin):
 """One interpreter for the whole page: torch is loaded once."""
 
 
-def test_every_block_of_the_page_does_what_it_says(tmp_path: Path):
-    kinds = [kind for kind, _ in BLOCKS]
-    assert kinds.count("python") == 6 and kinds.count("sh") == 3
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path)))}
+def run(page: str, folder: Path, python: int, sh: int) -> str:
+    """Run a page that has so many blocks; returns what it printed."""
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```", page, flags=re.S | re.M)
+    kinds = [kind for kind, _ in blocks]
+    assert (kinds.count("python"), kinds.count("sh")) == (python, sh)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(folder)))}
     done = subprocess.run(
-        [sys.executable, "-c", RUN], input=json.dumps(BLOCKS), capture_output=True, text=True, env=env, cwd=tmp_path
+        [sys.executable, "-c", RUN], input=json.dumps(blocks), capture_output=True, text=True, env=env, cwd=folder
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_every_block_of_the_page_on_parts_does_what_it_says(tmp_path: Path):
+    printed = run(PAGE, tmp_path, python=7, sh=3)
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"game", "median", "looks"}
-    assert "my_controller:FirstCome" in done.stdout
+    assert "my_controller:FirstCome" in printed
+
+
+def test_trajectories_go_out_and_teach_another_trainer(tmp_path: Path):
+    printed = run(TRAJECTORIES, tmp_path, python=2, sh=2)
+    assert "episodes.jsonl: 8 episodes, 96 steps" in printed
+    assert (tmp_path / "better" / "model.safetensors").exists()
 
 
 def test_the_table_names_every_kind_with_its_knob_and_its_group():
