@@ -3,8 +3,8 @@
 Needs are served one kind at a time: slow environments' calls first, then the controller, then the policies. So the
 controller decides once no live episode waits for its environment, and a policy reads once every live episode waits for
 a policy: its batch is as large as can be, and the slowest environment of a round is waited for by all. Which episodes
-share a batch follows from their steps alone, never from the clock. An ``instant`` policy is asked before the controller,
-and answers that may wait (``later.py``) are given when nothing else is left to do.
+share a batch follows from their steps alone, never from the clock. An ``instant`` policy is asked before the
+controller, and answers that may wait (``later.py``) are given when nothing else is left to do.
 """
 
 from __future__ import annotations

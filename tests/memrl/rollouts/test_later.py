@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from memrl.contracts.protocols import Outcome
-from memrl.contracts.types import End, Episode, Observation, Say, Task, TokenDecision, Verdict
+from memrl.contracts.types import Decision, End, Episode, Observation, Say, Task, TokenDecision, Verdict
 from memrl.recipes import recipe
 from memrl.rollouts.scheduler import play
 from memrl.training.build import build
@@ -28,14 +28,15 @@ def told(passive: bool, seed: int = 0, **rollout: object) -> list[Episode]:
 def plain(episode: Episode) -> list[object]:
     """What an episode says, its log-probabilities to five places: sums over another batch differ in the last bits."""
     return [
-        (step.observation, step.reward, step.verdict, step.view, step.context_tokens)
-        + tuple(
-            (d.actor, d.action, d.memory_hash)
-            + ((d.action_ids, tuple(round(p, 4) for p in d.logprobs)) if isinstance(d, TokenDecision) else ())
-            for d in step.decisions
-        )
+        (step.observation, step.reward, step.verdict, step.view, step.context_tokens, [said(d) for d in step.decisions])
         for step in episode.steps
     ]
+
+
+def said(decision: Decision) -> tuple[object, ...]:
+    tokens = decision.action_ids if isinstance(decision, TokenDecision) else ()
+    logprobs = decision.logprobs if isinstance(decision, TokenDecision) else ()
+    return decision.actor, decision.action, decision.memory_hash, tokens, tuple(round(p, 4) for p in logprobs)
 
 
 def test_the_story_is_the_same_and_the_policy_is_asked_once():
