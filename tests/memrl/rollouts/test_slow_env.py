@@ -78,7 +78,7 @@ def test_calls_of_all_episodes_run_at_the_same_time() -> None:
         def make(self, task: Any) -> Meets:
             return Meets(task, self.story)
 
-    source = MeetingTasks(STORY)
+    source = MeetingTasks(STORY, passive=False)  # every answer is given on the spot
     agent = toy_agent(source, Taker(Write), ScriptedPolicy(lambda r: "yes"), env_workers=8)
     [group] = play(agent, [source.train("base", 0)], [4], tries=8)
     assert sorted(met) == list(range(8)) and {episode.end for episode in group.episodes} == {End.DONE}
