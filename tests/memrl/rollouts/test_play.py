@@ -158,3 +158,20 @@ def test_a_policy_reads_once_every_live_episode_waits_for_a_policy():
     # Three are seated; two more take the places of those that ended, and all who are seated read together.
     assert agent.policy.batches == [[0, 1, 2], [3, 4]]
     assert max(agent.controller.batches) == 3
+
+
+@pytest.mark.parametrize(("said", "want"), [(1.0, 1.0), (0.25, 0.25), (None, 0.0)])
+def test_success_is_the_environments_word_and_a_question_needs_no_verdict(said, want):
+    """T2: sixty questions, none of them judged; the ending says how far it was solved."""
+
+    class Unjudged(ToyEnv):
+        def step(self, action):
+            outcome = super().step(action)._replace(verdict=None)
+            return outcome if outcome.next is not None else outcome._replace(success=said)
+
+    class Game(ToyTasks):
+        def make(self, task):
+            return Unjudged(task, ("Is it there?",) * 60)
+
+    episode = play_one(toy_agent(Game(STORY), Taker()))
+    assert (episode.end, len(episode.steps), episode.success) == (End.DONE, 60, want)

@@ -59,3 +59,26 @@ def test_threads_change_no_byte(fail_at: int) -> None:
     assert len(own_thread) == 1 and len(threads) > 1
     failed = [end for end, _, _ in alone if end is End.ENV_ERROR]
     assert len(failed) == (3 if fail_at >= 0 else 0)
+
+
+def test_calls_of_all_episodes_run_at_the_same_time() -> None:
+    """A call of the second half ends only once all eight episodes are in theirs."""
+    together = threading.Barrier(8)
+    met: list[int] = []
+
+    class Meets(ToyEnv):
+        def step(self, action: Any) -> Any:
+            if self._at < 2:
+                time.sleep(0.03)  # long enough for threads to be turned on
+            elif self._at == 2:
+                met.append(together.wait(timeout=30))
+            return super().step(action)
+
+    class MeetingTasks(ToyTasks):
+        def make(self, task: Any) -> Meets:
+            return Meets(task, self.story)
+
+    source = MeetingTasks(STORY, passive=False)  # every answer is given on the spot
+    agent = toy_agent(source, Taker(Write), ScriptedPolicy(lambda r: "yes"), env_workers=8)
+    [group] = play(agent, [source.train("base", 0)], [4], tries=8)
+    assert sorted(met) == list(range(8)) and {episode.end for episode in group.episodes} == {End.DONE}
