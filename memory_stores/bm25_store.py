@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from functools import cache
+from importlib import import_module
 from typing import Any, ClassVar
 
 from memory_stores.contents import words
@@ -43,15 +46,26 @@ class Bm25Store(ItemShelf):
         return sorted((pair for pair in squashed if pair[1] > 0), key=lambda pair: -pair[1])[:k]
 
     def _build(self) -> tuple[Any, frozenset[str]]:
-        import bm25s  # pyright: ignore[reportMissingTypeStubs]
-
         corpus = [list(words(item.text)) for item in self._items.values()]
         vocabulary = frozenset(word for text in corpus for word in text)
-        library: Any = bm25s
-        index = library.BM25(k1=1.5, b=0.75, method="lucene")
+        index = _library().BM25(k1=1.5, b=0.75, method="lucene")
         if vocabulary:
             index.index(corpus, show_progress=False)
         return index, vocabulary
+
+
+@cache
+def _library() -> Any:
+    """``bm25s`` without JAX, which it would otherwise start where it is installed, for a search that we do not use: and
+    JAX takes three quarters of a GPU's memory when it starts."""
+    hidden = "jax" not in sys.modules
+    if hidden:
+        sys.modules["jax"] = None  # pyright: ignore[reportArgumentType]
+    try:
+        return import_module("bm25s")
+    finally:
+        if hidden:
+            del sys.modules["jax"]
 
 
 def _make(context: StoreContext) -> Bm25Store:

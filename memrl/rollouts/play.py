@@ -118,6 +118,7 @@ def play_episode(context: EpisodeContext) -> Play:
             end = End.STEP_LIMIT if outcome.truncated and observation is None else End.DONE
     except EnvFailed as failure:
         end, error = End.ENV_ERROR, str(failure)
+    questions = [one for one in questions if one.step < len(steps)]
     if questions:
         story, steps = steps, []
         try:

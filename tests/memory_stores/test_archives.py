@@ -1,6 +1,10 @@
 """VectorStore and Bm25Store: exact ranking, ties, and an index that is only a cache."""
 
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -169,3 +173,18 @@ def test_an_archive_of_a_kind_of_your_own_comes_back_from_a_file(tmp_path):
     AgentMemory(archive=filled(Bm25Store(9, cost), "red", "blue")).save(path)
     other = AgentMemory.load(path, count_tokens=cost, archive=NewestFirst(0, cost))
     assert type(other.archive) is Bm25Store and [id for id, _ in found(other.archive, "red")] == ["a1"]
+
+
+def test_words_are_searched_without_starting_jax(tmp_path: Path):
+    """JAX takes three quarters of a GPU's memory when it starts, and bm25s starts it where it finds it."""
+    (tmp_path / "jax").mkdir()
+    (tmp_path / "jax" / "__init__.py").write_text("")
+    (tmp_path / "jax" / "lax.py").write_text("def top_k(values, k):\n    return values[:k], [0]\n")
+    code = (
+        "import sys; {first}from memory_stores.bm25_store import _library; _library(); import bm25s.selection as found;"
+        "assert found.JAX_IS_AVAILABLE is {there}; assert ('jax' in sys.modules) is {there}"
+    )
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+    for first, there in (("", False), ("import jax; ", True)):  # whoever uses it already keeps it
+        command = [sys.executable, "-c", code.format(first=first, there=there)]
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": path})

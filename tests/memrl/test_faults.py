@@ -51,7 +51,7 @@ class Faulty(ToyEnv):
 
 @dataclass
 class FaultyFamily(ToyTasks):
-    """Every ``among``-th episode is spoilt at step ``at``."""
+    """Every ``among``-th of four episodes is spoilt at step ``at``, but not when told again with its answers."""
 
     fault: Fault = lambda outcome: outcome
     at: int = 1
@@ -60,7 +60,7 @@ class FaultyFamily(ToyTasks):
 
     def make(self, task: Task) -> ToyEnv:
         self.made += 1
-        spoilt = (self.made - 1) % self.among == 0
+        spoilt = self.made <= 4 and (self.made - 1) % self.among == 0
         return Faulty(task, self.fault, self.at if spoilt else -1)
 
 

@@ -24,7 +24,7 @@ def requests(greedy: bool = False) -> list[SampleRequest]:
 
 
 def test_equal_prompts_are_read_once() -> None:
-    policy = tiny_policy()
+    policy = tiny_policy(prefix_cache_mib=0)
     with forward_shapes(policy) as shapes:
         policy.sample(requests())
     assert [rows for rows, _ in prompt_reads(shapes)] == [1, 3]  # the common header, and what follows it
@@ -100,7 +100,8 @@ def test_temperature_changes_the_distribution_that_is_reported() -> None:
     [cool] = tiny_policy(temperature=0.25).sample([ask(seed=1)])
     policy = tiny_policy()
     with torch.no_grad():
-        logits = policy.model(input_ids=torch.tensor([cool.prompt_ids])).logits[0, -1]
+        ids = torch.tensor([cool.prompt_ids], device=policy.model.device)
+        logits = policy.model(input_ids=ids).logits[0, -1].cpu()
     assert cool.logprobs[0] == pytest.approx((logits / 0.25).log_softmax(-1)[cool.action_ids[0]].item(), abs=1e-4)
 
 

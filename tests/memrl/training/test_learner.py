@@ -206,14 +206,14 @@ def test_the_value_head_learns_what_there_is_to_earn():
     table.add(["a fact", "small talk"])
     config = ScorerOptions(width=4, hidden=8, critic=True)
     controller = Scorer(table, config, seed=0)
-    learner = Learner({}, controller, LearnerConfig(controller_learning_rate=3e-2, entropy=0.0), seed=0)
+    learner = Learner({}, controller, LearnerConfig(controller_learning_rate=1e-2, entropy=0.0), seed=0)
     decisions = [
         OpDecision(actor="controller", action=Keep(), memory_hash="", offers=offers(row), choice=0, logprob=-0.7)
         for row in (0, 1)
     ]
     rich, poor = episode(([decisions[0]], 6.0)), episode(([decisions[1]], 2.0))
     group = Group(task=TASK, episodes=(rich, poor, rich, poor))
-    for _ in range(60):
+    for _ in range(100):
         told = learner.update(
             make_batch(give_credit([group], CreditConfig(name="gae"), replace(NOBODY, controller=controller)))
         )
