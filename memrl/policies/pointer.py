@@ -45,7 +45,8 @@ NEAR = tuple(a for a in range(-3, 4) if a)
 BUCKETS = 1024
 LATE = 3
 """Words said after which it no longer counts them."""
-NUMBERS = 4 + 2 * (2 * REACH + 1) + 1 + LATE + 1 + 1
+AROUND = 2 * REACH + 1
+NUMBERS = 4 + 2 * AROUND + 1 + LATE + 1 + 1
 
 Ids = tuple[int, ...]
 
@@ -55,6 +56,9 @@ class PointerOptions:
     width: int = 6
     """Of what is learned of a neighbouring word."""
     hidden: int = 32
+    writes: bool = False
+    """It writes texts of many words, such as a memory: it then sees which words it has said (coverage, as in
+    arXiv:1704.04368), and where lines break."""
 
     def __post_init__(self) -> None:
         for name in ("width", "hidden"):
@@ -81,7 +85,9 @@ class PointerNet(nn.Module):
         self.words = nn.Embedding(BUCKETS + 1, options.width)
         nn.init.normal_(self.words.weight, std=0.1)
         self.layers = nn.Sequential(
-            nn.Linear(len(NEAR) * options.width + NUMBERS, options.hidden), nn.SiLU(), nn.Linear(options.hidden, 1)
+            nn.Linear(len(NEAR) * options.width + NUMBERS + AROUND * options.writes, options.hidden),
+            nn.SiLU(),
+            nn.Linear(options.hidden, 1),
         )
 
     def forward(self, near_N6: Tensor, numbers_NF: Tensor) -> Tensor:
@@ -102,7 +108,7 @@ class PointerPolicy:
         self.net = PointerNet(options)
         torch.set_rng_state(state)
         self._first = deepcopy(self.net)
-        self._max_words, self._temperature = max_words, temperature
+        self._max_words, self._temperature, self._writes = max_words, temperature, options.writes
         self.version = 0
         self._word_of: dict[int, str] = {}
 
@@ -116,11 +122,10 @@ class PointerPolicy:
         rngs = [np.random.default_rng(request.seed) for request in requests]
         said: list[list[int]] = [[] for _ in requests]
         told: list[list[float]] = [[] for _ in requests]
+        limits = [request.brief.max_new_tokens or self._max_words for request in requests]
         open_ = list(range(len(requests)))
-        for _ in range(self._max_words):
-            if not open_:
-                break
-            places = [_places(prompts[i], tuple(said[i][-1:]), len(said[i])) for i in open_]
+        while open_:
+            places = [_places(prompts[i], said[i], self._writes) for i in open_]
             with torch.inference_mode():
                 logprobs_RC = self._logprobs(places).numpy()
             for i, place, line in zip(open_, places, logprobs_RC, strict=True):
@@ -128,7 +133,7 @@ class PointerPolicy:
                 word = _drawn(place.ids, line, None if requests[i].greedy else float(rngs[i].random()))
                 said[i].append(word)
                 told[i].append(float(np.logaddexp.reduce(line[place.ids == word].astype(np.float64))))
-            open_ = [i for i in open_ if said[i][-1] != END]
+            open_ = [i for i in open_ if said[i][-1] != END and len(said[i]) < limits[i]]
         return [
             self._decision(request, prompt, tuple(ids), tuple(logprobs))
             for request, prompt, ids, logprobs in zip(requests, prompts, said, told, strict=True)
@@ -138,7 +143,9 @@ class PointerPolicy:
         """What it reads, as ids: brief, memory, observation, choices, each opened by its mark."""
         parts = [(HEAD, request.brief.header), *((LINE, line.text) for line in request.view)]
         parts += [(LINE, text) for text in request.scratch]
-        parts += [(SEEN, request.observation.text), *((CHOICE, text) for text in request.observation.choices)]
+        seen = request.observation.text
+        parts += [(SEEN, text) for text in (seen.split("\n") if self._writes else [seen])]
+        parts += [(CHOICE, text) for text in request.observation.choices]
         return tuple(id for mark, text in parts for id in (mark, *self._ids(text)))
 
     def token_logprobs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Tensor, Tensor]:
@@ -146,9 +153,7 @@ class PointerPolicy:
         width = max(len(action) for _, action in rows)
         mask_RA = torch.tensor([[t < len(action) for t in range(width)] for _, action in rows])
         places = [
-            _places(tuple(prompt), tuple(action[max(0, t - 1) : t]), t)
-            for prompt, action in rows
-            for t in range(len(action))
+            _places(tuple(prompt), action[:t], self._writes) for prompt, action in rows for t in range(len(action))
         ]
         chosen = [id for _, action in rows for id in action]
         logprobs_DC = self._logprobs(places)
@@ -157,6 +162,21 @@ class PointerPolicy:
             line[: len(place.ids)] = torch.from_numpy(place.ids == id)
         found = logprobs_DC.masked_fill(~same_DC, -torch.inf).logsumexp(1)
         return torch.zeros(mask_RA.shape).masked_scatter(mask_RA, found), mask_RA
+
+    def answer_rows(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[tuple[Ids, Ids]]:
+        """Each request's prompt, and the words of a given answer to it with "end", which a full answer lacks.
+
+        Raises:
+            ValueError: a word of the answer is none that it reads.
+        """
+        rows: list[tuple[Ids, Ids]] = []
+        for request, answer in zip(requests, answers, strict=True):
+            prompt, ids = self.encode(request), tuple(self._ids(answer))
+            if strange := [word for word, id in zip(words(answer), ids, strict=True) if id not in prompt]:
+                raise ValueError(f"a pointer cannot say {strange[0]!r}, which it does not read")
+            limit = request.brief.max_new_tokens or self._max_words
+            rows.append((prompt, (*ids, END)[:limit]))
+        return rows
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self.net.parameters()
@@ -243,14 +263,16 @@ def _read(prompt: Ids) -> tuple[Places, NDArray[np.int64]]:
     return Places(np.append(ids[places], END), buckets, numbers), around
 
 
-def _places(prompt: Ids, last: Ids, said: int) -> Places:
-    """Where the next word may come from, after ``said`` words of which ``last`` holds the last."""
+def _places(prompt: Ids, said: Sequence[int], writes: bool) -> Places:
+    """Where the next word may come from, after those that were said."""
     places, around = _read(prompt)
     numbers = places.numbers.copy()
-    start = 4 + 2 * REACH + 1
-    if last:
-        numbers[:, start : start + around.shape[1]] = around == last[0]
-    numbers[:, -LATE - 2 + min(said, LATE)] = 1.0
+    start = 4 + AROUND
+    if said:
+        numbers[:, start : start + AROUND] = around == said[-1]
+    numbers[:, -LATE - 2 + min(len(said), LATE)] = 1.0
+    if writes:
+        numbers = np.concatenate([numbers, np.isin(around, said).astype(np.float32)], axis=1)
     return Places(places.ids, places.near, numbers)
 
 
