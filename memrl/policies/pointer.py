@@ -249,8 +249,10 @@ def _read(prompt: Ids) -> tuple[Places, NDArray[np.int64]]:
     line = (ids < FIRST).cumsum()
     places = np.flatnonzero(ids >= FIRST)
     seen = ids[places][_mark_of(ids, line)[places] == SEEN]
-    around = np.stack([_shifted(ids, line, a)[places] for a in range(-REACH, REACH + 1)], axis=1)
-    around = np.concatenate([around, np.zeros((1, around.shape[1]), dtype=np.int64)])
+    at = places[:, None] + np.arange(AROUND)
+    around = np.pad(ids, REACH)[at]
+    around[(np.pad(line, REACH)[at] != line[places, None]) | (around < FIRST)] = 0
+    around = np.concatenate([around, np.zeros((1, AROUND), dtype=np.int64)])
     numbers = np.zeros((len(places) + 1, NUMBERS), dtype=np.float32)
     numbers[np.arange(len(places)), _mark_of(ids, line)[places] - 1] = 1.0
     repeats = np.isin(around, seen)
@@ -272,23 +274,13 @@ def _places(prompt: Ids, said: Sequence[int], writes: bool) -> Places:
         numbers[:, start : start + AROUND] = around == said[-1]
     numbers[:, -LATE - 2 + min(len(said), LATE)] = 1.0
     if writes:
-        numbers = np.concatenate([numbers, np.isin(around, said).astype(np.float32)], axis=1)
+        told = (around[:, :, None] == np.array(said, dtype=np.int64)).any(2)
+        numbers = np.concatenate([numbers, told.astype(np.float32)], axis=1)
     return Places(places.ids, places.near, numbers)
 
 
 def _mark_of(ids: NDArray[np.int64], line: NDArray[np.int64]) -> NDArray[np.int64]:
     return ids[ids < FIRST][line - 1]
-
-
-def _shifted(ids: NDArray[np.int64], line: NDArray[np.int64], by: int) -> NDArray[np.int64]:
-    """The id ``by`` places to the right of each, 0 where that is in another line."""
-    out = np.zeros_like(ids)
-    at = np.arange(len(ids)) + by
-    inside = (at >= 0) & (at < len(ids))
-    at = np.clip(at, 0, len(ids) - 1)
-    inside &= (line[at] == line) & (ids[at] >= FIRST)
-    out[inside] = ids[at][inside]
-    return out
 
 
 def _drawn(ids: NDArray[np.int64], logprobs: NDArray[np.float32], uniform: float | None) -> int:
