@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memrl.contracts.contexts import PolicyContext
-from memrl.contracts.errors import ConfigError
+from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.registry import register
 from memrl.contracts.types import TokenDecision
@@ -167,16 +167,22 @@ class PointerPolicy:
         """Each request's prompt, and the words of a given answer to it with "end", which a full answer lacks.
 
         Raises:
-            ValueError: a word of the answer is none that it reads.
+            InputError: a word of the answer is none that it reads.
         """
         rows: list[tuple[Ids, Ids]] = []
         for request, answer in zip(requests, answers, strict=True):
             prompt, ids = self.encode(request), tuple(self._ids(answer))
             if strange := [word for word, id in zip(words(answer), ids, strict=True) if id not in prompt]:
-                raise ValueError(f"a pointer cannot say {strange[0]!r}, which it does not read")
+                way_out = "teach it nothing (warm_start.steps = 0, learner.rereads = 0), or use another policy"
+                raise InputError(f"policy 'pointer' cannot say {strange[0]!r}, which it does not read; {way_out}")
             limit = request.brief.max_new_tokens or self._max_words
             rows.append((prompt, (*ids, END)[:limit]))
         return rows
+
+    def answer_logprobs(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[float]:
+        """Log-probability of each given answer, its "end" included. No gradients."""
+        with torch.inference_mode():
+            return self.token_logprobs(self.answer_rows(requests, answers))[0].sum(1).tolist()
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self.net.parameters()

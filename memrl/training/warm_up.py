@@ -17,11 +17,11 @@ from typing import Protocol
 
 import numpy as np
 
-from memrl.contracts.capabilities import Example, Lessons, OracleMemory, ReadingLesson, is_passive, need
+from memrl.contracts.capabilities import Example, Lessons, OracleMemory, ReadingLesson, brief_of, is_passive, need
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Agent, SampleRequest
-from memrl.contracts.types import Observation, Task, ViewLine
+from memrl.contracts.types import Observation, ViewLine
 from memrl.policies.loading import pick_device, pick_dtype
 from memrl.policies.models import cache_folder
 from memrl.policies.warm_start import teach, warm_start
@@ -64,7 +64,8 @@ def warm_up(agent: Agent, config: TrainConfig, reports: Reports) -> None:
         if is_lm:
             warm_start(agent.policy, lessons, config.warm_start, seed=config.seed, on_step=tick)  # pyright: ignore[reportArgumentType]
         else:
-            teach(agent.policy, list(map(_asked, lessons)), config.warm_start, seed=config.seed, on_step=tick)
+            examples = [_asked(one, agent) for one in lessons]
+            teach(agent.policy, examples, config.warm_start, seed=config.seed, on_step=tick)
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_state(kept, agent.policy.state_dict())
@@ -103,14 +104,16 @@ def memory_lessons(agent: Agent, config: TrainConfig) -> list[Example]:
     return found
 
 
-def _asked(lesson: ReadingLesson | Example) -> Example:
-    """A lesson as a request and its text."""
+def _asked(lesson: ReadingLesson | Example, agent: Agent) -> Example:
+    """A lesson as play would ask it, and its text."""
     if isinstance(lesson, Example):
         return lesson
     question = Observation(id="", step=0, content=lesson.question, wants_action=True, writable=False)
     view = tuple(ViewLine(line, "", "token", "") for line in lesson.lines)
-    task = Task(env="", theta=None, seed=0)
-    return Example(SampleRequest(task=task, observation=question, view=view, memory_hash="", seed=0), lesson.answer)
+    task = agent.task_source.train(agent.task_source.cells()[-1], 0)
+    brief = brief_of(agent.task_source, task)
+    request = SampleRequest(task=task, observation=question, view=view, memory_hash="", seed=0, brief=brief)
+    return Example(request, lesson.answer)
 
 
 def _kept_at(config: TrainConfig, lessons: Sequence[ReadingLesson | Example]) -> Path:

@@ -18,6 +18,11 @@ def path_world() -> Theta:
     )  # fmt: skip
 
 
+def three_things() -> Theta:
+    """A short text: 28 sentences on three things that are moved about, small talk and hearsay among them."""
+    return Theta(horizon=28, objects=3, questions=4, delay=3, distractor_level=1)
+
+
 def everything() -> Theta:
     """Every kind of event and of question in one world."""
     return Theta(
