@@ -13,7 +13,7 @@ import numpy as np
 
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import TaskGenerator
-from memrl.contracts.protocols import PLAIN, Brief, SampleRequest
+from memrl.contracts.protocols import PLAIN, Brief, SampleRequest, TaskSource
 from memrl.contracts.types import Task
 
 
@@ -111,6 +111,19 @@ class OracleMemory(Protocol):
     def ideal_memory(self, task: Task, observation_id: str, budget: int, cost: Callable[[str], int]) -> Sequence[str]:
         """Its lines once that observation was seen, the newest fact first: what later questions still need, with the
         values that hold, within ``budget`` tokens. ``cost`` is what a line takes."""
+        ...
+
+
+@runtime_checkable
+class TakesLessons(Protocol):
+    """A controller, not a source: it can be taught what an ideal memory holds."""
+
+    def lessons(self, source: TaskSource, task: Task, budget: int, count: Callable[[str], int]) -> list[Example]:
+        """What it is to be asked along one passive task, and the text to write each time; memory has ``budget`` tokens.
+
+        Raises:
+            ConfigError: the source knows no ideal memory.
+        """
         ...
 
 

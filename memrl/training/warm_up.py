@@ -17,7 +17,17 @@ from typing import Protocol
 
 import numpy as np
 
-from memrl.contracts.capabilities import Example, Lessons, OracleMemory, ReadingLesson, brief_of, is_passive, need
+from memrl.contracts.capabilities import (
+    Example,
+    Lessons,
+    OracleMemory,
+    ReadingLesson,
+    TakesLessons,
+    able,
+    brief_of,
+    is_passive,
+    need,
+)
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Agent, SampleRequest
@@ -87,18 +97,18 @@ def memory_lessons(agent: Agent, config: TrainConfig) -> list[Example]:
     """
     count = config.warm_start.memory_tasks
     asked = (MEMORY_TASKS, count)
-    if not hasattr(agent.controller, "lessons"):
+    writer = able(agent.controller, TakesLessons)
+    if writer is None:
         raise ConfigError(*asked, f"controller {config.controller.name!r} writes no texts; set it to 0")
     need(agent.task_source, OracleMemory, *asked, "set it to 0")
     if not is_passive(agent.task_source):
         way_out = f"what env {agent.task_source.name!r} shows may hang on what is done; set it to 0"
         raise ConfigError(*asked, way_out)
     rng = np.random.default_rng([config.seed, 0x3E3])
-    tasks = [agent.task_source.train(agent.task_source.cells()[-1], int(rng.integers(2**31))) for _ in range(count)]
+    source, hardest = agent.task_source, agent.task_source.cells()[-1]
+    tasks = [source.train(hardest, int(rng.integers(2**31))) for _ in range(count)]
     budget = min(config.memory.token_budget, config.memory.read_budget)
-    found = [
-        one for task in tasks for one in agent.controller.lessons(agent.task_source, task, budget, agent.count_tokens)
-    ]  # pyright: ignore[reportAttributeAccessIssue]
+    found = [one for task in tasks for one in writer.lessons(source, task, budget, agent.count_tokens)]
     if not found:
         raise ConfigError(*asked, f"env {agent.task_source.name!r} asks nothing in these tasks; set it to 0")
     return found
