@@ -64,6 +64,8 @@ def warm_up(agent: Agent, config: TrainConfig, reports: Reports) -> None:
     if not is_lm and not (hasattr(agent.policy, "answer_rows") and hasattr(agent.policy, "token_logprobs")):
         way_out = f"policy.name = {config.policy.name!r} cannot be warm-started; set it to 0"
         raise ConfigError("warm_start.steps", config.warm_start.steps, way_out)
+    if able(agent.controller, TakesLessons) is not None and not config.warm_start.memory_tasks:
+        reports.say(f"warm start: what to write is not taught ({MEMORY_TASKS} = 0)")
     lessons = lessons_of(agent, config)
     kept = _kept_at(config, lessons) if config.warm_start.reuse else None
     if kept is not None and kept.exists():

@@ -147,6 +147,25 @@ def test_asked_for_in_vain_it_is_told(changes: dict[str, Any], said: str) -> Non
         warm_up(build_agent(made), made, Quiet())
 
 
+def test_where_an_answer_changes_what_is_shown_nothing_can_be_taught() -> None:
+    agent = build_agent(config())
+    agent.task_source.passive = False  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(ConfigError, match="what env 'chunks' shows may hang on what is done"):
+        memory_lessons(agent, config())
+
+
+def test_a_writer_that_is_taught_nothing_is_told_of() -> None:
+    class Told(Quiet):
+        said = ""
+
+        def say(self, text: str) -> None:
+            self.said += text
+
+    made, told = config(warm_start={"memory_tasks": 0, "steps": 1}), Told()
+    warm_up(build_agent(made), made, told)
+    assert told.said == "warm start: what to write is not taught (warm_start.memory_tasks = 0)"
+
+
 def test_a_policy_that_cannot_be_taught_is_told() -> None:
     made = config()
     agent = replace(build_agent(made), policy=ScriptedPolicy(["x"]))
