@@ -40,8 +40,8 @@ def overwrite(runs: Sequence[Found]) -> str:
         f"**One text, rewritten (`benchmarks/overwrite.py SEED`).** {len(runs)} seeds; tasks a seed: {played}; "
         f"{one['memory_tokens']} words of memory. Warm start: {warm['steps']} steps of "
         f"{warm['batch_size']} rows from {warm['memory_tasks']} tasks, {_cpu(runs, 'warm start'):.0f} s of a core; "
-        f"RL: {one['rl_steps']} steps of {one['episodes_per_step']} episodes, {_cpu(runs, 'after RL'):.0f} s with the warm "
-        f"start; the scorer's run, as many episodes, {_cpu(runs, 'scorer'):.0f} s."
+        f"RL: {one['rl_steps']} steps of {one['episodes_per_step']} episodes, {_cpu(runs, 'after RL'):.0f} s with it; "
+        f"the scorer's run, as many episodes, {_cpu(runs, 'scorer'):.0f} s."
     )
     lines = [
         _line(f"{row}, {length}", [run["rows"][row][length] for run in runs]) for length in lengths for row in rows

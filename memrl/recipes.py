@@ -111,16 +111,18 @@ def overwrite() -> TrainConfig:
     """
     return TrainConfig(
         recipe="overwrite",
-        steps=200,
+        steps=100,
         checkpoint_every=50,
         env=EnvConfig(name="chunks", options={"env": "memworld", "size": 4, "options": asdict(three_things())}),
         memory=MemoryConfig(token_budget=20, read_budget=20, embedder="hash"),
-        policy=PolicyConfig(name="pointer", options={"writes": True, "hidden": 64, "width": 8}, max_new_tokens=3),
+        policy=PolicyConfig(
+            name="pointer", options={"writes": True, "content": False, "hidden": 64, "width": 8}, max_new_tokens=1
+        ),
         warm_start=WarmStartConfig(steps=1200, batch_size=16, learning_rate=0.02, memory_tasks=128),
         controller=ControllerConfig(name="overwrite", options={"max_new_tokens": 12}),
         rollout=RolloutConfig(tasks=8, practice_tasks=0, env_workers=0),
         credit=CreditConfig(name="multi_conversation"),
-        learner=LearnerConfig(policy_learning_rate=4e-3, decay_from=0.7),
+        learner=LearnerConfig(policy_learning_rate=6e-3, decay_from=0.5),
         curriculum=CurriculumConfig(name="target"),
         evaluation=EvalConfig(rows=("own", "none")),
     )

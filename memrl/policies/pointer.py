@@ -48,6 +48,15 @@ LATE = 3
 AROUND = 2 * REACH + 1
 NUMBERS = 4 + 2 * AROUND + 1 + LATE + 1 + 1
 
+FUNCTION_WORDS = (
+    "a an the this that these those all any some no every each other another such both in on at to into onto from of "
+    "off by with within without inside outside under over up down out near behind between through along about around "
+    "before after since until for as than like and or but nor so if because while when where who whom whose which what "
+    "how why whether though although i you he she it we they me him her us them my your his its our their is are was "
+    "were be been being am has have had having do does did will would can could may might must shall should not never "
+    "now then there here just only still yet already ever too also more most very"
+)
+"""The closed classes of English: articles, prepositions, conjunctions, pronouns, auxiliaries, a few adverbs."""
 Ids = tuple[int, ...]
 
 
@@ -59,6 +68,9 @@ class PointerOptions:
     writes: bool = False
     """It writes texts of many words, such as a memory: it then sees which words it has said (coverage, as in
     arXiv:1704.04368), and where lines break."""
+    content: bool = True
+    """False tells all but function words apart by where they stand alone: names and verbs all look the same, and what
+    it learns holds for those that it has never met."""
 
     def __post_init__(self) -> None:
         for name in ("width", "hidden"):
@@ -82,7 +94,7 @@ class PointerNet(nn.Module):
 
     def __init__(self, options: PointerOptions) -> None:
         super().__init__()
-        self.words = nn.Embedding(BUCKETS + 1, options.width)
+        self.words = nn.Embedding(BUCKETS + 1 + (not options.content), options.width)
         nn.init.normal_(self.words.weight, std=0.1)
         self.layers = nn.Sequential(
             nn.Linear(len(NEAR) * options.width + NUMBERS + AROUND * options.writes, options.hidden),
@@ -108,7 +120,8 @@ class PointerPolicy:
         self.net = PointerNet(options)
         torch.set_rng_state(state)
         self._first = deepcopy(self.net)
-        self._max_words, self._temperature, self._writes = max_words, temperature, options.writes
+        self._max_words, self._temperature = max_words, temperature
+        self._writes, self._content = options.writes, options.content
         self.version = 0
         self._word_of: dict[int, str] = {}
 
@@ -125,7 +138,7 @@ class PointerPolicy:
         limits = [request.brief.max_new_tokens or self._max_words for request in requests]
         open_ = list(range(len(requests)))
         while open_:
-            places = [_places(prompts[i], said[i], self._writes) for i in open_]
+            places = [_places(prompts[i], said[i], self._writes, self._content) for i in open_]
             with torch.inference_mode():
                 logprobs_RC = self._logprobs(places).numpy()
             for i, place, line in zip(open_, places, logprobs_RC, strict=True):
@@ -153,7 +166,9 @@ class PointerPolicy:
         width = max(len(action) for _, action in rows)
         mask_RA = torch.tensor([[t < len(action) for t in range(width)] for _, action in rows])
         places = [
-            _places(tuple(prompt), action[:t], self._writes) for prompt, action in rows for t in range(len(action))
+            _places(tuple(prompt), action[:t], self._writes, self._content)
+            for prompt, action in rows
+            for t in range(len(action))
         ]
         chosen = [id for _, action in rows for id in action]
         logprobs_DC = self._logprobs(places)
@@ -248,8 +263,11 @@ def word_id(word: str) -> int:
     return FIRST + crc32(word.encode()) % (2**31 - FIRST)
 
 
+_FUNCTION_IDS = np.array([word_id(word) for word in FUNCTION_WORDS.split()])
+
+
 @lru_cache(maxsize=65_536)
-def _read(prompt: Ids) -> tuple[Places, NDArray[np.int64]]:
+def _read(prompt: Ids, content: bool = True) -> tuple[Places, NDArray[np.int64]]:
     """What does not depend on what was said: places, and [C, 2·REACH+1] the ids around each, 0 beyond its line."""
     ids = np.array(prompt, dtype=np.int64)
     line = (ids < FIRST).cumsum()
@@ -268,12 +286,14 @@ def _read(prompt: Ids) -> tuple[Places, NDArray[np.int64]]:
     numbers[-1, -1] = 1.0
     near = around[:, [REACH + a for a in NEAR]]
     buckets = np.where(near >= FIRST, near % BUCKETS, BUCKETS)
+    if not content:
+        buckets[(near >= FIRST) & ~np.isin(near, _FUNCTION_IDS)] = BUCKETS + 1
     return Places(np.append(ids[places], END), buckets, numbers), around
 
 
-def _places(prompt: Ids, said: Sequence[int], writes: bool) -> Places:
+def _places(prompt: Ids, said: Sequence[int], writes: bool, content: bool = True) -> Places:
     """Where the next word may come from, after those that were said."""
-    places, around = _read(prompt)
+    places, around = _read(prompt, content)
     numbers = places.numbers.copy()
     start = 4 + AROUND
     if said:
