@@ -13,7 +13,7 @@ import torch
 from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.protocols import Brief, SampleRequest
 from memrl.contracts.types import Choose, Observation, Say, Task, Unreadable, ViewLine
-from memrl.policies.pointer import END, REACH, PointerOptions, PointerPolicy, _places, word_id, words
+from memrl.policies.pointer import BUCKETS, END, REACH, PointerOptions, PointerPolicy, _places, word_id, words
 
 
 def request(
@@ -146,6 +146,23 @@ def test_one_that_writes_sees_what_it_said_and_where_lines_break() -> None:
     assert by_hand["gold"] == [0.0] * 5 + [1.0] + [0.0] * 7, "the word to its left was said"
     assert by_hand["blue"] == by_hand["hat"] == [0.0] * 13, "a line of its own, though it follows the box"
     assert said[-1].tolist() == [0.0] * 13
+
+
+def test_one_that_learns_no_names_takes_all_content_words_alike_and_knows_function_words() -> None:
+    blind = PointerPolicy(PointerOptions(content=False), seed=1)
+    lantern, rope = (blind.encode(request(f"The {thing} is in it.")) for thing in ("lantern", "rope"))
+    at = [_places(prompt, [], writes=False, content=False).near for prompt in (lantern, rope)]
+    assert (at[0] == at[1]).all(), "what it knows of neighbours is the same for any name"
+    assert (_places(lantern, [], writes=False).near != _places(rope, [], writes=False).near).any()
+    words_at = list(_places(lantern, [], writes=False).ids)
+    assert at[0][words_at.index(word_id("lantern"))].tolist() == [
+        BUCKETS, BUCKETS, *(word_id(word) % BUCKETS for word in ("the", "is", "in", "it")),
+    ], "the line begins with 'the'"  # fmt: skip
+    assert at[0][words_at.index(word_id("is"))][2] == BUCKETS + 1, "to the left of 'is' stands some name"
+    decisions = blind.sample([request("the red box", "red is gold", seed=seed) for seed in range(9)])
+    logprobs_RA, mask_RA = blind.token_logprobs([(d.prompt_ids, d.action_ids) for d in decisions])
+    for line, mask, decision in zip(logprobs_RA, mask_RA, decisions, strict=True):
+        assert torch.allclose(line[mask], torch.tensor(decision.logprobs), atol=1e-5)
 
 
 def test_rollout_and_update_agree_on_what_a_writer_wrote() -> None:
