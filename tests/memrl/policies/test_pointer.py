@@ -128,8 +128,8 @@ def test_options_below_one_are_refused() -> None:
         PointerOptions(hidden=0)
 
 
-def writer(**knobs: int) -> PointerPolicy:
-    return PointerPolicy(PointerOptions(writes=True, **knobs), seed=1, max_words=6)
+def writer() -> PointerPolicy:
+    return PointerPolicy(PointerOptions(writes=True), seed=1, max_words=6)
 
 
 def test_one_that_writes_sees_what_it_said_and_where_lines_break() -> None:
