@@ -17,6 +17,7 @@ import acting_tables
 import evaluation_tables
 import generation_tables
 import other_tables
+import overwrite_tables
 import paired_table
 import selftrain_tables
 
@@ -34,6 +35,7 @@ def sections() -> Sections:
         **selftrain_tables.sections(),
         **acting_tables.sections(),
         **generation_tables.sections(),
+        **overwrite_tables.sections(),
     }
     return made | {"paired": paired_table.section}
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from memrl.contracts.config import (
     ControllerConfig,
+    CreditConfig,
     CurriculumConfig,
     EnvConfig,
     EvalConfig,
@@ -22,7 +23,7 @@ from memrl.contracts.config import (
 )
 from memrl.contracts.config_io import changed, config_from_dict
 from memrl.contracts.errors import ConfigError
-from memrl.envs.memworld.presets import path_world
+from memrl.envs.memworld.presets import path_world, three_things
 
 
 def quickstart() -> TrainConfig:
@@ -129,6 +130,29 @@ def plain() -> TrainConfig:
     )
 
 
+def overwrite() -> TrainConfig:
+    """MemAgent's memory (arXiv:2507.02259) in minutes on a core: a pointer network rewrites one text for each chunk of
+    four sentences and answers from it alone. A short warm start on ideal memories, then reward alone.
+    """
+    return TrainConfig(
+        recipe="overwrite",
+        steps=100,
+        checkpoint_every=50,
+        env=EnvConfig(name="chunks", options={"env": "memworld", "size": 4, "options": asdict(three_things())}),
+        memory=MemoryConfig(token_budget=20, read_budget=20, embedder="hash"),
+        policy=PolicyConfig(
+            name="pointer", options={"writes": True, "content": False, "hidden": 64, "width": 8}, max_new_tokens=1
+        ),
+        warm_start=WarmStartConfig(steps=1200, batch_size=16, learning_rate=0.02, memory_tasks=128),
+        controller=ControllerConfig(name="overwrite", options={"max_new_tokens": 12}),
+        rollout=RolloutConfig(tasks=8, practice_tasks=0, env_workers=0),
+        credit=CreditConfig(name="multi_conversation"),
+        learner=LearnerConfig(policy_learning_rate=6e-3, decay_from=0.5),
+        curriculum=CurriculumConfig(name="target"),
+        evaluation=EvalConfig(rows=("own", "none")),
+    )
+
+
 def controller_only() -> TrainConfig:
     """``quickstart`` with the policy frozen after its warm start."""
     base = quickstart()
@@ -178,6 +202,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
         graph_token_only,
         long,
         plain,
+        overwrite,
         controller_only,
         policy_only,
         selftrain,

@@ -13,7 +13,7 @@ import numpy as np
 
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import TaskGenerator
-from memrl.contracts.protocols import PLAIN, Brief
+from memrl.contracts.protocols import PLAIN, Brief, SampleRequest, TaskSource
 from memrl.contracts.types import Task
 
 
@@ -23,6 +23,13 @@ class ReadingLesson(NamedTuple):
     lines: tuple[str, ...]
     question: str
     answer: str
+
+
+class Example(NamedTuple):
+    """What an actor is asked, and the text that it should have written: what it is warm-started on."""
+
+    request: SampleRequest
+    text: str
 
 
 class Bounds(NamedTuple):
@@ -98,6 +105,29 @@ class Lessons(Protocol):
 
 
 @runtime_checkable
+class OracleMemory(Protocol):
+    """Knows what an ideal memory holds, for actors that write memory in words."""
+
+    def ideal_memory(self, task: Task, observation_id: str, budget: int, cost: Callable[[str], int]) -> Sequence[str]:
+        """Its lines once that observation was seen, the newest fact first: what later questions still need, with the
+        values that hold, within ``budget`` tokens. ``cost`` is what a line takes."""
+        ...
+
+
+@runtime_checkable
+class TakesLessons(Protocol):
+    """A controller, not a source: it can be taught what an ideal memory holds."""
+
+    def lessons(self, source: TaskSource, task: Task, budget: int, count: Callable[[str], int]) -> list[Example]:
+        """What it is to be asked along one passive task, and the text to write each time; memory has ``budget`` tokens.
+
+        Raises:
+            ConfigError: the source knows no ideal memory.
+        """
+        ...
+
+
+@runtime_checkable
 class Foreseen(Protocol):
     """Knows beforehand what a play of a task will show: such texts are embedded in one batch. Speed, no more."""
 
@@ -126,6 +156,7 @@ _MEANS: Mapping[type, str] = {
     WritesTasks: "a task generator (task_generator, sibling)",
     Stretchable: "other horizons (at_horizon)",
     Lessons: "reading lessons (reading_lessons)",
+    OracleMemory: "an oracle memory (ideal_memory)",
     Finite: "a fixed number of tasks (num_tasks)",
 }
 

@@ -106,6 +106,9 @@ class PolicyConfig:
 class WarmStartConfig:
     steps: int = 200
     """Optimiser steps of TRL's SFTTrainer on answers read from short views; 0 for none."""
+    memory_tasks: int = 0
+    """Training tasks whose ideal memories a controller that writes in tokens learns to write, and the policy to read,
+    in the place of the short views; 0 for none. The environment must know them (``capabilities.OracleMemory``)."""
     batch_size: int = 8
     """Lessons a step: many small steps read better than a few large ones at the same cost."""
     learning_rate: float = 1e-3
@@ -116,8 +119,12 @@ class WarmStartConfig:
 
     def __post_init__(self) -> None:
         check(self, learning_rate="[0, inf)")
-        _at_least(self, 0, "steps")
+        _at_least(self, 0, "steps", "memory_tasks")
         _at_least(self, 1, "batch_size")
+        if self.memory_tasks and not self.steps:
+            raise ConfigError(
+                "warm_start.memory_tasks", self.memory_tasks, "with warm_start.steps = 0 nobody learns them"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

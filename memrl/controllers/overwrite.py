@@ -8,17 +8,30 @@ any other controller; it learns with the policy's weights, in a loss of its own 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from memory_stores.types import Forget, MemoryOp, Overwrite, Write
+from memrl.contracts.capabilities import Example, OracleMemory, brief_of, need
 from memrl.contracts.contexts import ControllerContext
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Brief, ControllerRequest, SampleRequest
+from memrl.contracts.protocols import Brief, ControllerRequest, SampleRequest, TaskSource
 from memrl.contracts.registry import register
-from memrl.contracts.types import Action, Decision, MemoryOps, Say, TokenDecision, ViewLine
+from memrl.contracts.types import (
+    CONTROLLER,
+    Action,
+    Decision,
+    MemoryOps,
+    Observation,
+    Say,
+    Task,
+    TokenDecision,
+    ViewLine,
+)
 
+BETWEEN = "; "
+"""Between two facts of a memory that it is taught."""
 HEADER = "Rewrite the memory in one line: keep what may be needed later, add what is new, drop what no longer holds."
 
 
@@ -76,6 +89,37 @@ class OverwriteMemory:
             brief=self._brief,
             actor=request.actor,
         )
+
+    def lessons(self, source: TaskSource, task: Task, budget: int, count: Callable[[str], int]) -> list[Example]:
+        """One passing of a task with an ideal memory in the place of its own: each text to write, and each answer.
+
+        What the ideal memory does not hold is left out: it would teach to make things up, and so is an empty memory,
+        which is no text.
+
+        Args:
+            budget: tokens of a memory at the most.
+
+        Raises:
+            ConfigError: the source knows no ideal memory.
+        """
+        knows = need(source, OracleMemory, "warm_start.memory_tasks", "> 0", "set it to 0")
+        room = min(budget, self._options.max_new_tokens)
+        brief, env = brief_of(source, task), source.make(task)
+        observation: Observation | None = env.start()
+        view: tuple[ViewLine, ...] = ()
+        found: list[Example] = []
+        while observation is not None:
+            asked = SampleRequest(task=task, observation=observation, view=view, memory_hash="", seed=0, brief=brief)
+            outcome = env.step(Say("") if observation.wants_action else None)
+            if outcome.verdict is not None and any(outcome.verdict.expected in line.text for line in view):
+                found.append(Example(replace(asked, actor=observation.to), outcome.verdict.expected))
+            if observation.writable:
+                lines = knows.ideal_memory(task, observation.id, room, lambda line: count(f"{line}{BETWEEN}"))
+                if lines:
+                    found.append(Example(replace(asked, brief=self._brief, actor=CONTROLLER), BETWEEN.join(lines)))
+                view = (ViewLine(BETWEEN.join(lines), "", "token", observation.id),) if lines else ()
+            observation = outcome.next
+        return found
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing of its own: the weights are the policy's."""

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memrl.contracts.contexts import PolicyContext
-from memrl.contracts.errors import ConfigError
+from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.registry import register
 from memrl.contracts.types import TokenDecision
@@ -45,8 +45,18 @@ NEAR = tuple(a for a in range(-3, 4) if a)
 BUCKETS = 1024
 LATE = 3
 """Words said after which it no longer counts them."""
-NUMBERS = 4 + 2 * (2 * REACH + 1) + 1 + LATE + 1 + 1
+AROUND = 2 * REACH + 1
+NUMBERS = 4 + 2 * AROUND + 1 + LATE + 1 + 1
 
+FUNCTION_WORDS = (
+    "a an the this that these those all any some no every each other another such both in on at to into onto from of "
+    "off by with within without inside outside under over up down out near behind between through along about around "
+    "before after since until for as than like and or but nor so if because while when where who whom whose which what "
+    "how why whether though although i you he she it we they me him her us them my your his its our their is are was "
+    "were be been being am has have had having do does did will would can could may might must shall should not never "
+    "now then there here just only still yet already ever too also more most very"
+)
+"""The closed classes of English: articles, prepositions, conjunctions, pronouns, auxiliaries, a few adverbs."""
 Ids = tuple[int, ...]
 
 
@@ -55,6 +65,12 @@ class PointerOptions:
     width: int = 6
     """Of what is learned of a neighbouring word."""
     hidden: int = 32
+    writes: bool = False
+    """It writes texts of many words, such as a memory: it then sees which words it has said (coverage, as in
+    arXiv:1704.04368), and where lines break."""
+    content: bool = True
+    """False tells all but function words apart by where they stand alone: names and verbs all look the same, and what
+    it learns holds for those that it has never met."""
 
     def __post_init__(self) -> None:
         for name in ("width", "hidden"):
@@ -78,10 +94,12 @@ class PointerNet(nn.Module):
 
     def __init__(self, options: PointerOptions) -> None:
         super().__init__()
-        self.words = nn.Embedding(BUCKETS + 1, options.width)
+        self.words = nn.Embedding(BUCKETS + 1 + (not options.content), options.width)
         nn.init.normal_(self.words.weight, std=0.1)
         self.layers = nn.Sequential(
-            nn.Linear(len(NEAR) * options.width + NUMBERS, options.hidden), nn.SiLU(), nn.Linear(options.hidden, 1)
+            nn.Linear(len(NEAR) * options.width + NUMBERS + AROUND * options.writes, options.hidden),
+            nn.SiLU(),
+            nn.Linear(options.hidden, 1),
         )
 
     def forward(self, near_N6: Tensor, numbers_NF: Tensor) -> Tensor:
@@ -103,6 +121,7 @@ class PointerPolicy:
         torch.set_rng_state(state)
         self._first = deepcopy(self.net)
         self._max_words, self._temperature = max_words, temperature
+        self._writes, self._content = options.writes, options.content
         self.version = 0
         self._word_of: dict[int, str] = {}
 
@@ -119,7 +138,7 @@ class PointerPolicy:
         most = [self._most(request) for request in requests]
         open_ = list(range(len(requests)))
         while open_:
-            places = [_places(prompts[i], tuple(said[i][-1:]), len(said[i])) for i in open_]
+            places = [_places(prompts[i], said[i], self._writes, self._content) for i in open_]
             with torch.inference_mode():
                 logprobs_RC = self._logprobs(places).numpy()
             for i, place, line in zip(open_, places, logprobs_RC, strict=True):
@@ -142,7 +161,9 @@ class PointerPolicy:
         """What it reads, as ids: brief, memory, observation, choices, each opened by its mark."""
         parts = [(HEAD, request.brief.header), *((LINE, line.text) for line in request.view)]
         parts += [(LINE, text) for text in request.scratch]
-        parts += [(SEEN, request.observation.text), *((CHOICE, text) for text in request.observation.choices)]
+        seen = request.observation.text
+        parts += [(SEEN, text) for text in (seen.split("\n") if self._writes else [seen])]
+        parts += [(CHOICE, text) for text in request.observation.choices]
         return tuple(id for mark, text in parts for id in (mark, *self._ids(text)))
 
     def token_logprobs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Tensor, Tensor]:
@@ -150,7 +171,7 @@ class PointerPolicy:
         width = max(len(action) for _, action in rows)
         mask_RA = torch.tensor([[t < len(action) for t in range(width)] for _, action in rows])
         places = [
-            _places(tuple(prompt), tuple(action[max(0, t - 1) : t]), t)
+            _places(tuple(prompt), action[:t], self._writes, self._content)
             for prompt, action in rows
             for t in range(len(action))
         ]
@@ -161,6 +182,27 @@ class PointerPolicy:
             line[: len(place.ids)] = torch.from_numpy(place.ids == id)
         found = logprobs_DC.masked_fill(~same_DC, -torch.inf).logsumexp(1)
         return torch.zeros(mask_RA.shape).masked_scatter(mask_RA, found), mask_RA
+
+    def answer_rows(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[tuple[Ids, Ids]]:
+        """Each request's prompt, and the words of a given answer to it with "end", which a full answer lacks.
+
+        Raises:
+            InputError: a word of the answer is none that it reads.
+        """
+        rows: list[tuple[Ids, Ids]] = []
+        for request, answer in zip(requests, answers, strict=True):
+            prompt, ids = self.encode(request), tuple(self._ids(answer))
+            if strange := [word for word, id in zip(words(answer), ids, strict=True) if id not in prompt]:
+                way_out = "teach it nothing (warm_start.steps = 0, learner.rereads = 0), or use another policy"
+                raise InputError(f"policy 'pointer' cannot say {strange[0]!r}, which it does not read; {way_out}")
+            limit = request.brief.max_new_tokens or self._max_words
+            rows.append((prompt, (*ids, END)[:limit]))
+        return rows
+
+    def answer_logprobs(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[float]:
+        """Log-probability of each given answer, its "end" included. No gradients."""
+        with torch.inference_mode():
+            return self.token_logprobs(self.answer_rows(requests, answers))[0].sum(1).tolist()
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self.net.parameters()
@@ -232,15 +274,20 @@ def word_id(word: str) -> int:
     return FIRST + crc32(word.encode()) % (2**31 - FIRST)
 
 
+_FUNCTION_IDS = np.array([word_id(word) for word in FUNCTION_WORDS.split()])
+
+
 @lru_cache(maxsize=65_536)
-def _read(prompt: Ids) -> tuple[Places, NDArray[np.int64]]:
+def _read(prompt: Ids, content: bool = True) -> tuple[Places, NDArray[np.int64]]:
     """What does not depend on what was said: places, and [C, 2·REACH+1] the ids around each, 0 beyond its line."""
     ids = np.array(prompt, dtype=np.int64)
     line = (ids < FIRST).cumsum()
     places = np.flatnonzero(ids >= FIRST)
     seen = ids[places][_mark_of(ids, line)[places] == SEEN]
-    around = np.stack([_shifted(ids, line, a)[places] for a in range(-REACH, REACH + 1)], axis=1)
-    around = np.concatenate([around, np.zeros((1, around.shape[1]), dtype=np.int64)])
+    at = places[:, None] + np.arange(AROUND)
+    around = np.pad(ids, REACH)[at]
+    around[(np.pad(line, REACH)[at] != line[places, None]) | (around < FIRST)] = 0
+    around = np.concatenate([around, np.zeros((1, AROUND), dtype=np.int64)])
     numbers = np.zeros((len(places) + 1, NUMBERS), dtype=np.float32)
     numbers[np.arange(len(places)), _mark_of(ids, line)[places] - 1] = 1.0
     repeats = np.isin(around, seen)
@@ -250,33 +297,27 @@ def _read(prompt: Ids) -> tuple[Places, NDArray[np.int64]]:
     numbers[-1, -1] = 1.0
     near = around[:, [REACH + a for a in NEAR]]
     buckets = np.where(near >= FIRST, near % BUCKETS, BUCKETS)
+    if not content:
+        buckets[(near >= FIRST) & ~np.isin(near, _FUNCTION_IDS)] = BUCKETS + 1
     return Places(np.append(ids[places], END), buckets, numbers), around
 
 
-def _places(prompt: Ids, last: Ids, said: int) -> Places:
-    """Where the next word may come from, after ``said`` words of which ``last`` holds the last."""
-    places, around = _read(prompt)
+def _places(prompt: Ids, said: Sequence[int], writes: bool, content: bool = True) -> Places:
+    """Where the next word may come from, after those that were said."""
+    places, around = _read(prompt, content)
     numbers = places.numbers.copy()
-    start = 4 + 2 * REACH + 1
-    if last:
-        numbers[:, start : start + around.shape[1]] = around == last[0]
-    numbers[:, -LATE - 2 + min(said, LATE)] = 1.0
+    start = 4 + AROUND
+    if said:
+        numbers[:, start : start + AROUND] = around == said[-1]
+    numbers[:, -LATE - 2 + min(len(said), LATE)] = 1.0
+    if writes:
+        told = (around[:, :, None] == np.array(said, dtype=np.int64)).any(2)
+        numbers = np.concatenate([numbers, told.astype(np.float32)], axis=1)
     return Places(places.ids, places.near, numbers)
 
 
 def _mark_of(ids: NDArray[np.int64], line: NDArray[np.int64]) -> NDArray[np.int64]:
     return ids[ids < FIRST][line - 1]
-
-
-def _shifted(ids: NDArray[np.int64], line: NDArray[np.int64], by: int) -> NDArray[np.int64]:
-    """The id ``by`` places to the right of each, 0 where that is in another line."""
-    out = np.zeros_like(ids)
-    at = np.arange(len(ids)) + by
-    inside = (at >= 0) & (at < len(ids))
-    at = np.clip(at, 0, len(ids) - 1)
-    inside &= (line[at] == line) & (ids[at] >= FIRST)
-    out[inside] = ids[at][inside]
-    return out
 
 
 def _drawn(ids: NDArray[np.int64], logprobs: NDArray[np.float32], uniform: float | None) -> int:

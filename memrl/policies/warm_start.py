@@ -1,19 +1,22 @@
-"""A short SFT of the reader on answers that an exact reader gives, through TRL's public ``SFTTrainer``."""
+"""A short SFT on texts that are known to be right: of a language model through TRL's public ``SFTTrainer``, of any
+other trainable policy through its own ``answer_rows`` and ``token_logprobs``."""
 
 from __future__ import annotations
 
 import logging
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from memrl.algos.losses import answer_loss
-from memrl.contracts.capabilities import ReadingLesson
+from memrl.contracts.capabilities import Example, ReadingLesson
 from memrl.contracts.config import WarmStartConfig
 from memrl.policies.hf import HFPolicy
-from memrl.policies.prompts import as_user, render
+from memrl.policies.prompts import as_user, render, render_prompt
 
 IGNORED = -100
 """The label of a token that is not to be learned."""
@@ -24,7 +27,7 @@ OnStep = Callable[[], None]
 
 def warm_start(
     policy: HFPolicy,
-    lessons: Sequence[ReadingLesson],
+    lessons: Sequence[ReadingLesson | Example],
     config: WarmStartConfig,
     seed: int = 0,
     on_step: OnStep | None = None,
@@ -76,12 +79,16 @@ def warm_start(
     policy.bump()
 
 
-def _row(lesson: ReadingLesson, chat: bool) -> dict[str, Any]:
+def _row(lesson: ReadingLesson | Example, chat: bool) -> dict[str, Any]:
     """One lesson in TRL's prompt and completion form."""
-    prompt = render(lesson.lines, lesson.question)
+    match lesson:
+        case ReadingLesson():
+            prompt, text = render(lesson.lines, lesson.question), lesson.answer
+        case Example():
+            prompt, text = render_prompt(lesson.request), lesson.text
     if not chat:
-        return {"prompt": prompt, "completion": f" {lesson.answer}"}
-    return {"prompt": as_user(prompt), "completion": [{"role": "assistant", "content": lesson.answer}]}
+        return {"prompt": prompt, "completion": f" {text}"}
+    return {"prompt": as_user(prompt), "completion": [{"role": "assistant", "content": text}]}
 
 
 def _rows(inputs: Mapping[str, torch.Tensor]) -> Iterator[tuple[list[int], list[int]]]:
@@ -117,3 +124,47 @@ def _arguments(scratch: str, config: WarmStartConfig, seed: int, policy: HFPolic
         seed=seed,
         max_length=None,
     )
+
+
+def teach(
+    policy: Any,
+    examples: Sequence[Example],
+    config: WarmStartConfig,
+    seed: int = 0,
+    on_step: OnStep | None = None,
+) -> None:
+    """The same for a policy that is no transformers model: AdamW on the mean over tokens, at TRL's rates.
+
+    Args:
+        policy: a ``TrainablePolicy`` that has ``answer_rows(requests, texts)`` as well.
+
+    Raises:
+        ValueError: there are no examples.
+    """
+    if not examples:
+        raise ValueError("teach: no examples; set warm_start.steps = 0 for an environment without any")
+    rows = policy.answer_rows([one.request for one in examples], [one.text for one in examples])
+    optimizer = torch.optim.AdamW(policy.parameters(), lr=config.learning_rate, weight_decay=0.0)
+    rng = np.random.default_rng(seed)
+    order: list[int] = []
+    for step in range(config.steps):
+        while len(order) < config.batch_size:
+            order += rng.permutation(len(rows)).tolist()
+        batch, order = order[: config.batch_size], order[config.batch_size :]
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * _share(step, config.steps)
+        logprobs_RA, mask_RA = policy.token_logprobs([rows[i] for i in batch])
+        optimizer.zero_grad()
+        answer_loss(logprobs_RA, mask_RA, 1.0 / mask_RA.sum()).backward()
+        torch.nn.utils.clip_grad_norm_(list(policy.parameters()), 1.0)
+        optimizer.step()
+        if on_step is not None:
+            on_step()
+    optimizer.zero_grad()
+    policy.bump()
+
+
+def _share(step: int, steps: int) -> float:
+    """Of the learning rate at an optimiser step: up along a line over the first, then down along a cosine."""
+    rise = min(10, steps // 10)
+    return step / rise if step < rise else 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))

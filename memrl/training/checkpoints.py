@@ -157,11 +157,11 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def _numpy_types() -> list[Any]:
-    """What a pickled numpy array or number names: allowed on top of torch's own short list."""
+    """What a pickled numpy array or number names, an empty one ``bytes``: allowed on top of torch's own short list."""
     from numpy._core import multiarray
 
     kinds = [type(np.dtype(code)) for code in "?bBhHiIlLqQefd"]
-    return [multiarray._reconstruct, multiarray.scalar, np.ndarray, np.dtype, *kinds]  # pyright: ignore[reportAttributeAccessIssue]
+    return [multiarray._reconstruct, multiarray.scalar, np.ndarray, np.dtype, bytes, *kinds]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def seed_everything(seed: int) -> None:

@@ -1,4 +1,5 @@
-"""Before RL: teach the reader to read short views (SFT). The controller starts from nothing.
+"""Before RL: teach the reader to read short views (SFT). A controller that scores ops starts from nothing; one that
+writes in tokens may be taught the memories that an ideal one would hold, if the environment knows them.
 
 A model that cannot read a four-line memory gives no reward to learn from; some minutes of SFT mend that. What RL then
 adds is measured against this start.
@@ -16,17 +17,31 @@ from typing import Protocol
 
 import numpy as np
 
-from memrl.contracts.capabilities import Lessons, ReadingLesson, need
+from memrl.contracts.capabilities import (
+    Example,
+    Lessons,
+    OracleMemory,
+    ReadingLesson,
+    TakesLessons,
+    able,
+    brief_of,
+    is_passive,
+    need,
+)
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Agent
+from memrl.contracts.protocols import Agent, SampleRequest
+from memrl.contracts.types import Observation, ViewLine
 from memrl.policies.loading import pick_device, pick_dtype
 from memrl.policies.models import cache_folder
-from memrl.policies.warm_start import warm_start
+from memrl.policies.warm_start import teach, warm_start
 from memrl.training.checkpoints import read_state, seed_everything, write_state
 
 VIEW_LINES = 6
 """The longest view of the reader's lessons."""
+
+
+MEMORY_TASKS = "warm_start.memory_tasks"
 
 
 class Reports(Protocol):
@@ -45,30 +60,81 @@ def warm_up(agent: Agent, config: TrainConfig, reports: Reports) -> None:
     """SFT of the reader, as ``config.warm_start`` says; the global generators then stand as at the run's start."""
     if not config.warm_start.steps:
         return
-    if not hasattr(agent.policy, "model"):
+    is_lm = hasattr(agent.policy, "model")
+    if not is_lm and not (hasattr(agent.policy, "answer_rows") and hasattr(agent.policy, "token_logprobs")):
         way_out = f"policy.name = {config.policy.name!r} cannot be warm-started; set it to 0"
         raise ConfigError("warm_start.steps", config.warm_start.steps, way_out)
-    lessons = reading_lessons(agent, config, config.warm_start.steps * config.warm_start.batch_size)
+    if able(agent.controller, TakesLessons) is not None and not config.warm_start.memory_tasks:
+        reports.say(f"warm start: what to write is not taught ({MEMORY_TASKS} = 0)")
+    lessons = lessons_of(agent, config)
     kept = _kept_at(config, lessons) if config.warm_start.reuse else None
     if kept is not None and kept.exists():
         agent.policy.load_state_dict(read_state(kept))
         reports.say(f"warm start of the reader: taken from {kept}")
     else:
         tick = reports.progress("warm start of the reader", config.warm_start.steps)
-        warm_start(agent.policy, lessons, config.warm_start, seed=config.seed, on_step=tick)  # pyright: ignore[reportArgumentType]
+        if is_lm:
+            warm_start(agent.policy, lessons, config.warm_start, seed=config.seed, on_step=tick)  # pyright: ignore[reportArgumentType]
+        else:
+            examples = [_asked(one, agent) for one in lessons]
+            teach(agent.policy, examples, config.warm_start, seed=config.seed, on_step=tick)
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_state(kept, agent.policy.state_dict())
     seed_everything(config.seed)
 
 
-def _kept_at(config: TrainConfig, lessons: Sequence[ReadingLesson]) -> Path:
+def lessons_of(agent: Agent, config: TrainConfig) -> Sequence[ReadingLesson | Example]:
+    """What the warm start teaches: short views, or the memories and answers of ``warm_start.memory_tasks``."""
+    if config.warm_start.memory_tasks:
+        return memory_lessons(agent, config)
+    return reading_lessons(agent, config, config.warm_start.steps * config.warm_start.batch_size)
+
+
+def memory_lessons(agent: Agent, config: TrainConfig) -> list[Example]:
+    """What the run's controller takes from an ideal memory of training tasks of the last cell.
+
+    Raises:
+        ConfigError: the controller writes no texts, or the environment knows no ideal memory.
+    """
+    count = config.warm_start.memory_tasks
+    asked = (MEMORY_TASKS, count)
+    writer = able(agent.controller, TakesLessons)
+    if writer is None:
+        raise ConfigError(*asked, f"controller {config.controller.name!r} writes no texts; set it to 0")
+    need(agent.task_source, OracleMemory, *asked, "set it to 0")
+    if not is_passive(agent.task_source):
+        way_out = f"what env {agent.task_source.name!r} shows may hang on what is done; set it to 0"
+        raise ConfigError(*asked, way_out)
+    rng = np.random.default_rng([config.seed, 0x3E3])
+    source, hardest = agent.task_source, agent.task_source.cells()[-1]
+    tasks = [source.train(hardest, int(rng.integers(2**31))) for _ in range(count)]
+    budget = min(config.memory.token_budget, config.memory.read_budget)
+    found = [one for task in tasks for one in writer.lessons(source, task, budget, agent.count_tokens)]
+    if not found:
+        raise ConfigError(*asked, f"env {agent.task_source.name!r} asks nothing in these tasks; set it to 0")
+    return found
+
+
+def _asked(lesson: ReadingLesson | Example, agent: Agent) -> Example:
+    """A lesson as play would ask it, and its text."""
+    if isinstance(lesson, Example):
+        return lesson
+    question = Observation(id="", step=0, content=lesson.question, wants_action=True, writable=False)
+    view = tuple(ViewLine(line, "", "token", "") for line in lesson.lines)
+    task = agent.task_source.train(agent.task_source.cells()[-1], 0)
+    brief = brief_of(agent.task_source, task)
+    request = SampleRequest(task=task, observation=question, view=view, memory_hash="", seed=0, brief=brief)
+    return Example(request, lesson.answer)
+
+
+def _kept_at(config: TrainConfig, lessons: Sequence[ReadingLesson | Example]) -> Path:
     """A file named by everything that the warmed weights depend on."""
     libraries = [version(name) for name in ("torch", "transformers", "peft", "trl")]
     dtype = str(pick_dtype(config.policy.dtype, pick_device(config.policy.device)))
     policy = asdict(config.policy) | {"trained": True, "dtype": dtype}
     told = [policy, asdict(config.warm_start), config.seed, libraries, lessons]
-    key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:24]
+    key = hashlib.sha256(json.dumps(told, sort_keys=True, default=repr).encode()).hexdigest()[:24]
     return cache_folder() / "warm-starts" / f"{key}.pt"
 
 

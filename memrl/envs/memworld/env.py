@@ -14,7 +14,7 @@ from memrl.contracts.capabilities import Bounds, ReadingLesson
 from memrl.contracts.protocols import Brief, Outcome
 from memrl.contracts.registry import register
 from memrl.contracts.types import Action, Observation, Say, Split, Task, Verdict
-from memrl.envs.memworld import backward, forward, oracles
+from memrl.envs.memworld import backward, forward, ideal, oracles
 from memrl.envs.memworld.case import Limits
 from memrl.envs.memworld.cells import ladder
 from memrl.envs.memworld.events import QUERIES, UNKNOWN, Contradict, Query, form, observation_id, step_of
@@ -161,6 +161,10 @@ class MemWorldTasks:
     def reading_lessons(self, seed: int, rng: np.random.Generator, max_lines: int) -> list[ReadingLesson]:
         """As many views of up to ``max_lines`` lines as one training task has questions."""
         return sample_views(self.task(seed), rng, self.theta.questions, max_lines)
+
+    def ideal_memory(self, task: Task, observation_id: str, budget: int, cost: Callable[[str], int]) -> tuple[str, ...]:
+        """The facts that later questions need, in few words, the newest first."""
+        return ideal.ideal_memory(program_of(task), step_of(observation_id), budget, cost)
 
     def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str:
         """The answer that the observations ``seen`` support; "unknown" where they support none."""

@@ -18,6 +18,11 @@ def path_world() -> Theta:
     )  # fmt: skip
 
 
+def three_things() -> Theta:
+    """A short text on three things that are moved about, nothing else in it, and four questions: 28 steps."""
+    return Theta(horizon=28, objects=3, questions=4, delay=3, distractor_level=0, contradict_rate=0.0)
+
+
 def everything() -> Theta:
     """Every kind of event and of question in one world."""
     return Theta(

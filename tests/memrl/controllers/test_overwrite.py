@@ -96,3 +96,47 @@ def test_a_run_trains_the_writer_and_the_reader_with_one_model_and_two_parts_of_
 def test_options_are_checked():
     with pytest.raises(ConfigError, match="max_new_tokens"):
         build(recipe("tiny", controller={"name": "overwrite", "options": {"max_new_tokens": 0}}))
+
+
+class ToyOracle(ToyTasks):
+    """Holds the first sentence's words from the start, and all that was told from the second observation on."""
+
+    def ideal_memory(self, task: Any, observation_id: str, budget: int, cost: Any) -> list[str]:
+        lines = {"o0": [], "o1": ["yes: lantern", "rain: all day"]}[observation_id]
+        return [line for line in lines if cost(line) <= budget]
+
+
+def lessons(budget: int = 16, **options: Any) -> list[Any]:
+    writer = OverwriteMemory(ScriptedPolicy(["x"]), OverwriteOptions(**options))
+    return writer.lessons(ToyOracle((*STORY, "Is it dry?")), TASK, budget, count_words)
+
+
+def test_lessons_are_the_ideal_memories_to_write_and_the_answers_that_stand_in_them():
+    write, *answers = lessons()
+    assert (write.request.actor, write.text) == (CONTROLLER, "yes: lantern; rain: all day")
+    assert (write.request.view, write.request.observation.text) == ((), STORY[1]), "an empty memory is no text to write"
+    assert [(a.request.actor, a.text, a.request.observation.text) for a in answers] == [
+        ("policy", "yes", STORY[2]),
+        ("policy", "yes", "Is it dry?"),
+    ]
+    assert [line.text for line in answers[0].request.view] == [write.text]
+
+
+def test_a_lesson_is_asked_as_play_asks():
+    asked: list[SampleRequest] = []
+    played(agent_of(lambda request: asked.append(request) or "yes: lantern; rain: all day"))
+    write = lessons()[0].request
+    [told] = [one for one in asked if one.observation.id == "o1"][:1]
+    assert (told.brief, told.actor, told.observation) == (write.brief, write.actor, write.observation)
+
+
+def test_what_the_ideal_memory_does_not_hold_is_not_taught():
+    assert lessons(budget=1) == [], "no line fits, so there is nothing to write and no answer to read"
+    assert [one.text for one in lessons(budget=2)] == ["yes: lantern", "yes", "yes"]
+    assert [one.text for one in lessons(max_new_tokens=2)] == ["yes: lantern", "yes", "yes"]
+
+
+def test_an_environment_without_an_ideal_memory_is_told_of():
+    writer = OverwriteMemory(ScriptedPolicy(["x"]), OverwriteOptions())
+    with pytest.raises(ConfigError, match="env 'toy' has no oracle memory"):
+        writer.lessons(ToyTasks(STORY), TASK, 16, count_words)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from memrl.contracts.errors import ConfigError
+from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.protocols import Brief, SampleRequest
 from memrl.contracts.types import Choose, Observation, Say, Task, Unreadable, ViewLine
-from memrl.policies.pointer import END, PointerOptions, PointerPolicy, words
+from memrl.policies.pointer import BUCKETS, END, REACH, PointerOptions, PointerPolicy, _places, word_id, words
 
 
 def request(
@@ -126,3 +126,67 @@ def test_words_and_their_count() -> None:
 def test_options_below_one_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"policy.options.hidden = 0"):
         PointerOptions(hidden=0)
+
+
+def writer() -> PointerPolicy:
+    return PointerPolicy(PointerOptions(writes=True), seed=1, max_words=6)
+
+
+def test_one_that_writes_sees_what_it_said_and_where_lines_break() -> None:
+    asked = request("red box\nblue hat", "red gold")
+    assert [id for id in policy().encode(asked) if id < 8] == [3, 1, 2]
+    prompt = writer().encode(asked)
+    assert [id for id in prompt if id < 8] == [3, 1, 2, 2]
+    places = _places(prompt, [word_id("box"), word_id("red")], writes=True)
+    bare = _places(prompt, [word_id("box"), word_id("red")], writes=False)
+    said = places.numbers[:, bare.numbers.shape[1] :]
+    assert said.shape == (len(places.ids), 2 * REACH + 1)
+    by_hand = {word: said[list(places.ids).index(word_id(word))].tolist() for word in ("red", "gold", "blue", "hat")}
+    assert by_hand["red"] == [0.0] * 6 + [1.0] + [0.0] * 6, "the first red, in memory: said, and gold beside it is not"
+    assert by_hand["gold"] == [0.0] * 5 + [1.0] + [0.0] * 7, "the word to its left was said"
+    assert by_hand["blue"] == by_hand["hat"] == [0.0] * 13, "a line of its own, though it follows the box"
+    assert said[-1].tolist() == [0.0] * 13
+
+
+def test_one_that_learns_no_names_takes_all_content_words_alike_and_knows_function_words() -> None:
+    blind = PointerPolicy(PointerOptions(content=False), seed=1)
+    lantern, rope = (blind.encode(request(f"The {thing} is in it.")) for thing in ("lantern", "rope"))
+    at = [_places(prompt, [], writes=False, content=False).near for prompt in (lantern, rope)]
+    assert (at[0] == at[1]).all(), "what it knows of neighbours is the same for any name"
+    assert (_places(lantern, [], writes=False).near != _places(rope, [], writes=False).near).any()
+    words_at = list(_places(lantern, [], writes=False).ids)
+    assert at[0][words_at.index(word_id("lantern"))].tolist() == [
+        BUCKETS, BUCKETS, *(word_id(word) % BUCKETS for word in ("the", "is", "in", "it")),
+    ], "the line begins with 'the'"  # fmt: skip
+    assert at[0][words_at.index(word_id("is"))][2] == BUCKETS + 1, "to the left of 'is' stands some name"
+    decisions = blind.sample([request("the red box", "red is gold", seed=seed) for seed in range(9)])
+    logprobs_RA, mask_RA = blind.token_logprobs([(d.prompt_ids, d.action_ids) for d in decisions])
+    for line, mask, decision in zip(logprobs_RA, mask_RA, decisions, strict=True):
+        assert torch.allclose(line[mask], torch.tensor(decision.logprobs), atol=1e-5)
+
+
+def test_rollout_and_update_agree_on_what_a_writer_wrote() -> None:
+    one = writer()
+    decisions = one.sample([request("the red\nbox", "red is gold", "a blue red", seed=seed) for seed in range(20)])
+    rows = [(d.prompt_ids, d.action_ids) for d in decisions]
+    logprobs_RA, mask_RA = one.token_logprobs(rows)
+    for line, mask, decision in zip(logprobs_RA, mask_RA, decisions, strict=True):
+        assert torch.allclose(line[mask], torch.tensor(decision.logprobs), atol=1e-5)
+    assert max(len(ids) for _, ids in rows) == 6
+
+
+def test_a_brief_says_how_many_words_there_may_be() -> None:
+    asked = replace(request("a b c d"), brief=Brief(header="Write.", max_new_tokens=2))
+    lengths = {len(d.action_ids) for d in policy(max_words=5).sample([replace(asked, seed=s) for s in range(40)])}
+    assert max(lengths) == 2
+
+
+def test_a_given_answer_is_a_row_with_its_end_unless_it_is_full() -> None:
+    one, asked = policy(max_words=2), request("the red box", "red is gold")
+    rows = one.answer_rows([asked, asked], ["Gold.", "red gold"])
+    gold, red = word_id("gold"), word_id("red")
+    assert rows == [(one.encode(asked), (gold, END)), (one.encode(asked), (red, gold))]
+    logprobs_RA, _ = one.token_logprobs(rows)
+    assert one.answer_logprobs([asked, asked], ["Gold.", "red gold"]) == pytest.approx(logprobs_RA.sum(1).tolist())
+    with pytest.raises(InputError, match="cannot say 'silver'"):
+        one.answer_rows([asked], ["silver"])

@@ -153,12 +153,13 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path):
 
 
 def test_numpy_numbers_and_arrays_of_every_kind_survive_a_checkpoint(tmp_path: Path):
-    arrays = [np.arange(3).astype(code) for code in "?bBhHiIlLqQefd"]
+    arrays = [np.arange(size).astype(code) for code in "?bBhHiIlLqQefd" for size in (3, 0)]
+    arrays.append(np.zeros((0, 4), dtype=np.float32))  # the embeddings of a run that embedded nothing
     write_checkpoint(tmp_path, 1, {"arrays": arrays, "number": np.float64(0.5), "big": 2**127, "none": None})
     saved = read_newest(tmp_path, print)
     assert saved is not None and saved["number"] == 0.5 and saved["big"] == 2**127
     for before, after in zip(arrays, saved["arrays"], strict=True):
-        assert before.dtype == after.dtype and before.tolist() == after.tolist()
+        assert (before.dtype, before.shape) == (after.dtype, after.shape) and before.tolist() == after.tolist()
 
 
 def test_a_named_folder_that_holds_a_run_is_never_overwritten(tmp_path: Path):

@@ -1,0 +1,65 @@
+"""The table of docs/overwrite.md, from results/overwrite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from acting_tables import over_seeds
+from other_tables import table
+
+Found = dict[str, Any]
+HEAD = (
+    "", "success", "95 % over seeds", "each seed", "tokens read / written a sentence", "CPU ms a sentence"
+)  # fmt: skip
+
+
+def sections() -> dict[str, Callable[[Path], str | None]]:
+    """What makes the section from the folder of results; None where there are none."""
+    return {"overwrite": _of_seeds}
+
+
+def _of_seeds(folder: Path) -> str | None:
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((folder / "overwrite").glob("*.json"))]
+    return overwrite(runs) if runs else None
+
+
+def overwrite(runs: Sequence[Found]) -> str:
+    """Before RL and after, beside a scorer, at both lengths."""
+    one, rows = runs[0], runs[0]["rows"]
+    warm, lengths = one["warm_start"], [name for name, found in rows["after RL"].items() if isinstance(found, dict)]
+    played = ", ".join(
+        f"{rows['after RL'][name]['episodes']} of {name} "
+        f"({mean(run['rows']['after RL'][name]['writes_per_episode'] for run in runs):.1f} on average)"
+        for name in lengths
+    )
+    title = (
+        f"**One text, rewritten (`benchmarks/overwrite.py SEED`).** {len(runs)} seeds; tasks a seed: {played}; "
+        f"{one['memory_tokens']} words of memory. Warm start: {warm['steps']} steps of "
+        f"{warm['batch_size']} rows from {warm['memory_tasks']} tasks, {_cpu(runs, 'warm start'):.0f} s of a core; "
+        f"RL: {one['rl_steps']} steps of {one['episodes_per_step']} episodes, {_cpu(runs, 'after RL'):.0f} s with it; "
+        f"the scorer's run, as many episodes, {_cpu(runs, 'scorer'):.0f} s."
+    )
+    lines = [
+        _line(f"{row}, {length}", [run["rows"][row][length] for run in runs]) for length in lengths for row in rows
+    ]
+    return f"{title}\n\n{table(HEAD, lines)}"
+
+
+def _cpu(runs: Sequence[Found], row: str) -> float:
+    return mean(run["rows"][row]["train_cpu_seconds"] for run in runs)
+
+
+def _line(name: str, found: Sequence[Found]) -> list[str]:
+    def average(key: str) -> float:
+        return mean(one[key] for one in found)
+
+    cost = f"{average('tokens_read_per_step'):.1f} / {average('tokens_written_per_step'):.2f}"
+    return [
+        *over_seeds(name, [one["success"] for one in found]),
+        cost,
+        f"{1000 * average('cpu_seconds_per_step'):.2f}",
+    ]

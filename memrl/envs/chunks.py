@@ -1,0 +1,130 @@
+"""Any environment read in larger pieces: what it shows without asking for an action is joined, some at a time.
+
+    env: {name: chunks, options: {env: my_env, size: 6, options: {...}}}
+
+    o0 o1 o2 o3 ?4 o5 o6 …   ─ size 3 ─>   [o0 o1 o2] [o3] ?4 [o5 o6 …]
+
+Whatever wants an action, may not be written or follows such a one begins anew, so a question is asked at its own time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from memrl.contracts.capabilities import Lessons, OracleMemory, Stretchable, able, brief_of, is_passive
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.protocols import Brief, Env, Outcome, TaskSource
+from memrl.contracts.registry import make, register
+from memrl.contracts.types import Action, Observation, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunksOptions:
+    env: str = ""
+    """The environment that is read, a part of kind "env"."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Its own."""
+    size: int = 6
+    """Observations of a chunk at the most."""
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError("env.options.size", self.size, "it must be at least 1")
+        if not self.env or self.env == "chunks":
+            raise ConfigError("env.options.env", self.env, "name the environment that is to be read in chunks")
+
+
+class ChunkedEnv:
+    """One task, its observations joined. What the environment pays inside a chunk is paid for the chunk."""
+
+    def __init__(self, env: Env, size: int) -> None:
+        self._env, self._size = env, size
+        self._earned = 0.0
+        self._answer: Outcome | None = None
+        """To the last observation of the chunk, where it had to be asked for to see that the chunk ends there."""
+
+    def start(self) -> Observation:
+        """The first chunk."""
+        return self._gathered(self._env.start())
+
+    def step(self, action: Action | None) -> Outcome:
+        """Deal with the current chunk, or with the observation that wanted an action."""
+        earned, outcome = self._earned, self._answer
+        if outcome is None:
+            outcome = self._env.step(action)
+            earned += outcome.reward
+        shown = None if outcome.next is None else self._gathered(outcome.next)
+        return outcome._replace(reward=earned, next=shown)
+
+    def _gathered(self, first: Observation) -> Observation:
+        """That observation, with as many after it as may be joined to it."""
+        self._earned, self._answer = 0.0, None
+        parts = [first]
+        while _joins(first) and len(parts) < self._size:
+            outcome = self._env.step(None)
+            self._earned += outcome.reward
+            if outcome.next is None or not _joins(outcome.next):
+                self._answer = outcome
+                break
+            parts.append(outcome.next)
+        return joined(parts)
+
+
+def _joins(observation: Observation) -> bool:
+    return observation.writable and not observation.wants_action
+
+
+def joined(parts: Sequence[Observation]) -> Observation:
+    """One observation that shows all parts: with the last one's id, step and time, believed as the least of them."""
+    sources = {part.source for part in parts}
+    return replace(
+        parts[-1],
+        content=tuple(piece for part in parts for piece in part.content),
+        source=sources.pop() if len(sources) == 1 else "",
+        trust=min(part.trust for part in parts),
+    )
+
+
+class ChunkedTasks:
+    """The tasks of another source, each read in chunks.
+
+    What that source knows of an ideal memory, of lessons, horizons and briefs is passed on. What it says by the id of
+    an observation (what an answer rests on, whom to keep) is not: a chunk is known by its last observation alone.
+    """
+
+    name = "chunks"
+
+    def __init__(self, options: ChunksOptions) -> None:
+        self._options = options
+        self._source: TaskSource = make("env", options.env, options.options, "env.options.env")
+        self.passive = is_passive(self._source)
+        if (knows := able(self._source, OracleMemory)) is not None:
+            self.ideal_memory = lambda task, *asked: knows.ideal_memory(self._inner(task), *asked)
+        if (teaches := able(self._source, Lessons)) is not None:
+            self.reading_lessons = teaches.reading_lessons
+        if (stretches := able(self._source, Stretchable)) is not None:
+            self.at_horizon = lambda horizon: {"options": {**options.options, **stretches.at_horizon(horizon)}}
+
+    def make(self, task: Task) -> ChunkedEnv:
+        return ChunkedEnv(self._source.make(self._inner(task)), self._options.size)
+
+    def cells(self) -> Sequence[str]:
+        """Those of the source."""
+        return self._source.cells()
+
+    def train(self, cell: str, seed: int) -> Task:
+        return replace(self._source.train(cell, seed), env=self.name)
+
+    def held_out(self, seed: int) -> Task:
+        return replace(self._source.held_out(seed), env=self.name)
+
+    def brief(self, task: Task) -> Brief:
+        return brief_of(self._source, self._inner(task))
+
+    def _inner(self, task: Task) -> Task:
+        return replace(task, env=self._source.name)
+
+
+register("env", "chunks", ChunkedTasks, ChunksOptions)
