@@ -32,8 +32,6 @@ class ChunksOptions:
     def __post_init__(self) -> None:
         if self.size < 1:
             raise ConfigError("env.options.size", self.size, "it must be at least 1")
-        if not self.env or self.env == "chunks":
-            raise ConfigError("env.options.env", self.env, "name the environment that is to be read in chunks")
 
 
 class ChunkedEnv:
@@ -97,6 +95,8 @@ class ChunkedTasks:
     name = "chunks"
 
     def __init__(self, options: ChunksOptions) -> None:
+        if not options.env or options.env == "chunks":
+            raise ConfigError("env.options.env", options.env, "name the environment that is to be read in chunks")
         self._options = options
         self._source: TaskSource = make("env", options.env, options.options, "env.options.env")
         self.passive = is_passive(self._source)

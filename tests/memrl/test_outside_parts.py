@@ -167,7 +167,7 @@ def test_a_controller_without_weights_is_not_trained_and_it_is_said_once(tmp_pat
 
 def test_an_environment_must_be_named():
     with pytest.raises(
-        ConfigError, match=r"env.name = '': name one; choose from conversation, gymnasium, locomo, memworld, "
+        ConfigError, match=r"env.name = '': name one; choose from chunks, conversation, gymnasium, locomo, memworld, "
     ):
         build(memrl.TrainConfig())
 
@@ -175,7 +175,7 @@ def test_an_environment_must_be_named():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"env": {"name": "memwrld"}}, r"env.name = 'memwrld': choose from memworld, memworld_coins, conversation"),
+        ({"env": {"name": "memwrld"}}, r"env.name = 'memwrld': choose from memworld, memworld_coins, chunks"),
         ({"env": {"options": {"horizn": 12}}}, r"env.options.horizn = 12: env 'memworld' has no such option; it has h"),
         (
             {"credit": {"options": {"gae_lambda": 1}}},
