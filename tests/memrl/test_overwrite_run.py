@@ -32,7 +32,7 @@ def test_the_second_run_writes_the_same_bytes(run: Path, tmp_path: Path) -> None
     assert (again / "metrics.jsonl").read_bytes() == (run / "metrics.jsonl").read_bytes()
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2]
-    assert lines[1]["token_rows"] > 0 and not any(line["op_decisions"] for line in lines)
+    assert any(line["token_rows"] for line in lines) and not any(line["op_decisions"] for line in lines)
 
 
 def test_a_run_that_embeds_nothing_comes_back_and_plays_longer_texts(run: Path) -> None:
