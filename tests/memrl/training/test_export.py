@@ -16,6 +16,7 @@ import memrl
 from memrl.contracts.config import PolicyConfig
 from memrl.contracts.errors import ConfigError, DataError, InputError, ModelError
 from memrl.policies.hf import HFPolicy
+from memrl.policies.merging import MergedWeights
 from memrl.recipes import recipe
 from memrl.train import train
 from memrl.training.checkpoints import read_state, write_state
