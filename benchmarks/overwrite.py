@@ -65,7 +65,7 @@ def scorer(config: TrainConfig) -> TrainConfig:
         config,
         {
             "recipe": "overwrite_scorer",
-            "env": {"name": "memworld", "options": config.env.options["options"]},
+            "env": {"name": "memworld", "options": config.env.options["env_options"]},
             "memory": {"linker": "pattern"},
             "controller": {"name": "scorer", "options": {"width": 4, "hidden": 32, "subjects": True}, "max_ops": 1},
             "warm_start": {"memory_tasks": 0},

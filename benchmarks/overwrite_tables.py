@@ -13,7 +13,7 @@ from other_tables import table
 
 Found = dict[str, Any]
 HEAD = (
-    "", "success", "95 % over seeds", "each seed", "tokens read / written a sentence", "CPU ms a sentence"
+    "", "success", "95 % over seeds", "each seed", "words read / written a sentence", "CPU ms a sentence"
 )  # fmt: skip
 
 
@@ -29,19 +29,21 @@ def _of_seeds(folder: Path) -> str | None:
 
 def overwrite(runs: Sequence[Found]) -> str:
     """Before RL and after, beside a scorer, at both lengths."""
-    one, rows = runs[0], runs[0]["rows"]
-    warm, lengths = one["warm_start"], [name for name, found in rows["after RL"].items() if isinstance(found, dict)]
+    one = runs[0]
+    rows = [name for name in one["rows"] if all(name in run["rows"] for run in runs)]
+    warm, after = one["warm_start"], one["rows"]["after RL"]
+    lengths = [name for name, found in after.items() if isinstance(found, dict)]
     played = ", ".join(
-        f"{rows['after RL'][name]['episodes']} of {name} "
+        f"{after[name]['episodes']} of {name} "
         f"({mean(run['rows']['after RL'][name]['writes_per_episode'] for run in runs):.1f} on average)"
         for name in lengths
     )
     title = (
-        f"**One text, rewritten (`benchmarks/overwrite.py SEED`).** {len(runs)} seeds; tasks a seed: {played}; "
-        f"{one['memory_tokens']} words of memory. Warm start: {warm['steps']} steps of "
-        f"{warm['batch_size']} rows from {warm['memory_tasks']} tasks, {_cpu(runs, 'warm start'):.0f} s of a core; "
-        f"RL: {one['rl_steps']} steps of {one['episodes_per_step']} episodes, {_cpu(runs, 'after RL'):.0f} s with it; "
-        f"the scorer's run, as many episodes, {_cpu(runs, 'scorer'):.0f} s."
+        f"**One text, rewritten (`benchmarks/overwrite.py SEED`).** {len(runs)} seeds; tasks a seed: {played}; greedy; "
+        f"{one['memory_tokens']} words of memory. Warm start: {warm['steps']} steps of {warm['batch_size']} rows from "
+        f"{warm['memory_tasks']} tasks, {_cpu(runs, 'warm start'):.0f} s of a core; RL: {one['rl_steps']} steps of "
+        f"{one['episodes_per_step']} episodes, {_cpu(runs, 'after RL'):.0f} s with it; the scorer's run, as many "
+        f"episodes, {_cpu(runs, 'scorer'):.0f} s. A sentence is a step of the world; marks count as words."
     )
     lines = [
         _line(f"{row}, {length}", [run["rows"][row][length] for run in runs]) for length in lengths for row in rows

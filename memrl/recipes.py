@@ -138,7 +138,7 @@ def overwrite() -> TrainConfig:
         recipe="overwrite",
         steps=100,
         checkpoint_every=50,
-        env=EnvConfig(name="chunks", options={"env": "memworld", "size": 4, "options": asdict(three_things())}),
+        env=EnvConfig(name="chunks", options={"env": "memworld", "size": 4, "env_options": asdict(three_things())}),
         memory=MemoryConfig(token_budget=20, read_budget=20, embedder="hash"),
         policy=PolicyConfig(
             name="pointer", options={"writes": True, "content": False, "hidden": 64, "width": 8}, max_new_tokens=1

@@ -1,6 +1,6 @@
 """Any environment read in larger pieces: what it shows without asking for an action is joined, some at a time.
 
-    env: {name: chunks, options: {env: my_env, size: 6, options: {...}}}
+    env: {name: chunks, options: {env: my_env, size: 6, env_options: {...}}}
 
     o0 o1 o2 o3 ?4 o5 o6 …   ─ size 3 ─>   [o0 o1 o2] [o3] ?4 [o5 o6 …]
 
@@ -24,8 +24,8 @@ from memrl.contracts.types import Action, Observation, Task
 class ChunksOptions:
     env: str = ""
     """The environment that is read, a part of kind "env"."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Its own."""
+    env_options: Mapping[str, Any] = field(default_factory=dict)
+    """Its own knobs that differ from its defaults."""
     size: int = 6
     """Observations of a chunk at the most."""
 
@@ -95,17 +95,15 @@ class ChunkedTasks:
     name = "chunks"
 
     def __init__(self, options: ChunksOptions) -> None:
-        if not options.env or options.env == "chunks":
-            raise ConfigError("env.options.env", options.env, "name the environment that is to be read in chunks")
         self._options = options
-        self._source: TaskSource = make("env", options.env, options.options, "env.options.env")
+        self._source: TaskSource = make("env", options.env, options.env_options, "env.options.env")
         self.passive = is_passive(self._source)
         if (knows := able(self._source, OracleMemory)) is not None:
             self.ideal_memory = lambda task, *asked: knows.ideal_memory(self._inner(task), *asked)
         if (teaches := able(self._source, Lessons)) is not None:
             self.reading_lessons = teaches.reading_lessons
         if (stretches := able(self._source, Stretchable)) is not None:
-            self.at_horizon = lambda horizon: {"options": {**options.options, **stretches.at_horizon(horizon)}}
+            self.at_horizon = lambda horizon: {"env_options": {**options.env_options, **stretches.at_horizon(horizon)}}
 
     def make(self, task: Task) -> ChunkedEnv:
         return ChunkedEnv(self._source.make(self._inner(task)), self._options.size)

@@ -52,7 +52,7 @@ def another(old: Any, kind: Any) -> tuple[str, Any]:
 
 @pytest.mark.parametrize(("knob", "kind"), KNOBS, ids=[knob for knob, _ in KNOBS])
 def test_every_knob_is_reached_by_set_and_by_a_file(knob: str, kind: Any, tmp_path: Path):
-    base = recipe("smoke")
+    base = recipe("tiny")
     text, new = another(value_of(base, knob), kind)
     config = with_settings(base, [f"{knob}={text}"])
     assert value_of(config, knob) == new != value_of(base, knob)
@@ -64,7 +64,7 @@ def test_every_knob_is_reached_by_set_and_by_a_file(knob: str, kind: Any, tmp_pa
     if knob != "recipe":
         section, _, name = knob.rpartition(".")
         lines = f"{section}:\n  {name}: {text}\n" if section else f"{name}: {text}\n"
-        (tmp_path / "run.yaml").write_text(f"recipe: smoke\n{lines}")
+        (tmp_path / "run.yaml").write_text(f"recipe: tiny\n{lines}")
         assert configured(read_config_file(tmp_path / "run.yaml")) == config
 
 

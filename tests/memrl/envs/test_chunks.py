@@ -78,7 +78,7 @@ def test_a_chunk_is_believed_as_its_least_part_and_comes_from_one_source_or_none
 
 
 def source(**options: Any) -> Any:
-    return make("env", "chunks", {"env": "memworld", "size": 3, "options": SMALL, **options}, "env.name")
+    return make("env", "chunks", {"env": "memworld", "size": 3, "env_options": SMALL, **options}, "env.name")
 
 
 def test_the_kit_passes() -> None:
@@ -140,17 +140,18 @@ def test_a_plain_source_stays_plain() -> None:
 
 
 def test_another_horizon_is_that_of_the_source_inside() -> None:
-    options = {"env": "memworld", "size": 3, "options": SMALL}
+    options = {"env": "memworld", "size": 3, "env_options": SMALL}
     longer = for_evaluation(recipe("plain", env={"name": "chunks", "options": options}), horizon=48)
-    assert longer.env.options == {**options, "options": {**SMALL, "horizon": 48, "questions": 12}}
+    assert longer.env.options == {**options, "env_options": {**SMALL, "horizon": 48, "questions": 12}}
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"size": 0}, "env.options.size = 0: it must be at least 1"),
-        ({"env": ""}, "name the environment"),
-        ({"env": "chunks"}, "name the environment"),
+        ({"env": ""}, "env.options.env = '': name one"),
+        ({"env_options": {"horizon": 0}}, "horizon = 0: it must be at least 1"),
+        ({"env_options": {"colour": 1}}, "env.options.env_options.colour = 1"),
         ({"env": "nowhere"}, "env.options.env = 'nowhere'"),
     ],
 )

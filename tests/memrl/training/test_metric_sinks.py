@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from small_runs import Killed, play
 
 import memrl
+from memrl.contracts import registry
 from memrl.contracts.contexts import SinkContext
 from memrl.contracts.errors import ConfigError, MissingExtra
 from memrl.recipes import recipe
@@ -45,7 +46,12 @@ class Lines:
             file.write(json.dumps(line) + "\n")
 
 
-memrl.register("sink", "lines_of_the_test", Lines, LinesOptions)
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    """For each test anew: other files clear away what is not memrl's own."""
+    memrl.register("sink", "lines_of_the_test", Lines, LinesOptions)
+    yield
+    registry._PARTS.pop(("sink", "lines_of_the_test"), None)
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ class Quiet:
 def config(**changes: Any) -> TrainConfig:
     made = recipe(
         "plain",
-        env={"name": "chunks", "options": {"env": "memworld", "size": 3, "options": WORLD}},
+        env={"name": "chunks", "options": {"env": "memworld", "size": 3, "env_options": WORLD}},
         policy={"name": "pointer", "max_new_tokens": 3, "options": {"writes": True, "hidden": 32}},
         memory={"token_budget": 12, "read_budget": 12, "embedder": "hash"},
         controller={"name": "overwrite", "options": {"max_new_tokens": 8}},
