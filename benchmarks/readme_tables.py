@@ -15,11 +15,11 @@ from pathlib import Path
 
 import acting_tables
 import evaluation_tables
-import generation_tables
 import other_tables
 import overwrite_tables
 import paired_table
 import selftrain_tables
+import speed_tables
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -34,7 +34,7 @@ def sections() -> Sections:
         **other_tables.sections(),
         **selftrain_tables.sections(),
         **acting_tables.sections(),
-        **generation_tables.sections(),
+        **speed_tables.sections(),
         **overwrite_tables.sections(),
     }
     return made | {"paired": paired_table.section}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from memrl.contracts.capabilities import EvidenceReader, able
+from memrl.contracts.capabilities import EvidenceReader, able, brief_of
 from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.types import Group, Step, ViewLine
 from memrl.policies.advised import advised
@@ -67,8 +67,17 @@ def _wrong_though_in_view(groups: Sequence[Group], agent: Agent) -> Iterator[_As
                 view = tuple(line for line in step.view if line.observation_id)
                 seen = frozenset(line.observation_id for line in view)
                 if reader.read(episode.task, step.observation.id, seen) == step.verdict.expected:
-                    yield _Asked(g, e, t, _request(group, step, view))
+                    yield _Asked(g, e, t, _request(agent, group, step, view))
 
 
-def _request(group: Group, step: Step, view: tuple[ViewLine, ...]) -> SampleRequest:
-    return SampleRequest(task=group.task, observation=step.observation, view=view, memory_hash="", seed=0, greedy=True)
+def _request(agent: Agent, group: Group, step: Step, view: tuple[ViewLine, ...]) -> SampleRequest:
+    return SampleRequest(
+        task=group.task,
+        observation=step.observation,
+        view=view,
+        memory_hash="",
+        seed=0,
+        greedy=True,
+        brief=brief_of(agent.task_source, group.task),
+        actor=step.observation.to,
+    )

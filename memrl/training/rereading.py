@@ -21,10 +21,11 @@ from torch import Tensor
 
 from memrl.algos.lengths import like_length
 from memrl.algos.losses import answer_loss
+from memrl.contracts.capabilities import brief_of
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import ONLY, AuxiliaryLoss, Turn
-from memrl.contracts.protocols import Agent, SampleRequest
+from memrl.contracts.protocols import Agent, SampleRequest, TaskSource
 from memrl.contracts.types import Group
 from memrl.reflection.proof import without_rules
 
@@ -99,7 +100,7 @@ def reread(practised: Sequence[Group], agent: Agent, config: TrainConfig, seed: 
     if not count or not config.policy.trained:
         return []
     reader = _reader(agent, count)
-    asked = list(questions(practised))
+    asked = list(questions(practised, agent.task_source))
     drawn = [asked[i] for i in np.random.default_rng(seed).permutation(len(asked))[: count * DRAWN]]
     if not drawn:
         return []
@@ -117,13 +118,14 @@ def reread(practised: Sequence[Group], agent: Agent, config: TrainConfig, seed: 
     return [part]
 
 
-def questions(practised: Sequence[Group]) -> Iterator[Asked]:
+def questions(practised: Sequence[Group], source: TaskSource) -> Iterator[Asked]:
     """Every question that the exact reader got right, once for each view that it was asked over.
 
     Where it was wrong, the view does not hold the answer, and a policy that learned it would learn to make things up.
     """
     seen: set[tuple[str, ...]] = set()
     for group in practised:
+        brief = brief_of(source, group.task)
         for step in (step for episode in group.episodes for step in episode.steps):
             if step.verdict is None or step.verdict.score < 1.0:
                 continue
@@ -131,7 +133,14 @@ def questions(practised: Sequence[Group]) -> Iterator[Asked]:
             if key not in seen:
                 seen.add(key)
                 request = SampleRequest(
-                    task=group.task, observation=step.observation, view=step.view, memory_hash="", seed=0, greedy=True
+                    task=group.task,
+                    observation=step.observation,
+                    view=step.view,
+                    memory_hash="",
+                    seed=0,
+                    greedy=True,
+                    brief=brief,
+                    actor=step.observation.to,
                 )
                 yield Asked(request, step.verdict.expected)
 

@@ -16,7 +16,7 @@ from toy import Echo, Taker, ToyTasks, toy_agent
 from memory_stores.types import Write
 from memrl.contracts.config import LearnerConfig, TrainConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import SampleRequest
+from memrl.contracts.protocols import Brief, SampleRequest
 from memrl.contracts.types import Group, Task
 from memrl.recipes import recipe
 from memrl.rollouts.play import EpisodeContext, play_episode
@@ -85,8 +85,13 @@ def config(**learner: Any) -> TrainConfig:
     return replace(recipe("tiny"), learner=LearnerConfig(**learner))
 
 
+class Briefed(ToyTasks):
+    def brief(self, task: Task) -> Brief:
+        return Brief(header="Say yes or no.")
+
+
 def test_a_question_is_asked_once_a_view_and_only_where_the_view_decided_it():
-    asked = list(questions([practised(), practised()]))
+    asked = list(questions([practised(), practised()], Briefed(STORY)))
     assert [one.request.observation.text for one in asked] == [
         "Is it the lantern?",
         "Is it the lantern?",
@@ -94,8 +99,9 @@ def test_a_question_is_asked_once_a_view_and_only_where_the_view_decided_it():
     ]
     assert [len(one.request.view) for one in asked] == [1, 2, 2]
     assert {one.answer for one in asked} == {"yes"}
+    assert {one.request.brief.header for one in asked} == {"Say yes or no."}, "as play asks"
     # Nothing was written, so nothing in view could decide it.
-    assert not list(questions([practised(wanted=int)]))
+    assert not list(questions([practised(wanted=int)], Briefed(STORY)))
 
 
 def test_the_loss_is_the_mean_of_minus_the_logprobs_in_batches_within_the_budget():
