@@ -28,7 +28,8 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
        reflectors/      tracker.py (reads failures by the trackers), lm.py (the policy's own words)
        curricula/       written.py (writes its own tasks), the hand-made and published ones it is measured against
        proposers/       axes.py (a small network over theta), lm.py (the policy writes the task's JSON under its schema)
-    4  rollouts/        play.py (the story of a step), scheduler.py (the one ``play``), replay.py, guards.py
+    4  rollouts/        play.py (the story of a step), later.py (answers that may wait), scheduler.py (the one
+                       ``play``), replay.py, guards.py
        advantages/      credit.py (credit for every decision), by one estimator a file
        reflection/      study.py (failures to lessons): text guard, proof by replay and siblings, rules,
                         second attempts, auxiliary losses
@@ -44,7 +45,8 @@ Nouns
     TokenDecision  an actor chose tokens;  OpDecision  an actor chose one of C offered ops
     Decision       the unit of learning; a step holds several, each by one actor
     Step           an observation, its decisions, the reward, what was in view
-    Episode        the unit of accounting: how many rows it became does not change its weight in the loss
+    Episode        the unit of accounting: how many rows it became does not change its weight in the loss, unless
+                   siblings are of unlike length, as where an agent chooses when to stop
     Group          tries at one task, each starting from a fork of the same memory; advantages are relative to it
 
 The story of one step (rollouts/play.py reads like it)
