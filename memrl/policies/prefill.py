@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memrl.algos.lengths import like_length
+from memrl.algos.lengths import least_work, like_length
 from memrl.policies.frozen_prefix import FrozenPrefix
 from memrl.policies.growing_cache import ROOM
 from memrl.policies.prefix_cache import NOTHING, PrefixCache, Start, first_of_each, past_of
@@ -73,6 +73,15 @@ WAVES = 4
 """Passes over a chunk at the most: each reads on from what those before have read."""
 
 
+PASS = 200
+"""Tokens whose reading takes a CPU as long as the passes of a batch of its own: one that reads, some that write."""
+
+
+def _together(lengths: Sequence[int], budget: int, device: torch.device) -> list[list[int]]:
+    """Who is read with whom. On a CPU tokens cost, on a GPU passes."""
+    return least_work(lengths, budget, PASS) if device.type == "cpu" else like_length(lengths, budget)
+
+
 def _read_all(
     model: Any,
     prompts: Sequence[tuple[int, ...]],
@@ -84,11 +93,11 @@ def _read_all(
 ) -> Iterator[Prefilled]:
     known = [prefix.begins(prompt) for prompt in prompts]
     going_on = [start.length > known[i] * len(prefix.ids) for i, start in enumerate(starts)]
-    for indices in _batches([i for i, on in enumerate(going_on) if on], prompts, starts, budget):
+    for indices in _batches([i for i, on in enumerate(going_on) if on], prompts, starts, budget, device):
         yield _read_on(model, [prompts[i] for i in indices], [starts[i] for i in indices], device, lately)
     for has in (True, False):
         own = [prompt for i, prompt in enumerate(prompts) if known[i] is has and not going_on[i]]
-        for indices in like_length([len(prompt) for prompt in own], budget):
+        for indices in _together([len(prompt) for prompt in own], budget, device):
             batch = [own[i] for i in indices]
             yield _after(model, prefix, batch, device, lately) if has else _whole(model, batch, device, lately)
 
@@ -98,10 +107,14 @@ WIDE = 8
 
 
 def _batches(
-    chosen: Sequence[int], prompts: Sequence[tuple[int, ...]], starts: Sequence[Start], budget: int
+    chosen: Sequence[int],
+    prompts: Sequence[tuple[int, ...]],
+    starts: Sequence[Start],
+    budget: int,
+    device: torch.device,
 ) -> Iterator[list[int]]:
     """Those whose rests are of like length, within the budget; as wide as their whole lengths allow."""
-    for places in like_length([len(prompts[i]) - starts[i].length for i in chosen], budget):
+    for places in _together([len(prompts[i]) - starts[i].length for i in chosen], budget, device):
         indices = [chosen[place] for place in places]
         rows = max(1, WIDE * budget // max(len(prompts[i]) for i in indices))
         yield from (indices[at : at + rows] for at in range(0, len(indices), rows))
