@@ -32,13 +32,14 @@ import torch
 from machine import machine
 
 from memrl.contracts.config import PolicyConfig
-from memrl.policies import frozen_prefix, sampling
+from memrl.policies import frozen_prefix, prefill, sampling
 from memrl.policies.frozen_prefix import common_start
 from memrl.policies.loading import load_model
 
 RESULT = Path(__file__).parent / "results" / "generation.json"
 OLD = "3f98739"
 """The last commit with the old sampler."""
+prefill.PASS = 1 << 30  # both sides read all prompts in one batch, so that what is timed is the same work
 ANSWERS, SIBLINGS = 32, 8
 HEADER = "Answer from memory in one word, or say unknown.\nMemory:\n"
 CASES = {"8 tokens": (8, 0), "64 tokens": (64, 0), "up to 64, ending": (64, 16)}
