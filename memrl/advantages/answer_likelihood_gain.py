@@ -6,18 +6,17 @@ A dense signal that needs no right answer to have been given, and one short read
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from functools import partial
+from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 
 from memory_stores.types import Forget, Overwrite, Relink, Retrieve, Unlink
 from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.gains import GainOptions, OpAt, from_gains, ops
 from memrl.advantages.scores import Scores, scores_of
-from memrl.contracts.capabilities import brief_of
-from memrl.contracts.protocols import Brief, SampleRequest
+from memrl.contracts.capabilities import asked_again
+from memrl.contracts.protocols import SampleRequest, TaskSource
 from memrl.contracts.registry import register
-from memrl.contracts.types import Episode, Step, Task, ViewLine
+from memrl.contracts.types import Episode, Step, ViewLine
 from memrl.rollouts.replay import Site, View, tape, view_content
 
 
@@ -47,7 +46,7 @@ def answer_likelihood_gain(episodes: Sequence[Episode], scene: Scene) -> list[Ad
     """
     policy = scores_of(scene)
     undone = [one for g, episode in enumerate(episodes) for one in _ablations(g, episode, scene)]
-    views = _Views(partial(brief_of, scene.agent.task_source))
+    views = _Views(scene.agent.task_source)
     for one in undone:
         episode = episodes[one.at.sibling]
         views.add(episode, one.step, episode.steps[one.step].view)
@@ -64,8 +63,8 @@ def answer_likelihood_gain(episodes: Sequence[Episode], scene: Scene) -> list[Ad
 class _Views:
     """Views of questions, each scored once for the right answer."""
 
-    def __init__(self, brief: Callable[[Task], Brief]) -> None:
-        self._brief = brief
+    def __init__(self, source: TaskSource) -> None:
+        self._source = source
         self._requests: dict[Hashable, tuple[SampleRequest, str]] = {}
         self._logprobs: dict[Hashable, float] = {}
 
@@ -73,15 +72,7 @@ class _Views:
         step = episode.steps[t]
         key = (step.observation.id, view_content(view))
         if key not in self._requests and step.verdict is not None:
-            request = SampleRequest(
-                task=episode.task,
-                observation=step.observation,
-                view=view,
-                memory_hash="",
-                seed=0,
-                greedy=True,
-                brief=self._brief(episode.task),
-            )
+            request = asked_again(self._source, episode.task, step.observation, view)
             self._requests[key] = (request, step.verdict.expected)
 
     def score(self, policy: Scores) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import TaskGenerator
 from memrl.contracts.protocols import PLAIN, Brief, SampleRequest, TaskSource
-from memrl.contracts.types import Task
+from memrl.contracts.types import Observation, Task, ViewLine
 
 
 class ReadingLesson(NamedTuple):
@@ -183,6 +183,20 @@ def need(source: Any, capability: type[Capability], knob: str, value: object, in
 def is_passive(source: object) -> bool:
     """Whether the source says that actions change nothing that is shown later."""
     return bool(getattr(source, "passive", False))
+
+
+def asked_again(source: TaskSource, task: Task, observation: Observation, view: Sequence[ViewLine]) -> SampleRequest:
+    """The request that play made of whom the observation asks, over a given view, for the likeliest answer."""
+    return SampleRequest(
+        task=task,
+        observation=observation,
+        view=tuple(view),
+        memory_hash="",
+        seed=0,
+        greedy=True,
+        brief=brief_of(source, task),
+        actor=observation.to,
+    )
 
 
 def brief_of(source: object, task: Task) -> Brief:

@@ -62,7 +62,8 @@ def read_prompts(
             now = first_of_each(left, starts) if wave + 1 < WAVES else list(range(len(left)))
             chosen = [left[i] for i in now]
             yield from _read_all(model, chosen, [starts[i] for i in now], budget, device, prefix, lately)
-            left = [prompt for i, prompt in enumerate(left) if i not in set(now)]
+            read = set(now)
+            left = [prompt for i, prompt in enumerate(left) if i not in read]
             if not left:
                 break
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from memrl.contracts.capabilities import EvidenceReader, able, brief_of
+from memrl.contracts.capabilities import EvidenceReader, able, asked_again
 from memrl.contracts.protocols import Agent, SampleRequest
-from memrl.contracts.types import Group, Step, ViewLine
+from memrl.contracts.types import Group
 from memrl.policies.advised import advised
 from memrl.reflection.auxiliary_losses import Second
 from memrl.reflection.proof import without_rules
@@ -67,17 +67,4 @@ def _wrong_though_in_view(groups: Sequence[Group], agent: Agent) -> Iterator[_As
                 view = tuple(line for line in step.view if line.observation_id)
                 seen = frozenset(line.observation_id for line in view)
                 if reader.read(episode.task, step.observation.id, seen) == step.verdict.expected:
-                    yield _Asked(g, e, t, _request(agent, group, step, view))
-
-
-def _request(agent: Agent, group: Group, step: Step, view: tuple[ViewLine, ...]) -> SampleRequest:
-    return SampleRequest(
-        task=group.task,
-        observation=step.observation,
-        view=view,
-        memory_hash="",
-        seed=0,
-        greedy=True,
-        brief=brief_of(agent.task_source, group.task),
-        actor=step.observation.to,
-    )
+                    yield _Asked(g, e, t, asked_again(agent.task_source, group.task, step.observation, view))

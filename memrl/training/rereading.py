@@ -21,7 +21,7 @@ from torch import Tensor
 
 from memrl.algos.lengths import like_length
 from memrl.algos.losses import answer_loss
-from memrl.contracts.capabilities import brief_of
+from memrl.contracts.capabilities import asked_again
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import ONLY, AuxiliaryLoss, Turn
@@ -125,23 +125,13 @@ def questions(practised: Sequence[Group], source: TaskSource) -> Iterator[Asked]
     """
     seen: set[tuple[str, ...]] = set()
     for group in practised:
-        brief = brief_of(source, group.task)
         for step in (step for episode in group.episodes for step in episode.steps):
             if step.verdict is None or step.verdict.score < 1.0:
                 continue
             key = (step.verdict.expected, step.observation.text, *(line.text for line in step.view))
             if key not in seen:
                 seen.add(key)
-                request = SampleRequest(
-                    task=group.task,
-                    observation=step.observation,
-                    view=step.view,
-                    memory_hash="",
-                    seed=0,
-                    greedy=True,
-                    brief=brief,
-                    actor=step.observation.to,
-                )
+                request = asked_again(source, group.task, step.observation, step.view)
                 yield Asked(request, step.verdict.expected)
 
 
