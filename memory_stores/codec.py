@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar, cast
 
-from memory_stores.types import MEMORY_OPS, Edge, Item, MemoryOp, Stamp
+from memory_stores.types import MEMORY_OPS, Edge, Item, MemoryOp, Retrieve, Stamp
 
 _OP_TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in MEMORY_OPS}
 _FIELDS: dict[type[Any], dict[str, str]] = {
@@ -21,6 +21,7 @@ _ACCEPTS: dict[str, tuple[type[Any], ...]] = {
     "str | None": (str, type(None)),
     "int | None": (int, type(None)),
     "Stamp": (Stamp,),
+    "tuple[str, ...]": (tuple,),
 }
 
 _Made = TypeVar("_Made")
@@ -29,7 +30,11 @@ _Made = TypeVar("_Made")
 def op_to_dict(op: MemoryOp) -> dict[str, Any]:
     """``{"op": "Write", "text": ..., "store": ...}``: the op's type name, then its fields."""
     kind = type(op)
-    return {"op": kind.__name__, **{name: getattr(op, name) for name in _FIELDS[kind]}}
+    data = {"op": kind.__name__, **{name: getattr(op, name) for name in _FIELDS[kind]}}
+    if isinstance(op, Retrieve):
+        ids = data.pop("ids")
+        return {**data, "ids": list(ids)} if ids else data
+    return data
 
 
 def op_from_dict(data: Mapping[str, Any]) -> MemoryOp:
@@ -38,7 +43,10 @@ def op_from_dict(data: Mapping[str, Any]) -> MemoryOp:
     kind = _OP_TYPES.get(name) if isinstance(name, str) else None
     if kind is None:
         raise ValueError(f"op = {name!r}: no such memory op; take one of {', '.join(_OP_TYPES)}")
-    return cast("MemoryOp", _make(kind, {key: value for key, value in data.items() if key != "op"}))
+    told = {key: value for key, value in data.items() if key != "op"}
+    if isinstance(told.get("ids"), list) and all(isinstance(id, str) for id in told["ids"]):
+        told["ids"] = tuple(told["ids"])
+    return cast("MemoryOp", _make(kind, told))
 
 
 def stamp_to_dict(stamp: Stamp) -> dict[str, Any]:

@@ -85,10 +85,19 @@ class MiniLM:
 
     def __init__(self, path: str | None = None) -> None:
         self._model = _load_minilm(path)
+        dtype = next(self._model.parameters()).dtype
+        named = f"{path or MINILM_PACKAGE}-{dtype}"
+        self.fingerprint = f"minilm-{hashlib.blake2b(named.encode(), digest_size=6).hexdigest()}"
+        """Tells apart models whose vectors differ."""
 
     @property
     def dim(self) -> int:
         return 384
+
+    @property
+    def model(self) -> Any:
+        """The sentence-transformers model, to read."""
+        return self._model
 
     def embed(self, texts: Sequence[str]) -> Matrix:
         if not texts:

@@ -207,6 +207,10 @@ class GraphStore:
             return REFUSED[Refusal.BAD_ARGUMENT]
         if not op.query.strip():
             return REFUSED[Refusal.EMPTY_TEXT]
+        if any(id not in self._edges for id in op.ids):
+            return REFUSED[Refusal.UNKNOWN_ID]
+        if op.ids:
+            return OpResult(hits=tuple(self._use(id, 1.0, stamp.step) for id in op.ids))
         index = self._walkable()
         starts = index.mentioned(op.query)
         if not starts:

@@ -141,8 +141,10 @@ class ItemShelf(ABC):
             return REFUSED[Refusal.BAD_ARGUMENT]
         if not op.query or op.query.isspace():
             return REFUSED[Refusal.EMPTY_TEXT]
+        if any(id not in self._items for id in op.ids):
+            return REFUSED[Refusal.UNKNOWN_ID]
         hits: list[Hit] = []
-        for id, score in self._rank(op.query, op.k) if self._items else ():
+        for id, score in [(id, 1.0) for id in op.ids] or (self._rank(op.query, op.k) if self._items else ()):
             item = self._items[id]
             self._items[id] = replace(item, uses=item.uses + 1, used_at=stamp.step)
             hits.append(Hit(id=id, text=item.text, store=self.store, score=score, tokens=item.tokens, stamp=item.stamp))

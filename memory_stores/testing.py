@@ -172,6 +172,7 @@ def _stays_as_it_was_when_it_refuses(make: Make, add: Add) -> None:
     bad += [Relink("no such id", "x"), Write(" ", "token"), Write("", "archive"), Link("a", " ", "b")]
     bad += [Relink(entry.id, " "), Overwrite(entry.id, "")]
     bad += [Retrieve("lantern", name, k) for name in STORES for k in (0, -1)]
+    bad += [Retrieve("lantern", name, ids=(entry.id, "no such id")) for name in STORES]
     before = _snapshot(store)
     for op in bad:
         result = store.apply(op, _stamp(6))

@@ -158,6 +158,8 @@ class Retrieve:
     k: int = 4
     hops: int = 0
     """For the graph: length of the walk from the query's entities; 0 ranks by personalised PageRank."""
+    ids: tuple[str, ...] = ()
+    """Exactly these entries, in this order, in place of a search; ``k`` and ``hops`` then say nothing."""
 
 
 MemoryOp = Keep | Write | Overwrite | Forget | Link | Relink | Unlink | Retrieve

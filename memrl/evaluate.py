@@ -33,6 +33,7 @@ from memrl.training.build import (
     build_task_source,
     keep_cost,
     learns,
+    wants_offers,
 )
 from memrl.training.policies import load_policies
 from memrl.training.run_folder import load_run
@@ -258,9 +259,11 @@ def _player(agent: Agent, config: TrainConfig, name: str, trained: Any) -> Agent
     own = config.controller.name
     made = own if name == UNTRAINED else name
     table, count = agent.table, agent.count_tokens
-    controller = build_controller(made, config, table, agent.task_source, count, "rows", agent.policy)
-    if getattr(controller, "wants_offers", True) != (agent.offers is not None):
-        agent = dataclasses.replace(agent, offers=build_offers(controller, None, config, table, count))
+    offers = agent.offers or build_offers(config, table, count, agent.embedder)
+    controller = build_controller(
+        made, config, table, agent.task_source, count, "rows", agent.policy, names=offers.names
+    )
+    agent = dataclasses.replace(agent, offers=offers if wants_offers(controller) else None)
     if name == own:
         controller.load_state_dict(trained)
     if name == "bm25_archive":

@@ -42,7 +42,10 @@ def give_credit(groups: Sequence[Group], config: CreditConfig, agent: Agent) -> 
         ConfigError: the estimator does not serve this source, or a controller that decides in tokens.
     """
     written = any(
-        isinstance(d, TokenDecision) and not is_policy(d.actor) for g in groups for e in g.usable for d in e.decisions
+        isinstance(d, TokenDecision) and d.action_ids and not is_policy(d.actor)
+        for g in groups
+        for e in g.usable
+        for d in e.decisions
     )
     check_estimator_fits(config, agent.task_source, written)
     estimator = find("estimator", config.name, "credit.name")

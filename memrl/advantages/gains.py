@@ -18,7 +18,7 @@ from memrl.advantages.contract import Advantages, Scene
 from memrl.advantages.return_to_go import return_to_go
 from memrl.algos.attribution import minus_siblings
 from memrl.contracts.checks import check
-from memrl.contracts.types import Decision, Episode, is_policy
+from memrl.contracts.types import ARCHIVIST, Decision, Episode, is_policy
 from memrl.rollouts.replay import Site
 
 
@@ -50,7 +50,8 @@ def ops(episodes: Sequence[Episode], kept: bool = False) -> Iterator[tuple[OpAt,
     for g, episode in enumerate(episodes):
         for t, step in enumerate(episode.steps):
             for place, decision in enumerate(step.decisions):
-                if not is_policy(decision.actor) and (kept or not keeps(decision)):
+                of_controller = not is_policy(decision.actor) and decision.actor != ARCHIVIST
+                if of_controller and (kept or not keeps(decision)):
                     yield OpAt(g, Site(t, place)), decision
 
 

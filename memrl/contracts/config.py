@@ -44,6 +44,9 @@ class MemoryConfig:
     """Tokens of the searched archive; 0 for no archive."""
     read_budget: int = 64
     """Tokens of memory, hits included, that the policy may see at one step."""
+    archive_all: bool = False
+    """True puts all that may be remembered into the archive by itself, while there is room: the controller then decides
+    what is read, and about the other stores."""
     archive: str = "vector"
     """A part of kind "store", for the archive: "vector" is searched by embedding, "bm25" by words."""
     archive_options: Mapping[str, Any] = field(default_factory=dict)
@@ -62,6 +65,8 @@ class MemoryConfig:
         _at_least(self, 1, "read_budget")
         if self.total < 1:
             raise ConfigError("memory.token_budget", self.token_budget, "give at least one store a budget")
+        if self.archive_all and not self.archive_budget:
+            raise ConfigError("memory.archive_all", True, "there is no archive; give memory.archive_budget some tokens")
 
     @property
     def total(self) -> int:
@@ -137,10 +142,16 @@ class ControllerConfig:
     """False leaves the controller as it was initialised; one without weights stays as it is anyway."""
     max_ops: int = 2
     """Ops a step; the closing Keep and what only makes room are not counted."""
+    max_reads: int = 1
+    """Readings before the policy acts; each sees what the ones before brought into view."""
+    offers: str = "ops"
+    """A part of kind "offers", which lists what can be decided: "ops" searches for several entries at once, "entries"
+    offers every promising entry of archive and graph by itself."""
+    offers_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check(self)
-        _at_least(self, 1, "max_ops")
+        _at_least(self, 1, "max_ops", "max_reads")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 env, linker, embedder    nothing
 policy                   PolicyContext
 controller               ControllerContext
+offers                   OffersContext
 curriculum               CurriculumContext
 proposer                 ProposerContext
 reflector                ReflectorContext
@@ -21,7 +22,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_stores.embed import Embedder
+from memory_stores.linker import EntityLinker
 from memory_stores.store import StoreContext as StoreContext
+from memory_stores.types import CountTokens
+from memrl.contracts.capabilities import EvidenceReader
 from memrl.contracts.config import CurriculumConfig, PolicyConfig, TrainConfig
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import TaskGenerator, TaskProposer
@@ -52,6 +57,28 @@ class ControllerContext:
     where nobody knows."""
     policy: Policy | None = None
     """The run's policy, for a controller that writes with it."""
+    evidence: EvidenceReader | None = None
+    """Where the environment knows which observations an answer rests on: for an oracle alone."""
+    names: tuple[str, ...] = ()
+    """[F] what the numbers of an offer mean, in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OffersContext:
+    """What a lister of offers is made from."""
+
+    table: TextTable
+    count_tokens: CountTokens
+    """The reader's own count of a text."""
+    embedder: Embedder
+    linker: EntityLinker | None
+    """Reads relations out of texts; None for nobody."""
+    edges: bool
+    """Whether memories have a graph."""
+    subjects: bool
+    """Whether the controller asks what texts speak of."""
+    cache: Path
+    """Folder for what is slow to work out and the same for every run."""
 
 
 class CellDraws(Protocol):

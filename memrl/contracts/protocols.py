@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from memory_stores.embed import Embedder
     from memory_stores.memory import AgentMemory
+    from memory_stores.types import Hit
 
 # Shapes: R rows, A tokens of the longest answer.
 
@@ -234,6 +235,10 @@ class OfferRequest(NamedTuple):
     """Whether something may be brought into view, before the policy acts; else whether memory may change."""
     ops_so_far: int = 0
     """Ops on this observation that count."""
+    view: tuple[Hit, ...] = ()
+    """What was brought into view already."""
+    room: int = 0
+    """Tokens of the read budget that are left."""
 
 
 class Offers(Protocol):
@@ -345,6 +350,10 @@ class Agent:
     count_tokens: Callable[[str], int]
     max_ops: int = 2
     """Ops a step, the closing Keep not counted."""
+    max_reads: int = 1
+    """Readings before a policy acts; each sees what is in view already."""
+    archive_all: bool = False
+    """Whether all that may be remembered goes to the archive by itself; the controller decides on the rest."""
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     """Limits and guards that hold wherever this agent plays."""
     others: Mapping[Actor, Policy] = field(default_factory=dict)

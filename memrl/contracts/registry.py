@@ -43,6 +43,7 @@ KINDS = {
     "env": Kind("memrl.envs", "memrl.envs", ("name", "make", "cells", "train", "held_out")),
     "policy": Kind("memrl.policies", "memrl.policies", ("sample", "version", *_KEPT)),
     "controller": Kind("memrl.controllers", "memrl.controllers", ("decide", "version", *_KEPT)),
+    "offers": Kind("memrl.offers", "memrl.controllers", ("offers", "names", "columns")),
     "estimator": Kind("memrl.estimators", "memrl.advantages", ()),
     "curriculum": Kind(
         "memrl.curricula", "memrl.curricula", ("draw", "observe", "auxiliary_losses", "metrics", *_KEPT)
@@ -55,7 +56,8 @@ KINDS = {
     "sink": Kind("memrl.sinks", "memrl.reporting.sinks", ()),
 }
 KNOBS = {
-    "env.name": "env", "policy.name": "policy", "controller.name": "controller", "credit.name": "estimator",
+    "env.name": "env", "policy.name": "policy", "controller.name": "controller", "controller.offers": "offers",
+    "credit.name": "estimator",
     "curriculum.name": "curriculum", "curriculum.proposer": "proposer", "reflection.name": "reflector",
     "memory.archive": "store", "memory.linker": "linker", "memory.embedder": "embedder",
 }  # fmt: skip

@@ -6,10 +6,13 @@ Shapes: U texts of a table, E embedding width.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from memory_stores.token_vectors import TokenEncoder, Tokens
 
 
 class EmbedderLike(Protocol):
@@ -31,6 +34,8 @@ class TextTable:
         self._embedder = embedder
         self._row_of: dict[str, int] = {}
         self._matrix: NDArray[np.float32] = np.zeros((256, embedder.dim), dtype=np.float32)
+        self._encoder: TokenEncoder | None = None
+        self._tokens: dict[str, Tokens] = {}
         self.generation = 0
         """Grows whenever rows changed their meaning: what was derived from rows before is stale."""
 
@@ -49,12 +54,31 @@ class TextTable:
         new = [text for text in dict.fromkeys(texts) if text not in self._row_of]
         if not new:
             return
-        vectors = self._embedder.embed(new)
+        if self._encoder is None:
+            vectors = self._embedder.embed(new)
+        else:
+            encoded = self._encoder.encode(new)
+            vectors = encoded.vectors
+            self._tokens.update(zip(new, encoded.tokens, strict=True))
         start, end = len(self._row_of), len(self._row_of) + len(new)
         while end > len(self._matrix):
             self._matrix = np.concatenate([self._matrix, np.zeros_like(self._matrix)])
         self._matrix[start:end] = vectors
         self._row_of.update((text, start + i) for i, text in enumerate(new))
+
+    def by_token(self, encoder: TokenEncoder) -> None:
+        """From now on keep the tokens of texts too; ``encoder`` gives both, in the embedder's place."""
+        self._encoder = encoder
+
+    def tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """The tokens of each text, read in one go where they are new. Raises RuntimeError without ``by_token``."""
+        if self._encoder is None:
+            raise RuntimeError("this table keeps whole texts only: call by_token first")
+        self.add(texts)
+        missing = [text for text in dict.fromkeys(texts) if text not in self._tokens]
+        if missing:  # after a checkpoint, which keeps none: the encoder gives the same again
+            self._tokens.update(zip(missing, self._encoder.encode(missing).tokens, strict=True))
+        return [self._tokens[text] for text in texts]
 
     def row(self, text: str) -> int:
         """The row of a text, embedding it if it is new."""
@@ -76,6 +100,7 @@ class TextTable:
             return
         kept = self.matrix[drop:].copy()
         self._row_of = {text: row - drop for text, row in self._row_of.items() if row >= drop}
+        self._tokens = {text: tokens for text, tokens in self._tokens.items() if text in self._row_of}
         self._matrix = np.concatenate([kept, np.zeros((256, self.dim), dtype=np.float32)])
         self.generation += 1
 

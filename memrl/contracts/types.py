@@ -22,6 +22,8 @@ Actor = str
 """Who decides: "policy", "controller", "reflector", "proposer"; several of a kind by name, as in "policy:bob"."""
 POLICY: Actor = "policy"
 CONTROLLER: Actor = "controller"
+ARCHIVIST: Actor = "archivist"
+"""The actor of what goes to the archive by itself: nobody's decision, recorded so that replays do it too."""
 Split = Literal["train", "eval"]
 
 

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from memory_stores.linker import EntityLinker, ProposedEdge
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Edge, Entry, Keep, Link, MemoryOp, Relink, Retrieve, Unlink, Write
+from memrl.contracts.contexts import OffersContext
 from memrl.contracts.protocols import OfferRequest
+from memrl.contracts.registry import register
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import Observation, OfferSet
 from memrl.controllers.offer_assembly import Moment, Offer, assemble
@@ -113,7 +115,7 @@ class OpOffers:
         self._table.add(texts)
 
     def _moment(self, request: OfferRequest) -> Moment:
-        memory, observation, reads, so_far = request
+        memory, observation, reads, so_far = request[:4]
         text = observation.text
         facts = self._facts.text(text)
         token = memory.token
@@ -153,6 +155,10 @@ class OpOffers:
                 full = full or (not rivals and live + self._count(_edge_text(proposed)) > graph.budget)
         if full:
             yield from (Offer(Unlink(edge.id), "", edge) for edge in graph.entries()[:MAX_EVICTIONS])
+
+
+def _make(context: OffersContext) -> OpOffers:
+    return OpOffers(context.table, context.count_tokens, context.linker, edges=context.edges, subjects=context.subjects)
 
 
 class Bare(NamedTuple):
@@ -230,3 +236,6 @@ def _link_offers(proposed: ProposedEdge, rivals: tuple[Edge, ...]) -> Iterator[O
 
 def _edge_text(edge: ProposedEdge) -> str:
     return f"{edge.subject} {edge.relation} {edge.object}"
+
+
+register("offers", "ops", _make)

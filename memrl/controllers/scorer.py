@@ -10,8 +10,9 @@ computed once per text, not once per candidate: scoring costs microseconds.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from memrl.contracts.protocols import Chooser, ControllerRequest, OpChoice
 from memrl.contracts.registry import register
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import OfferSet
-from memrl.controllers.offers import NUM_NUMBERS
+from memrl.controllers.offers import NUMBER_NAMES
 
 # Shapes: N candidates of all decisions in a row, D decisions, C candidates of the largest one, E embedding width,
 # W projected width, F numbers, U distinct texts.
@@ -40,15 +41,18 @@ class ScorerOptions:
     """Of the controller "scorer"."""
 
     width: int = 32
-    """Width of the learned projection of text embeddings."""
+    """Width of the learned projection of text embeddings; 0 looks at numbers alone, which carry over to other texts."""
     hidden: int = 128
     subjects: bool = False
     """True shows it also what a text speaks of (the entity linker's subject), embedded by itself."""
     critic: bool = False
     """True gives it a value head, which the estimator ``gae`` then asks in place of the siblings."""
+    prior: Mapping[str, float] = field(default_factory=dict)
+    """Name of a number -> what it is worth to a score before anything is learned. The network learns what to add to
+    that, and the worth is learned too; empty starts from chance."""
 
     def __post_init__(self) -> None:
-        check(self, "controller.options.", width="[1, inf)", hidden="[1, inf)")
+        check(self, "controller.options.", width="[0, inf)", hidden="[1, inf)")
 
 
 class ScorerNet(nn.Module):
@@ -57,15 +61,22 @@ class ScorerNet(nn.Module):
     return_scale: Tensor
     """Running root mean square of the returns that the critic saw; 0 before the first."""
 
-    def __init__(self, dim: int, width: int, hidden: int, critic: bool = False, subjects: bool = False) -> None:
+    def __init__(self, dim: int, config: ScorerOptions, names: Sequence[str] = NUMBER_NAMES) -> None:
         super().__init__()
-        self.project = nn.Linear(dim, width, bias=False)
+        width, hidden, critic, subjects = config.width, config.hidden, config.critic, config.subjects
+        self.project = nn.Linear(dim, width, bias=False) if width else _Nothing()
         self.subject = nn.Linear(dim, width, bias=False) if subjects else None
-        seen = (7 if subjects else 5) * width + NUM_NUMBERS
+        seen = (7 if subjects else 5) * width + len(names)
         self.head = nn.Sequential(
             nn.Linear(seen, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(),
             nn.Linear(hidden, 1),
         )  # fmt: skip
+        self.prior: nn.Parameter | None = None
+        if config.prior:
+            self.register_buffer("prior_at", torch.tensor([_place(name, names) for name in config.prior]))
+            self.prior = nn.Parameter(torch.tensor(list(config.prior.values()), dtype=torch.float32))
+            nn.init.zeros_(self.head[-1].weight)
+            nn.init.zeros_(self.head[-1].bias)
         self.critic = nn.Linear(hidden, 1) if critic else None
         if critic:
             self.register_buffer("return_scale", torch.zeros(()))
@@ -80,15 +91,35 @@ class ScorerNet(nn.Module):
 
     def forward(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor) -> Tensor:
         """Score of each candidate, [N]. Row -1 reads the last line of ``texts_UW``."""
-        return self.head[-1](self.features(texts_UW, rows_N3, numbers_NF)).squeeze(1)
+        scores = self.head[-1](self.features(texts_UW, rows_N3, numbers_NF)).squeeze(1)
+        return scores if self.prior is None else scores + numbers_NF[:, self.prior_at] @ self.prior
 
     def features(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor) -> Tensor:
         """[N, hidden], what both heads read."""
         width = self.project.out_features
+        if not width:
+            return self.head[:-1](numbers_NF)
         rows_N3 = rows_N3.remainder(len(texts_UW))
         o, w, t = embedding(rows_N3[:, :3], texts_UW[:, :width]).unbind(1)
         subjects = () if self.subject is None else embedding(rows_N3[:, 3:], texts_UW[:, width:]).unbind(1)
         return self.head[:-1](torch.cat([o, w, t, o * t, w * t, *subjects, numbers_NF], dim=1))
+
+
+class _Nothing(nn.Module):
+    """Texts to no numbers."""
+
+    out_features = 0
+
+    def forward(self, texts_UE: Tensor) -> Tensor:
+        return texts_UE[:, :0]
+
+
+def _place(name: str, names: Sequence[str]) -> int:
+    """Where a number stands. Raises ConfigError."""
+    if name not in names:
+        near = ", ".join(difflib.get_close_matches(name, names, 3, 0.3)) or ", ".join(names[:8])
+        raise ConfigError("controller.options.prior", name, f"offers have no number of that name; there is {near}")
+    return names.index(name)
 
 
 def pad_candidates(values_N: Tensor, counts_D: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,13 +136,15 @@ class Scorer(Chooser):
 
     Args:
         table: the run's texts; their projections are cached until the weights change.
-        dim: embedding width.
+        names: [F] of the numbers of an offer.
     """
 
-    def __init__(self, table: TextTable, config: ScorerOptions, seed: int = 0) -> None:
+    def __init__(
+        self, table: TextTable, config: ScorerOptions, seed: int = 0, names: Sequence[str] = NUMBER_NAMES
+    ) -> None:
         generator_state = torch.get_rng_state()
         torch.manual_seed(seed)
-        self.net = ScorerNet(table.dim, config.width, config.hidden, config.critic, config.subjects)
+        self.net = ScorerNet(table.dim, config, names)
         torch.set_rng_state(generator_state)
         self.version = 0
         self._table = table
@@ -257,7 +290,7 @@ def pick(logprobs_C: NDArray[np.floating], request: ControllerRequest) -> OpChoi
 
 
 def _make(context: ControllerContext, options: ScorerOptions) -> Scorer:
-    return Scorer(context.table, options, context.seed)
+    return Scorer(context.table, options, context.seed, context.names or NUMBER_NAMES)
 
 
 register("controller", "scorer", _make, ScorerOptions)

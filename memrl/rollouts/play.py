@@ -18,13 +18,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from memory_stores.memory import AgentMemory
-from memory_stores.types import Hit, Keep, Stamp
+from memory_stores.types import Hit, Keep, Stamp, Write
 from memrl.contracts.capabilities import brief_of
 from memrl.contracts.protocols import PLAIN, Agent, Brief, ControllerRequest, OfferRequest, Outcome, SampleRequest
 from memrl.contracts.types import (
+    ARCHIVIST,
     Decision,
     End,
     Episode,
+    MemoryOps,
     Observation,
     OfferSet,
     OpDecision,
@@ -219,11 +221,24 @@ def _call(context: EpisodeContext, call: Callable[..., Any], *arguments: Any) ->
 def retrieve(
     context: EpisodeContext, observation: Observation, decisions: list[Decision]
 ) -> Generator[Need, Any, tuple[Hit, ...]]:
-    """The controller may bring entries into view; nothing on offer but Keep is no decision."""
-    if context.agent.offers is None:
-        return ()
-    decision = yield OpNeed(context, OfferRequest(context.memory, observation, reads=True), 0)
-    return () if decision is None else carry_out(context, observation, decision, decisions)
+    """The controller may bring entries into view, one reading after the other, until Keep, ``max_reads`` or the end of
+    the read budget; nothing on offer but Keep is no decision."""
+    agent, memory = context.agent, context.memory
+    hits: tuple[Hit, ...] = ()
+    if agent.offers is None:
+        return hits
+    room = agent.read_budget - (memory.token.tokens_used if memory.token is not None else 0)
+    for count in range(agent.max_reads):
+        left = max(0, room - sum(hit.tokens for hit in hits))
+        moment = OfferRequest(memory, observation, True, view=hits, room=left)
+        decision = yield OpNeed(context, moment, count)
+        if decision is None:
+            break
+        found = carry_out(context, observation, decision, decisions)
+        hits = (*hits, *found)
+        if not found:
+            break
+    return hits
 
 
 def act(
@@ -247,6 +262,8 @@ def write(context: EpisodeContext, observation: Observation, decisions: list[Dec
     now, so that a full memory costs a fact no more than an empty one and a scorer need not learn the second look apart.
     """
     agent, memory = context.agent, context.memory
+    if agent.archive_all:
+        archive(context, observation, decisions)
     count = counted = 0
     while counted < agent.max_ops:
         decision = yield OpNeed(context, OfferRequest(memory, observation, False, counted), count)
@@ -258,6 +275,22 @@ def write(context: EpisodeContext, observation: Observation, decisions: list[Dec
             return
         count += 1
         counted += len(memory) >= held
+
+
+def archive(context: EpisodeContext, observation: Observation, decisions: list[Decision]) -> None:
+    """Put an observation into the archive: nobody's decision, but recorded as one that was made without tokens, so
+    that replays do it too."""
+    if not observation.text.strip():
+        return
+    decision = TokenDecision(
+        actor=ARCHIVIST,
+        action=MemoryOps((Write(observation.text, "archive"),)),
+        memory_hash="",
+        prompt_ids=(),
+        action_ids=(),
+        logprobs=(),
+    )
+    carry_out(context, observation, decision, decisions)
 
 
 def carry_out(

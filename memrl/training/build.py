@@ -13,11 +13,12 @@ from memory_stores.memory import AgentMemory
 from memory_stores.token_store import TokenStore
 from memory_stores.types import CountTokens
 from memrl.advantages.credit import check_estimator_fits
-from memrl.contracts.capabilities import Bounded, Foreseen, WritesTasks, able, need
+from memrl.contracts.capabilities import Bounded, EvidenceReader, Foreseen, WritesTasks, able, need
 from memrl.contracts.config import EnvConfig, MemoryConfig, TrainConfig
 from memrl.contracts.contexts import (
     ControllerContext,
     CurriculumContext,
+    OffersContext,
     PolicyContext,
     ProposerContext,
     ReflectorContext,
@@ -26,15 +27,16 @@ from memrl.contracts.contexts import (
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import TaskGenerator, TaskProposer
 from memrl.contracts.learning import Curriculum, Reflection
-from memrl.contracts.protocols import Agent, Policy, TaskSource
+from memrl.contracts.protocols import Agent, Offers, Policy, TaskSource
 from memrl.contracts.registry import find, make, make_options
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import CONTROLLER, Task
 from memrl.controllers.advice import advice_of, in_words, worthless
 from memrl.controllers.guided import Guided
-from memrl.controllers.offers import OpOffers
+from memrl.controllers.offers import NUMBER_NAMES
 from memrl.curricula._draws import Draws
 from memrl.policies.advised import Advised
+from memrl.policies.models import cache_folder
 from memrl.policies.oracle_reader import OracleReader
 from memrl.reflection.rules import RuleMemory
 from memrl.reflection.study import IN_CONTEXT, NoReflection, Reflecting
@@ -101,8 +103,13 @@ def build_controller(
     count: CountTokens,
     knob: str = "",
     policy: Policy | None = None,
+    names: tuple[str, ...] = NUMBER_NAMES,
 ) -> Any:
-    """A controller by name. The run's own has the options of ``config.controller``, any other its defaults."""
+    """A controller by name. The run's own has the options of ``config.controller``, any other its defaults.
+
+    Args:
+        names: [F] of the numbers of what is on offer.
+    """
     cost = keep_cost(config.memory, count)
 
     def plan(task: Task) -> Mapping[str, int]:
@@ -110,7 +117,8 @@ def build_controller(
         return keeper.plan(task, config.memory.total, cost)
 
     options = config.controller.options if name == config.controller.name else {}
-    context = ControllerContext(table=table, seed=config.seed, plan=plan, policy=policy)
+    evidence = able(task_source, EvidenceReader)
+    context = ControllerContext(table=table, seed=config.seed, plan=plan, policy=policy, evidence=evidence, names=names)
     return make("controller", name, options, knob or "controller.name", context)
 
 
@@ -151,16 +159,26 @@ def build_proposer(config: TrainConfig, agent: Agent, task_generator: TaskGenera
     return make("proposer", knobs.proposer, knobs.proposer_options, "curriculum.proposer", context)
 
 
-def build_offers(
-    controller: Any, options: Any, config: TrainConfig, table: TextTable, count: CountTokens
-) -> OpOffers | None:
-    """What lists the ops on offer; None for a controller that writes its ops itself."""
-    if not getattr(controller, "wants_offers", True):
-        return None
-    edges = config.memory.graph_budget > 0
-    # A controller asks for subjects by an option of that name.
-    subjects = bool(getattr(options, "subjects", False))
-    return OpOffers(table, count, build_linker(config.memory), edges=edges, subjects=subjects)
+def build_offers(config: TrainConfig, table: TextTable, count: CountTokens, embedder: Embedder) -> Offers:
+    """What lists the ops on offer."""
+    knobs = config.controller
+    options = make_options(find("controller", knobs.name, "controller.name"), knobs.options, "controller.options")
+    context = OffersContext(
+        table=table,
+        count_tokens=count,
+        embedder=embedder,
+        linker=build_linker(config.memory),
+        edges=config.memory.graph_budget > 0,
+        # A controller asks for subjects by an option of that name.
+        subjects=bool(getattr(options, "subjects", False)),
+        cache=cache_folder() / "embeddings",
+    )
+    return make("offers", knobs.offers, knobs.offers_options, "controller.offers", context)
+
+
+def wants_offers(controller: Any) -> bool:
+    """Whether a controller chooses among offers; else it writes its ops itself."""
+    return bool(getattr(controller, "wants_offers", True))
 
 
 def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfig | None = None) -> Agent:
@@ -174,12 +192,12 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
     if (check_view := getattr(reader, "check_view", None)) is not None:
         check_view(config.memory.read_budget)
     knobs = config.controller
-    controller = build_controller(knobs.name, config, table, task_source, count, policy=reader)
-    options = make_options(find("controller", knobs.name, "controller.name"), knobs.options, "controller.options")
+    offers = build_offers(config, table, count, embedder)
+    controller = build_controller(knobs.name, config, table, task_source, count, policy=reader, names=offers.names)
     agent = Agent(
         policy=reader,
         controller=controller,
-        offers=build_offers(controller, options, config, table, count),
+        offers=offers if wants_offers(controller) else None,
         task_source=task_source,
         table=table,
         embedder=embedder,
@@ -187,6 +205,8 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
         read_budget=config.memory.read_budget,
         count_tokens=count,
         max_ops=knobs.max_ops,
+        max_reads=knobs.max_reads,
+        archive_all=config.memory.archive_all,
         rollout=config.rollout,
     )
     return with_others(agent, config)

@@ -90,7 +90,7 @@ class PlainOffers:
 
     def writes(self, moment: OfferRequest) -> OfferSet:
         """What may be done with an observation that may be remembered, after ``ops_so_far`` ops on it that count."""
-        memory, observation, _, ops_so_far = moment
+        memory, observation, _, ops_so_far = moment[:4]
         offers = [Offer(Keep(), "", None)]
         offers += self._token_offers(memory, observation)
         offers += self._archive_offers(memory, observation)
@@ -99,7 +99,7 @@ class PlainOffers:
 
     def reads(self, moment: OfferRequest) -> OfferSet:
         """What may be brought into view before a policy acts."""
-        memory, observation, _, ops_so_far = moment
+        memory, observation, _, ops_so_far = moment[:4]
         offers = [Offer(Keep(), "", None)]
         if memory.graph is not None and len(memory.graph):
             reads = (Retrieve(observation.text, "graph", k, hops) for k, hops in GRAPH_READS)

@@ -1,0 +1,220 @@
+"""What a scorer may know of an entry that could be read: how it fits the query, and what is in view already.
+
+    query + all entries ──> C candidates: the most promising by words, meaning and tokens, and what stands next to them
+                        ──> numbers [C, F]   each candidate and the query
+                        ──> pairs [C, C, P]  each candidate and each other, for when that one is in view
+
+Nothing here knows a language: there are counts, places, cosines and steps. The measures put side by side are BM25, the
+cosine of whole texts, and late interaction, in which every token of the query finds its best match (``algos.ranking``).
+
+Shapes: N entries, C candidates, Q tokens of the query, F numbers, P of a pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memrl.algos.ranking import best_match, fused, late_interaction, places
+from memrl.contracts.texts import TextTable
+from memrl.controllers.entry_index import WHOLE, EntryIndex, TextFacts
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.float32]
+
+NEAR = (-2, -1, 1, 2)
+"""Steps to the neighbours whose fit counts: what answers a text often stands next to what asks."""
+FIT_NAMES = (
+    "bm25", "bm25_share", "bm25_place", "cosine_z", "cosine", "cosine_place",
+    "tokens_z", "tokens", "tokens_place", "tokens_plain_z", "fused_place", "fused_tokens_place", "fused_tokens_depth",
+    "covered", "density", "hits", "rarest_three", "rarest", "least",
+    "size", "position", "opening", "digits", "query_length", "newer_twin", "older_twin",
+    *(f"{name}_{'next' if step > 0 else 'before'}_{abs(step)}" for step in NEAR for name in ("bm25", "cosine", "tokens")),
+)  # fmt: skip
+"""[F] of a candidate and the query."""
+PAIR_NAMES = ("seen_cosine", "seen_words", "seen_next", "seen_second", "seen_near", "seen_with_query")
+"""[P] the most that anything in view has in common with the candidate."""
+HIT = 0.6
+"""Cosine from which a token counts as found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidates:
+    """What may be read for one query, most promising first."""
+
+    ids: tuple[str, ...]
+    """[C]"""
+    costs: Ints
+    """[C] tokens."""
+    rows: NDArray[np.int32]
+    """[C] in the text table."""
+    query_row: int
+    numbers: Numbers
+    """[C, F]"""
+    pairs: NDArray[np.float16]
+    """[C, C, P] of a candidate and another that would be in view."""
+
+
+class _Fit:
+    """How all N entries fit a query."""
+
+    def __init__(self, index: EntryIndex, query: TextFacts, text: str, table: TextTable) -> None:
+        self.index, self.query = index, query
+        [self.tokens] = table.tokens([text])
+        self.vectors = table.matrix[index.rows]
+        self.asked = table.matrix[query.row]
+        self.bm25 = index.bm25(query)
+        self.cosine: Floats = (self.vectors @ self.asked).astype(np.float64)
+        by_words, by_meaning = _found_places(self.bm25), places(self.cosine)
+        self.by_words, self.by_meaning = by_words, by_meaning
+        whole = len(index) <= WHOLE
+        which = None if whole else np.sort(np.argsort(-fused(by_words, by_meaning), kind="stable")[:WHOLE])
+        self.weights = index.piece_rarity(self.tokens.ids)
+        flat, starts = index.tokens(which)
+        best = best_match(flat @ self.tokens.vectors.astype(np.float32).T, starts)
+        self.best = best if which is None else _spread(best, which, len(index))
+        self.late = late_interaction(self.best, self.weights)
+        self.late_plain = late_interaction(self.best, np.ones(len(self.weights)))
+        self.by_tokens = places(self.late)
+        self.fused = fused(by_words, by_meaning)
+        self.fused_tokens = fused(by_words, by_meaning, self.by_tokens)
+        self.beside = _by_step(index.steps)
+
+    def promising(self, most: int) -> Ints:
+        """[C] the entries that fit best by themselves or by their neighbours."""
+        promise = self.fused_tokens.copy()
+        for step in NEAR:
+            promise = np.maximum(promise, self.beside(self.fused_tokens, step) * (0.9 if abs(step) == 1 else 0.75))
+        return np.argsort(-promise, kind="stable")[:most]
+
+    def numbers(self, at: Ints) -> Numbers:
+        """[C, F]"""
+        index, query = self.index, self.query
+        asked = float(index.rarity(query.words).sum()) + 1e-6
+        bm25, cosine, late = self.bm25 / (self.bm25.max() + 1e-6), _z(self.cosine), _z(self.late)
+        depth = places(self.fused_tokens)
+        best, rarest = self.best[at], np.argsort(-self.weights, kind="stable")[:3]
+        shared = np.array([index.rarity(np.intersect1d(index.facts[i].words, query.words)).sum() for i in at])
+        mass = np.array([index.rarity(index.facts[i].words).sum() for i in at])
+        steps = index.steps[at]
+        span = max(int(index.steps.max() - index.steps.min()), 1)
+        columns = [
+            bm25[at], self.bm25[at] / asked, _near(self.by_words[at]), cosine[at], self.cosine[at],
+            _near(self.by_meaning[at]), late[at], self.late[at], _near(self.by_tokens[at]), _z(self.late_plain)[at],
+            _near(places(self.fused)[at]), _near(depth[at]), np.log1p(depth[at]) / 4,
+            shared / asked, shared / (mass + 1e-6), late_interaction(best > HIT, self.weights),
+            *_rarest(best, rarest),
+            np.log(np.maximum(index.costs[at], 1)) / 4, (steps - index.steps.min()) / span,
+            np.array([self._opening(i) for i in at]), np.array([min(index.facts[i].digits, 3) / 3 for i in at]),
+            np.full(len(at), min(query.length, 40) / 20), *self._twins(at),
+        ]  # fmt: skip
+        for step in NEAR:
+            columns += [self.beside(values, step)[at] for values in (bm25, cosine, late)]
+        return np.clip(np.stack(columns, axis=1), -3, 3).astype(np.float32)
+
+    def _opening(self, i: int) -> float:
+        """Share of an entry's first words that the query has too, by rarity."""
+        own = np.unique(self.index.facts[i].opening)
+        total = self.index.rarity(own).sum()
+        return float(self.index.rarity(np.intersect1d(own, self.query.words)).sum() / total) if total > 0 else 0.0
+
+    def _twins(self, at: Ints) -> tuple[Floats, Floats]:
+        """How like an entry the most alike of the newer ones is, and of the older ones."""
+        vectors, steps = self.vectors[at], self.index.steps[at]
+        alike = (vectors @ vectors.T).astype(np.float64)
+        newer = steps[None, :] > steps[:, None]
+        older = steps[None, :] < steps[:, None]
+        return np.where(newer, alike, 0).max(1), np.where(older, alike, 0).max(1)
+
+    def pairs(self, at: Ints) -> NDArray[np.float16]:
+        """[C, C, P]"""
+        vectors, index = self.vectors[at], self.index
+        with_query = vectors + self.asked
+        with_query /= np.maximum(np.linalg.norm(with_query, axis=1, keepdims=True), 1e-8)
+        apart = np.abs(index.steps[at][:, None] - index.steps[at][None, :])
+        others = ~np.eye(len(at), dtype=bool)
+        return np.stack(
+            [
+                vectors @ vectors.T, _shared_words(index, at, self.query), (apart == 1) * 1.0, (apart == 2) * 1.0,
+                np.exp(-apart / 5.0) * others, vectors @ with_query.T,
+            ], axis=2,
+        ).astype(np.float16)  # fmt: skip
+
+
+def candidates(index: EntryIndex, query: TextFacts, text: str, table: TextTable, most: int) -> Candidates:
+    """The ``most`` most promising entries for a query, described."""
+    fit = _Fit(index, query, text, table)
+    at = fit.promising(most)
+    return Candidates(
+        ids=tuple(index.entries[i].id for i in at),
+        costs=index.costs[at],
+        rows=index.rows[at].astype(np.int32),
+        query_row=query.row,
+        numbers=fit.numbers(at),
+        pairs=fit.pairs(at),
+    )
+
+
+def in_view(own: Candidates, seen: Sequence[int]) -> Numbers:
+    """[C, P] the most that anything of ``seen`` has in common with each candidate; nothing where nothing is seen."""
+    if not seen:
+        return np.zeros((len(own.ids), len(PAIR_NAMES)), dtype=np.float32)
+    return own.pairs[:, list(seen)].max(axis=1).astype(np.float32)
+
+
+def _found_places(scores: Floats) -> Ints:
+    """Ranks; what was not found at all comes after everything."""
+    return np.where(scores > 0, places(scores), len(scores))
+
+
+def _near(place: Ints) -> Floats:
+    return 1.0 / (1.0 + place / 4.0)
+
+
+def _z(scores: Floats) -> Floats:
+    return (scores - scores.mean()) / (scores.std() + 1e-6) / 3.0
+
+
+def _spread(best: NDArray[np.float32], which: Ints, count: int) -> NDArray[np.float32]:
+    """[N, Q]: of entries that were not compared, no match."""
+    out = np.zeros((count, best.shape[1]), dtype=np.float32)
+    out[which] = best
+    return out
+
+
+def _rarest(best_CQ: NDArray[np.float32], rarest: Ints) -> tuple[Floats, ...]:
+    """The best matches of the query's three rarest tokens, of its rarest, and of the one that is matched worst."""
+    if not best_CQ.shape[1]:
+        return (np.zeros(len(best_CQ)),) * 3
+    own = best_CQ[:, rarest].astype(np.float64)
+    return own.mean(1), own[:, 0], best_CQ.min(1).astype(np.float64)
+
+
+def _by_step(steps: Ints) -> Callable[[Floats, int], Floats]:
+    """Values of entries to the values of those ``step`` steps on: the best of several, the lowest of all for none."""
+    order = np.argsort(steps, kind="stable")
+    known, first = np.unique(steps[order], return_index=True)
+
+    def beside(values: Floats, step: int) -> Floats:
+        best = np.maximum.reduceat(values[order], first)
+        at = np.searchsorted(known, steps + step)
+        there = (at < len(known)) & (known[np.minimum(at, len(known) - 1)] == steps + step)
+        return np.where(there, best[np.minimum(at, len(known) - 1)], values.min())
+
+    return beside
+
+
+def _shared_words(index: EntryIndex, at: Ints, query: TextFacts) -> Floats:
+    """[C, C] rarity of the words that two entries share and the query lacks, over the first one's own."""
+    own = [np.setdiff1d(index.facts[i].words, query.words) for i in at]
+    known, number = np.unique(np.concatenate(own), return_inverse=True)
+    has = np.zeros((len(at), len(known)))
+    has[np.repeat(np.arange(len(at)), [len(one) for one in own]), number] = 1.0
+    rare = index.rarity(known)
+    shared = (has * rare) @ has.T
+    np.fill_diagonal(shared, 0.0)
+    return shared / ((has @ rare)[:, None] + 3.0)
