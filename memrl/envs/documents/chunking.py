@@ -8,12 +8,12 @@ from dataclasses import replace
 from itertools import product
 
 from memrl.envs.documents.records import Question, Stream, Unit
+from memrl.envs.documents.spans import sentences
 
 MOST_SETS = 8
 """Evidence sets that one may turn into; beyond it all pieces with the answer are asked for together."""
 
 _TOKENS = re.compile(r"\w+|[^\w\s]")
-_ENDS = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+|\n+")
 
 Pieces = Mapping[str, tuple[Unit, ...]]
 """Unit id -> the pieces of a unit that was cut."""
@@ -57,15 +57,6 @@ def cut(text: str, most: int) -> list[str]:
             joined = sentence
         held = joined
     return [*pieces, held] if held else pieces
-
-
-def sentences(text: str) -> list[str]:
-    """A text cut after full stops, question and exclamation marks that a space follows, and at line breaks."""
-    found, start = [], 0
-    for end in _ENDS.finditer(text):
-        found.append(text[start : end.end()].strip())
-        start = end.end()
-    return [one for one in (*found, text[start:].strip()) if one]
 
 
 def _sentences(text: str, most: int) -> list[str]:

@@ -15,11 +15,9 @@ from pathlib import Path
 
 from memrl.contracts.errors import DataError
 from memrl.envs.documents import jsonl
+from memrl.envs.documents.catalogue import KNOWN
 from memrl.envs.documents.records import Stream
 
-Loader = Callable[[Path], tuple[Stream, ...]]
-FORMS: dict[str, Loader] = {}
-"""Official form -> what reads a file or folder of it."""
 TRAIN, VALID = "train.jsonl", "valid.jsonl"
 
 
@@ -52,6 +50,16 @@ def find_set(name: str) -> Path | None:
     return None
 
 
+def find_official(name: str) -> Path | None:
+    """The folder where a known set lies in its official form; None where it is not at hand."""
+    folders = KNOWN[name].folders if name in KNOWN else ()
+    return next((root / one for root in data_folders() for one in folders if (root / one).is_dir()), None)
+
+
+def _loader(form: str) -> Callable[[Path], tuple[Stream, ...]] | None:
+    return KNOWN[form].load if form in KNOWN else None
+
+
 def load_set(entry: str) -> StreamSet:
     """The set that one entry of ``env.options.data`` names.
 
@@ -59,11 +67,13 @@ def load_set(entry: str) -> StreamSet:
         DataError: there is none, or a file of it is at fault; the message says where and the way out.
     """
     form, _, place = entry.partition(":")
-    if place and form in FORMS:
-        return StreamSet(name=form, train=FORMS[form](Path(place).expanduser()))
+    if place and (load := _loader(form)) is not None:
+        return StreamSet(name=form, train=load(Path(place).expanduser()))
     path = Path(entry).expanduser()
     named = entry not in (".", "..") and path.name == entry and not path.suffix
     found = find_set(entry) if named else None
+    if found is None and named and (official := find_official(entry)) is not None and (load := _loader(entry)):
+        return StreamSet(name=entry, train=load(official))
     if found is None and path.exists():
         found = path
     if found is not None:
@@ -77,7 +87,8 @@ def load_set(entry: str) -> StreamSet:
 def _read(name: str, path: Path) -> StreamSet:
     if path.is_file():
         if path.suffix != ".jsonl":
-            way_out = f"name its form before it, as in 'FORM:{path}', with one of {', '.join(sorted(FORMS))}"
+            forms = ", ".join(name for name in KNOWN if _loader(name))
+            way_out = f"name its form before it, as in 'squad:{path}', one of {forms}"
             raise DataError(f"env.options.data = {str(path)!r}: not a .jsonl file of stream records; {way_out}")
         return StreamSet(name=name, train=jsonl.load(path))
     if (path / TRAIN).is_file() and (path / VALID).is_file():
