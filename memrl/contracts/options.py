@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from memrl.contracts.checks import knob_types, nearest, wrong_with
 from memrl.contracts.errors import ConfigError, InputError
@@ -67,6 +67,6 @@ def _kinds(options: type, knob: str, owner: str) -> dict[str, Any]:
 
 
 def _fitted(value: Any, kind: Any) -> Any:
-    """A list where a tuple is meant: JSON has no other."""
-    takes_tuple = kind is tuple or getattr(kind, "__origin__", None) is tuple
+    """A list where a tuple is meant, alone or among others: JSON has no other."""
+    takes_tuple = any(one is tuple or get_origin(one) is tuple for one in (kind, *get_args(kind)))
     return tuple(value) if takes_tuple and isinstance(value, list) else value

@@ -167,7 +167,7 @@ def test_a_controller_without_weights_is_not_trained_and_it_is_said_once(tmp_pat
 
 def test_an_environment_must_be_named():
     with pytest.raises(
-        ConfigError, match=r"env.name = '': name one; choose from chunks, conversation, gymnasium, locomo, memworld, "
+        ConfigError, match=r"env.name = '': name one; choose from chunks, conversation, documents, gymnasium, locomo, "
     ):
         build(memrl.TrainConfig())
 

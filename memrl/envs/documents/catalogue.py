@@ -1,0 +1,113 @@
+"""The sets that are known by name: what each asks of a memory, its licence, its origin, and what reads its own form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from memrl.envs.documents.loaders import fairytaleqa, friendsqa, hotpotqa, locomo, musique, squad, timeqa, twowiki
+from memrl.envs.documents.records import Stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hub:
+    """Where a set lies on the Hugging Face hub."""
+
+    id: str
+    split: str
+    """That is taken unless another is named."""
+    config: str | None = None
+    from_rows: Callable[[Sequence[Mapping[str, Any]], object], tuple[Stream, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSet:
+    """One set by name."""
+
+    about: str
+    """What it asks of a memory."""
+    licence: str
+    origin: str = ""
+    """Where its official form is had."""
+    load: Callable[[Path], tuple[Stream, ...]] | None = None
+    """Reads its official form; None for a set that is known in the stream format alone."""
+    folders: tuple[str, ...] = ()
+    """Under the data folder, where the official form may lie."""
+    hub: Hub | None = None
+
+
+KNOWN: Mapping[str, KnownSet] = {
+    "locomo": KnownSet(
+        about="talk of two people over months: facts, times, several hops, questions without an answer",
+        licence=locomo.LICENCE,
+        origin=locomo.ORIGIN,
+        load=locomo.load,
+        folders=("locomo",),
+    ),
+    "locomo_corrected": KnownSet(
+        about="the same, judged by the answers of its audit",
+        licence=locomo.LICENCE,
+        origin=f"{locomo.ORIGIN} and github.com/dial481/locomo-audit (errors.json)",
+        load=locomo.load_corrected,
+        folders=("locomo",),
+    ),
+    "timeqa": KnownSet(
+        about="facts that change over time, a few sentences in hundreds",
+        licence=timeqa.LICENCE,
+        origin=timeqa.ORIGIN,
+        load=timeqa.load,
+        folders=("timeqa",),
+    ),
+    "friendsqa": KnownSet(
+        about="dialogue of many speakers: who said what",
+        licence=friendsqa.LICENCE,
+        origin=friendsqa.ORIGIN,
+        load=friendsqa.load,
+        folders=("friendsqa",),
+    ),
+    "fairytaleqa": KnownSet(
+        about="stories in order",
+        licence=fairytaleqa.LICENCE,
+        origin=fairytaleqa.ORIGIN,
+        load=fairytaleqa.load,
+        folders=("fairytaleqa",),
+    ),
+    "squad": KnownSet(
+        about="facts of an article, half of them asked for in vain (2.0)",
+        licence=squad.LICENCE,
+        origin=squad.ORIGIN,
+        load=squad.load,
+        folders=("squad",),
+        hub=Hub(id="rajpurkar/squad_v2", split="validation", from_rows=squad.from_rows),
+    ),
+    "hotpotqa": KnownSet(
+        about="two pieces that one query does not find",
+        licence=hotpotqa.LICENCE,
+        origin=hotpotqa.ORIGIN,
+        load=hotpotqa.load,
+        folders=("hotpotqa",),
+        hub=Hub(id="hotpotqa/hotpot_qa", config="distractor", split="validation", from_rows=hotpotqa.from_rows),
+    ),
+    "2wiki": KnownSet(
+        about="two to four pieces that one query does not find",
+        licence=twowiki.LICENCE,
+        origin=twowiki.ORIGIN,
+        load=twowiki.load,
+        folders=("2wikimultihopqa", "2wiki"),
+        hub=Hub(id="framolfese/2WikiMultihopQA", split="validation", from_rows=twowiki.from_rows),
+    ),
+    "musique": KnownSet(
+        about="two to four hops",
+        licence=musique.LICENCE,
+        origin=musique.ORIGIN,
+        load=musique.load,
+        folders=("musique",),
+        hub=Hub(id="dgslibisey/MuSiQue", split="validation", from_rows=musique.from_rows),
+    ),
+    "2wiki_qa": KnownSet(about="samples of 2WikiMultihopQA as streams", licence=twowiki.LICENCE),
+    "sgd_state": KnownSet(about="service dialogues: the latest value, and the one before", licence="CC BY-SA 4.0"),
+    "babi": KnownSet(about="synthetic exercise", licence="CC BY 3.0"),
+}
+"""In the order in which they are listed."""
