@@ -1,5 +1,5 @@
 """The command line: ``memrl train | eval | chat | inspect | export | trajectories | curriculum | config |
-models``.
+models | data``.
 
 Results go to standard output, progress to standard error. Exit codes: 0 done, 2 wrong usage or input (one line),
 1 our fault (traceback), 130 interrupted. Importing this module loads no torch, so that ``--help`` is quick.
@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from memrl.cli.data import data_app
 from memrl.cli.eval import evaluate
 from memrl.cli.export import export
 from memrl.cli.models import models_app
@@ -114,6 +115,7 @@ app.command()(trajectories)
 app.command()(curriculum)
 app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")
+app.add_typer(data_app, name="data")
 
 
 if __name__ == "__main__":

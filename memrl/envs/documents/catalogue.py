@@ -95,7 +95,7 @@ KNOWN: Mapping[str, KnownSet] = {
         licence=twowiki.LICENCE,
         origin=twowiki.ORIGIN,
         load=twowiki.load,
-        folders=("2wikimultihopqa", "2wiki"),
+        folders=("2wikimultihopqa",),
         hub=Hub(id="framolfese/2WikiMultihopQA", split="validation", from_rows=twowiki.from_rows),
     ),
     "musique": KnownSet(
