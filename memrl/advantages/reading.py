@@ -15,7 +15,6 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-
 from memory_stores.types import Retrieve
 from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.return_to_go import return_to_go
@@ -92,7 +91,9 @@ def _worth(
     held = {line.observation_id for line in step.view if line.store == "token"}
     worth, last = [], _potential(reader, task, question, held, len(needed), options.share)
     for i in readings:
-        held |= {source[id] for op in step.decisions[i].ops if isinstance(op, Retrieve) for id in op.ids if id in source}
+        held |= {
+            source[id] for op in step.decisions[i].ops if isinstance(op, Retrieve) for id in op.ids if id in source
+        }
         now = _potential(reader, task, question, held, len(needed), options.share)
         worth.append(now - last)
         last = now

@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_stores.memory import AgentMemory
 from memory_stores.token_vectors import token_encoder
 from memory_stores.types import Keep, MemoryOp, Retrieve, StoreName
 from memrl.contracts.checks import check
@@ -25,7 +28,7 @@ from memrl.contracts.registry import register
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import OfferSet
 from memrl.controllers.entry_features import FIT_NAMES, PAIR_NAMES, Candidates, candidates, in_view
-from memrl.controllers.entry_index import Indices, Key, key_of, readable
+from memrl.controllers.entry_index import Indices, Key, key_of
 from memrl.controllers.offers import OpOffers
 
 STATE_NAMES = ("room", "in_view", "keep", "read")
@@ -61,6 +64,8 @@ class EntryOffers:
         self._indices = Indices(table)
         self._kept: OrderedDict[tuple[Key, str], Candidates] = OrderedDict()
         self._generation = table.generation
+        self._going_on: WeakKeyDictionary[AgentMemory, Candidates] = WeakKeyDictionary()
+        """Of memories that are being read: with something in view, the query is still the same."""
         self.names = (*writes.names, *READ_NAMES)
         self.columns = writes.columns
 
@@ -72,10 +77,12 @@ class EntryOffers:
         return [Widened(next(rest), len(READ_NAMES)) if own is None else own for own in found]
 
     def _reads(self, request: OfferRequest) -> OfferSet:
-        if not readable(request.memory) or request.room <= 0:
-            return EntryReads(_NOTHING, (), 0, request.observation.text, len(self._writes.names), self.columns)
         text = request.observation.text
-        own = self._candidates(request, text)
+        if request.room <= 0 or not any(map(len, _parts(request.memory))):
+            return EntryReads(_NOTHING, (), 0, text, len(self._writes.names), self.columns)
+        own = self._going_on.get(request.memory) if request.view else None
+        if own is None:
+            own = self._going_on[request.memory] = self._candidates(request, text)
         place = {id: i for i, id in enumerate(own.ids)}
         seen = tuple(place[hit.id] for hit in request.view if hit.id in place)
         return EntryReads(own, seen, request.room, text, len(self._writes.names), self.columns)
@@ -173,6 +180,10 @@ class Widened(OfferSet):
     @property
     def numbers(self) -> NDArray[np.float32]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return np.pad(self._own.numbers, ((0, 0), (0, self._more)))
+
+
+def _parts(memory: AgentMemory) -> list[Any]:
+    return [part for part in (memory.archive, memory.graph) if part is not None]
 
 
 _STORES: dict[str, StoreName] = {"a": "archive", "g": "graph"}
