@@ -1,4 +1,4 @@
-"""What docs/parts.md and docs/trajectories.md show is written to files and run, in the order of the page."""
+"""What the pages parts, trajectories and data of docs/ show is written to files and run, in the order of the page."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from memrl.contracts.registry import KINDS, KNOBS
+from memrl.envs.documents.catalogue import KNOWN
+from memrl.envs.documents.options import DocumentsOptions
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "parts.md").read_text(encoding="utf-8")
 TRAJECTORIES = (ROOT / "docs" / "trajectories.md").read_text(encoding="utf-8")
+DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 RUN = """
 import json, pathlib, re, shlex, sys
 from memrl.cli.main import main
@@ -58,6 +62,19 @@ def test_trajectories_go_out_and_teach_another_trainer(tmp_path: Path):
     printed = run(TRAJECTORIES, tmp_path, python=2, sh=2)
     assert "episodes.jsonl: 8 episodes, 96 steps" in printed
     assert (tmp_path / "better" / "model.safetensors").exists()
+
+
+def test_a_stream_file_is_written_checked_and_trained_on(tmp_path: Path):
+    printed = run(DATA, tmp_path, python=1, sh=1)
+    assert "streams.jsonl: 2 streams, 6 units, 6 questions, no faults" in printed
+    assert (tmp_path / "runs" / "streams" / "report.md").exists()
+
+
+def test_the_page_on_data_names_every_knob_and_every_set_with_an_official_form():
+    rows = [line.split("|")[1] for line in DATA.splitlines() if line.startswith("| `")]
+    named = {word.strip(" `") for row in rows for word in row.split(",")}
+    knobs = {knob.name for knob in fields(DocumentsOptions)}
+    assert named == knobs | {name for name, known in KNOWN.items() if known.load is not None}
 
 
 def test_the_table_names_every_kind_with_its_knob_and_its_group():

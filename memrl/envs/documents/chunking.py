@@ -83,7 +83,7 @@ def _follows(question: Question, pieces: Pieces) -> Question:
         question,
         evidence=next(iter(sets), ()),
         evidence_alt=tuple(sets) if len(sets) > 1 else (),
-        after_unit=pieces[after][-1].id if after in pieces else after,
+        after_unit=pieces[after][-1].id if after is not None and after in pieces else after,
         region=tuple(one for id in question.region for one in _all(id, pieces)),
     )
 

@@ -19,7 +19,7 @@ def rows(id: str, split: str, config: str | None = None) -> list[dict[str, Any]]
     except ImportError as error:
         raise MissingExtra("reading from the hub needs the package datasets: pip install datasets") from error
     try:
-        return list(load_dataset(id, config, split=split))  # pyright: ignore[reportArgumentType]
+        return [dict(row) for row in load_dataset(id, config, split=split)]
     except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         way_out = "with no hub at hand, take the official files and name them with --from"

@@ -74,7 +74,8 @@ def _read(path: Path) -> Iterator[Stream | FileFault]:
             if number == lines[0][0]:
                 return  # Of another format: every line would say the same.
             continue
-        id = raw.get("id") if isinstance(raw, dict) and isinstance(raw.get("id"), str) else ""
+        said = raw.get("id") if isinstance(raw, dict) else None
+        id = said if isinstance(said, str) else ""
         found = [FileFault(str(path), number, id, *fault) for fault in faults_of(raw)]
         if id and id in seen:
             found.append(FileFault(str(path), number, id, "id", f"the stream of line {seen[id]} has this id too"))

@@ -274,6 +274,8 @@ def test_lessons_hold_the_evidence_among_other_lines_of_one_training_stream() ->
     lessons = [lesson for seed in range(30) for lesson in source.reading_lessons(seed, rng, 4)]
     unknown = sum(lesson.answer == "unknown" for lesson in lessons) / len(lessons)
     assert 0.0 < unknown < 0.2 and max(len(lesson.lines) for lesson in lessons) == 4
+    # The larger of two even draws of 1 to 4 is 4 with 1 - (3/4)^2 = 0.44.
+    assert 0.3 < sum(len(set(lesson.lines)) == 4 for lesson in lessons) / len(lessons) < 0.6
     assert not any("Mallow" in line for lesson in lessons for line in lesson.lines)
     hops = [lesson for lesson in lessons if lesson.answer == "bells"]
     assert hops and all(

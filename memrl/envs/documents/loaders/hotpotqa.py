@@ -65,7 +65,8 @@ def _stream(rows: Sequence[tuple[str, Mapping[str, Any]]], name: str, form: str,
     units, ids = pages.units()
     questions = []
     for (id, row), keys in zip(rows, of_row, strict=True):
-        facts = [(keys.get(title), place) for title, place in _pairs(row["supporting_facts"], "title", "sent_id")]
+        named = _pairs(row["supporting_facts"], "title", "sent_id")
+        facts = [(keys[title], place) for title, place in named if title in keys]
         evidence = in_order(units, [ids[fact] for fact in facts if fact in ids])
         if not evidence:
             continue

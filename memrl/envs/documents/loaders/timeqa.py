@@ -61,7 +61,7 @@ def _question(
     id: str,
     category: str,
     places: Sequence[Sequence[tuple[int, int]]],
-    ids: Sequence[Sequence[str]],
+    ids: Sequence[list[str]],
     after: str,
 ) -> Question:
     given = [answer for answer in answers if plain(answer["answer"])]
@@ -78,7 +78,7 @@ def _question(
 
 
 def _evidence(
-    answer: Mapping[str, Any], places: Sequence[Sequence[tuple[int, int]]], ids: Sequence[Sequence[str]]
+    answer: Mapping[str, Any], places: Sequence[Sequence[tuple[int, int]]], ids: Sequence[list[str]]
 ) -> tuple[str, ...]:
     """The sentence in which the span begins."""
     found = places[answer["para"]]
