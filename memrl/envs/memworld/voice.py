@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple
+from hashlib import blake2b
 from random import Random
-from zlib import crc32
 
 from memrl.contracts.types import Split
 from memrl.envs.memworld import phrasings
@@ -53,7 +53,8 @@ class Voice:
     """
 
     def __init__(self, theta: Theta, split: Split, cast: Cast) -> None:
-        self._theta, self._split, self._cast = theta, split, cast
+        self._theta, self._cast = theta, cast
+        self._split: Split = split
         self._styles = theta.styles(split)
         self._shared = frozenset(theta.train_styles) & frozenset(theta.eval_styles)
         self._first_name = {alias: thing for thing, alias in cast.aliases}
@@ -108,7 +109,7 @@ class Voice:
         """The same for every mention, another one for every other thing or person of the cast."""
         person = is_person(name) if name else False
         bynames, cast = (PERSON_BYNAMES, self._people) if person else (THING_BYNAMES, self._things)
-        place = cast.index(name) + crc32(cast[0].encode()) if name in cast else crc32(name.encode())
+        place = cast.index(name) + _number(cast[0]) if name in cast else _number(name)
         return bynames[place % len(bynames)]
 
     def _disguised(self, event: Contradict) -> Event:
@@ -127,7 +128,12 @@ class Voice:
 
 
 def _hash(event: Event, what: str) -> int:
-    return crc32(f"{what} {event.step} {event.wording}".encode())
+    return _number(f"{what} {event.step} {event.wording}")
+
+
+def _number(text: str) -> int:
+    """Of 32 bits, the same in every process. Not a CRC: what two of those choose between four goes together."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=4).digest(), "big")
 
 
 def _names(event: Event) -> tuple[str, ...]:

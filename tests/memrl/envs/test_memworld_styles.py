@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import astuple, replace
 from hashlib import sha256
+from pathlib import Path
 from string import Formatter
 
 import pytest
@@ -271,6 +272,17 @@ def test_bynames_stay_with_their_things_and_differ():
 def test_the_natural_world_keeps_every_promise(theta: Theta, split):
     source = MemWorldTasks(theta)
     check_env(source, source.task(5, split))
+
+
+def test_the_page_shows_a_true_line_of_each_style_and_where_it_is_played():
+    page = (Path(__file__).parents[3] / "docs" / "memworld.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.M))
+    assert set(rows) == set(STYLES)
+    for name, row in rows.items():
+        line, where = row.split(" | ")
+        assert where == ("held out" if name in HELD_OUT else "training")
+        of_style = plain_tables() if name == "plain" else pieces(BOOK[name])
+        assert any(pattern(text).fullmatch(line) for text in of_style), line
 
 
 def test_the_default_says_what_it_always_said():
