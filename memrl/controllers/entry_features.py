@@ -33,7 +33,7 @@ FIT_NAMES = (
     "tokens_z", "tokens", "tokens_place", "tokens_plain_z", "fused_place", "fused_tokens_place", "fused_tokens_depth",
     "covered", "density", "hits", "rarest_three", "rarest", "least",
     "size", "position", "opening", "digits", "query_length", "newer_twin", "older_twin",
-    *(f"{name}_{'next' if step > 0 else 'before'}_{abs(step)}" for step in NEAR for name in ("bm25", "cosine", "tokens")),
+    *(f"{name}_{step:+d}" for step in NEAR for name in ("bm25", "cosine", "tokens")),
 )  # fmt: skip
 """[F] of a candidate and the query."""
 PAIR_NAMES = ("seen_cosine", "seen_words", "seen_next", "seen_second", "seen_near", "seen_with_query")

@@ -1,6 +1,7 @@
 """Reading as a decision per entry: Keep, or bring one more entry into view, until the read budget is full.
 
-    query + archive and graph ──> candidates (``entry_features``) ──> those that fit and are not in view yet ──> Keep | Retrieve…
+    query + archive and graph ──> candidates (``entry_features``)
+                              ──> those that fit and are not in view yet ──> Keep | Retrieve…
 
 Each offer is described by how the entry fits the query and by what it has in common with what is in view, so that a
 second piece of evidence can be found through the first. What may be done to memory is offered by ``OpOffers``.

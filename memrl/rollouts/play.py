@@ -264,6 +264,8 @@ def write(context: EpisodeContext, observation: Observation, decisions: list[Dec
     agent, memory = context.agent, context.memory
     if agent.archive_all:
         archive(context, observation, decisions)
+        if memory.token is None and memory.graph is None:
+            return
     count = counted = 0
     while counted < agent.max_ops:
         decision = yield OpNeed(context, OfferRequest(memory, observation, False, counted), count)

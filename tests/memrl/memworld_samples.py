@@ -2,13 +2,18 @@
 
 from hypothesis import strategies as st
 
-from memrl.envs.memworld.theta import Theta
+from memrl.envs.memworld.theta import STYLES, Theta
 
 
 @st.composite
 def thetas(draw: st.DrawFn) -> Theta:
     """Any theta that a small world can have."""
     whole, share = (lambda low, high: draw(st.integers(low, high))), (lambda high: draw(st.floats(0, high)))
+    some = st.lists(st.sampled_from(STYLES), min_size=1, max_size=3, unique=True)
+
+    def styles() -> tuple[str, ...]:
+        return tuple(draw(st.just(["plain"]) | some))
+
     objects, carried = whole(1, 6), whole(0, 4)
     people = whole(2, 5) if carried else whole(0, 3)
     hops = whole(1, 3) if carried else 1
@@ -22,5 +27,6 @@ def thetas(draw: st.DrawFn) -> Theta:
         update_rate=share(0.5), retract_rate=share(0.3), contradict_rate=share(0.2), alias_rate=alias_rate,
         distractor_level=whole(0, 3), wait_rate=share(1.0), unanswerable_rate=share(0.6), days=days,
         ask_latest=1.0, ask_day=share(2.0) if days else 0.0, ask_path=share(2.0) if carried else 0.0,
-        ask_count=share(2.0),
+        ask_count=share(2.0), train_styles=styles(), eval_styles=styles(), lower_case=share(1.0), typos=share(1.0),
+        disguise_rate=share(1.0),
     )  # fmt: skip

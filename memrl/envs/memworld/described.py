@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from memrl.envs.memworld import forward
 from memrl.envs.memworld.author import Cast
@@ -78,15 +79,16 @@ def theta_of(events: Sequence[Event]) -> Theta:
     }
     if not any(weights.values()):
         weights["ask_path" if sizes["carried"] else "ask_latest"] = 1
+    rates = {f"{name}_rate": count / total for name, count in changes.items()}
+    mix: dict[str, Any] = {**sizes, **rates, **weights}
     flavours = {event.flavour for event in events if isinstance(event, Distract)}
     return Theta(
-        horizon=len(events), questions=asked, days=days, **sizes,
+        horizon=len(events), questions=asked, days=days, **mix,
         hops=min(hops, 3 if fits else 2),
         places=min(16, max(2, len(cast_of(events).places))),
         link_kinds=2 if {e.relation for e in events if isinstance(e, Link)} - {LINKS[0], LINKS[2]} else 1,
         unanswerable_rate=sum(answer == UNKNOWN for answer in answers.values()) / asked,
         distractor_level=max((FLAVOURS.index(flavour) + 1 for flavour in flavours), default=0),
-        **{f"{name}_rate": count / total for name, count in changes.items()}, **weights,
     )  # fmt: skip
 
 

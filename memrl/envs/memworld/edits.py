@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def neighbours(theta: Theta) -> list[Theta]:
         below, above = [v for v in levels if v < here], [v for v in levels if v > here]
         for value in (*below[-1:], *above[:1]):
             try:
-                found.append(Theta.from_mapping({**_axes(theta), name: value}))
+                found.append(replace(theta, **{name: value}))
             except ConfigError:
                 continue
     return found
@@ -123,7 +124,3 @@ def _put(events: list[_Json], at: int, event: _Json, rng: np.random.Generator) -
     """Insert with the day of the event before and words of its own."""
     day = events[at - 1]["day"] if events else 0
     events.insert(at, {**event, "day": day, "wording": int(rng.integers(1_000_000))})
-
-
-def _axes(theta: Theta) -> dict[str, Any]:
-    return {name: getattr(theta, name) for name in LEVELS}

@@ -30,3 +30,15 @@ def everything() -> Theta:
         retract_rate=0.06, unanswerable_rate=0.15, wait_rate=0.1, days=6,
         ask_latest=3.0, ask_day=2.0, ask_path=2.0, ask_count=1.0,
     )  # fmt: skip
+
+
+def natural() -> Theta:
+    """The default's events as people would tell them: seven styles in training, three others for evaluation.
+
+    Half of the untrusted reports look like facts.
+    """
+    return Theta(
+        train_styles=("plain", "chat", "first_person", "passive", "alias", "note", "quoted"),
+        eval_styles=("pronoun", "two_facts", "question_tag"),
+        disguise_rate=0.5,
+    )

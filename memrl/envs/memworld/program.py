@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from random import Random
 
@@ -14,9 +14,9 @@ from memrl.envs.memworld import backward, forward
 from memrl.envs.memworld.author import Author, Cast
 from memrl.envs.memworld.events import QUERIES, Event, Query
 from memrl.envs.memworld.questions import Asker
-from memrl.envs.memworld.render import render
 from memrl.envs.memworld.schedule import Role, schedule
-from memrl.envs.memworld.theta import Theta
+from memrl.envs.memworld.theta import SURFACE, Theta
+from memrl.envs.memworld.voice import Voice
 
 _CACHED_STEPS = 200_000
 """Steps of all programs kept for reuse: about 4,000 programs of the default horizon, some 100 MB."""
@@ -58,7 +58,9 @@ def write_program(theta: Theta, seed: int, split: Split) -> Program:
 
 def draft_program(theta: Theta, seed: int, split: Split) -> Program:
     """``write_program`` on the word of the forward tracker alone: for a gate that compares the trackers itself."""
-    rng = Random(f"memworld {split} {seed} {astuple(theta)}")
+    # Of what happens only: how it is said changes no event.
+    axes = tuple(getattr(theta, axis.name) for axis in fields(theta) if axis.name not in SURFACE)
+    rng = Random(f"memworld {split} {seed} {axes}")
     author = Author(theta, split, rng)
     asker = Asker(author, rng)
     write = {
@@ -81,7 +83,7 @@ def told_forward(theta: Theta, seed: int, split: Split, cast: Cast, events: tupl
         split=split,
         cast=cast,
         events=events,
-        texts=tuple(render(event, split) for event in events),
+        texts=tuple(map(Voice(theta, split, cast).say, events)),
         answers=forward.answers(events),
     )
 

@@ -1,4 +1,4 @@
-"""Events to English. The words carry no information that the event does not have."""
+"""Events to plain English, the style ``plain``. The words carry no information that the event does not have."""
 
 from __future__ import annotations
 
@@ -42,8 +42,11 @@ def allowed(table: Sequence[str], split: Split) -> tuple[str, ...]:
 def render(event: Event, split: Split) -> str:
     """The text of the observation that shows ``event``."""
     template, slots = _parts(event, split)
-    text = template.format(**slots)
-    text = text[0].upper() + text[1:]
+    return dated(event, capital(template.format(**slots)), split)
+
+
+def dated(event: Event, text: str, split: Split) -> str:
+    """``text`` with the day before it, where the world has a calendar and nothing is asked."""
     if event.day and not isinstance(event, QUERIES):
         return _pick(phrasings.DAY, split, event.wording // 7).format(d=event.day) + text
     return text
@@ -54,7 +57,12 @@ def _pick(table: Sequence[str], split: Split, wording: int) -> str:
     return options[wording % len(options)]
 
 
-def _noun(name: str) -> str:
+def capital(text: str) -> str:
+    """With a capital at the start."""
+    return text[:1].upper() + text[1:]
+
+
+def noun(name: str) -> str:
     return name if is_person(name) else f"the {name}"
 
 
@@ -62,24 +70,28 @@ def _parts(event: Event, split: Split) -> tuple[str, Mapping[str, object]]:
     """The template of an event and what goes into its slots."""
     match event:
         case Assert():
-            slots = {"a": event.actor, "s": _noun(event.subject), "v": _noun(event.value)}
+            slots = {"a": event.actor, "s": noun(event.subject), "v": noun(event.value)}
             return _pick(_location_table(event), split, event.wording), slots
         case Retract() | Link() | Unlink():
             return _fact_parts(event, split)
         case Alias():
-            slots = {"s": _noun(event.subject), "n": _noun(event.alias)}
+            slots = {"s": noun(event.subject), "n": noun(event.alias)}
             return _pick(phrasings.ALIAS, split, event.wording), slots
         case Contradict():
-            claim = phrasings.CLAIM[event.relation].format(s=_noun(event.subject), v=_noun(event.value))
-            return _pick(phrasings.CONTRADICT, split, event.wording), {"c": claim}
+            return _pick(phrasings.CONTRADICT, split, event.wording), {"c": claim(event)}
         case Distract():
-            slots = {"a": event.person, "s": _noun(event.thing), "v": _noun(event.place)}
+            slots = {"a": event.person, "s": noun(event.thing), "v": noun(event.place)}
             slots.update({"k": event.creature, "g": event.gathering, "o": event.colour})
             return _pick(_NOISE[event.flavour], split, event.wording), slots
         case Wait():
             return _pick(phrasings_noise.WAIT, split, event.wording), {}
         case _:
             return _question_parts(event, split)
+
+
+def claim(event: Contradict) -> str:
+    """What an untrusted source says, as a clause."""
+    return phrasings.CLAIM[event.relation].format(s=noun(event.subject), v=noun(event.value))
 
 
 def _location_table(event: Assert) -> tuple[str, ...]:
@@ -89,7 +101,7 @@ def _location_table(event: Assert) -> tuple[str, ...]:
 
 
 def _fact_parts(event: Retract | Link | Unlink, split: Split) -> tuple[str, Mapping[str, object]]:
-    slots: dict[str, object] = {"s": _noun(event.subject), "v": _noun(event.value)}
+    slots: dict[str, object] = {"s": noun(event.subject), "v": noun(event.value)}
     if isinstance(event, Unlink):
         return _pick(phrasings.UNLINK, split, event.wording), slots | {"r": phrasings.ROLE[event.relation]}
     table = phrasings.RETRACT if isinstance(event, Retract) else phrasings.LINK[event.relation]
@@ -99,15 +111,25 @@ def _fact_parts(event: Retract | Link | Unlink, split: Split) -> tuple[str, Mapp
 def _question_parts(event: AskLatest | AskDay | AskPath | AskCount, split: Split) -> tuple[str, Mapping[str, object]]:
     match event:
         case AskLatest():
-            return _pick(phrasings.ASK_WHERE, split, event.wording), {"s": _noun(event.subject)}
+            return _pick(phrasings.ASK_WHERE, split, event.wording), {"s": noun(event.subject)}
         case AskDay():
-            slots: dict[str, object] = {"s": _noun(event.subject), "d": event.asked_day}
+            slots: dict[str, object] = {"s": noun(event.subject), "d": event.asked_day}
             return _pick(phrasings.ASK_DAY, split, event.wording), slots
         case AskCount():
-            return _pick(phrasings.ASK_COUNT, split, event.wording), {"v": _noun(event.place)}
+            return _pick(phrasings.ASK_COUNT, split, event.wording), {"v": noun(event.place)}
         case AskPath():
-            noun = _noun(event.subject)
-            where = event.relations[-1] == "location"
-            for relation in event.relations[:-1] if where else event.relations:
-                noun = _pick(phrasings.WHOSE[relation], split, event.wording // 5).format(s=noun)
-            return _pick(phrasings.ASK_WHERE if where else phrasings.ASK_WHO, split, event.wording), {"s": noun}
+            table = phrasings.ASK_WHERE if asks_where(event) else phrasings.ASK_WHO
+            return _pick(table, split, event.wording), {"s": asked_for(event, split)}
+
+
+def asks_where(event: AskPath) -> bool:
+    """Whether a path question ends at a place."""
+    return event.relations[-1] == "location"
+
+
+def asked_for(event: AskPath, split: Split) -> str:
+    """Whom or what a path question is after, such as "the boss of the person who carries the lantern"."""
+    words = noun(event.subject)
+    for relation in event.relations[:-1] if asks_where(event) else event.relations:
+        words = _pick(phrasings.WHOSE[relation], split, event.wording // 5).format(s=words)
+    return words

@@ -28,7 +28,7 @@ from memrl.envs.memworld.events import (
     Wait,
 )
 from memrl.envs.memworld.names import NAMES
-from memrl.envs.memworld.theta import FLAVOURS, Theta, axis_range
+from memrl.envs.memworld.theta import FLAVOURS, STYLES, Theta, axis_range, is_share
 
 KINDS: dict[str, type[Event]] = {
     "assert": Assert, "update": Update, "retract": Retract, "link": Link, "unlink": Unlink, "alias": Alias,
@@ -62,7 +62,9 @@ def _axis(name: str, kind: str) -> _Json:
     if kind == "int":
         low, high = axis_range(name)
         return _whole(low, _MOST_SIZE if high is None else high)
-    return {"type": "number", "minimum": 0} | ({"maximum": 1} if name.endswith("_rate") else {})
+    if kind.startswith("tuple"):
+        return _list({"enum": list(STYLES)}, 1, len(STYLES))
+    return {"type": "number", "minimum": 0} | ({"maximum": 1} if is_share(name) else {})
 
 
 THETA_SCHEMA: _Json = {

@@ -8,7 +8,7 @@ from functools import lru_cache
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.types import Task
 from memrl.envs.memworld.edits import LEVELS
-from memrl.envs.memworld.theta import Theta
+from memrl.envs.memworld.theta import SURFACE, Theta
 
 ORDER = (
     "objects", "carried", "people", "hops", "alias_rate", "questions", "horizon", "days", "ask_latest", "ask_day",
@@ -28,6 +28,7 @@ class MemWorldSpace:
     """
 
     def __init__(self, base: Theta) -> None:
+        self._surface = {name: getattr(base, name) for name in SURFACE}
         self.base: Mapping[str, float] = {name: getattr(base, name) for name in ORDER}
         self.levels: Mapping[str, tuple[float, ...]] = {name: self._levels(name) for name in ORDER}
         self._legal = lru_cache(maxsize=50_000)(self._find_legal)
@@ -37,8 +38,9 @@ class MemWorldSpace:
         return self._legal(tuple(chosen.items()), axis)
 
     def task(self, chosen: Mapping[str, float], seed: int) -> Task:
-        """The training task of a theta. Raises ConfigError for one that cannot be."""
-        return Task(env="memworld", theta=Theta.from_mapping(chosen), seed=seed, split="train", cell="written")
+        """The training task of a theta, said as the base is. Raises ConfigError for one that cannot be."""
+        theta = Theta.from_mapping({**self._surface, **chosen})
+        return Task(env="memworld", theta=theta, seed=seed, split="train", cell="written")
 
     def axes(self, task: Task) -> Mapping[str, float] | None:
         """The levels of a task's theta; None for a task that somebody wrote event by event."""

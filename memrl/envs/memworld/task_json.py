@@ -44,7 +44,7 @@ _TASK_SCHEMA: dict[str, Any] = {
 
 def theta_to_json(theta: Theta) -> dict[str, Any]:
     """Every axis by its name."""
-    return asdict(theta)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(theta).items()}
 
 
 def theta_from_json(data: object) -> Theta:

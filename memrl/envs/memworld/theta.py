@@ -7,10 +7,18 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from memrl.contracts.errors import ConfigError
+from memrl.contracts.types import Split
 
 Flavour = Literal["chatter", "mention", "foreign"]
 FLAVOURS: tuple[Flavour, ...] = ("chatter", "mention", "foreign")
 """What ``distractor_level`` 1 to 3 adds: small talk, talk of the same things and places, facts that nobody asks for."""
+
+STYLES: tuple[str, ...] = (
+    "plain", "chat", "first_person", "passive", "alias", "note", "quoted", "pronoun", "two_facts", "question_tag",
+)  # fmt: skip
+"""Ways to say everything; ``plain`` is the sentences of ``phrasings.py``, the others stand in ``styles/``."""
+SURFACE = ("train_styles", "eval_styles", "lower_case", "typos", "disguise_rate")
+"""Axes that change how things are said and nothing else: the same events, the same answers."""
 
 _LOWEST = {
     "horizon": 1, "objects": 0, "carried": 0, "people": 0, "places": 2, "hops": 1, "link_kinds": 1, "questions": 1,
@@ -66,6 +74,17 @@ class Theta:
     """Weight of questions along ``hops`` facts."""
     ask_count: float = 0.0
     """Weight of questions how many things a place holds."""
+    train_styles: tuple[str, ...] = ("plain",)
+    """Of ``STYLES``: those that the training split is said in, each as often."""
+    eval_styles: tuple[str, ...] = ("plain",)
+    """Those of the held-out split. A style that only one of the two names is used whole; of one that both name, and of
+    ``plain`` always, every fourth phrasing is held out."""
+    lower_case: float = 0.0
+    """Share of the texts without a capital letter."""
+    typos: float = 0.0
+    """Share of the words of four letters or more that are misspelt; never a name."""
+    disguise_rate: float = 0.0
+    """Share of the untrusted reports that are said as facts are: only the observation's trust tells them apart."""
 
     def __post_init__(self) -> None:
         for axis in fields(self):
@@ -95,6 +114,10 @@ class Theta:
         bosses = self.people if self.hops == 3 else 0
         return self.objects + self.carried + self.people + bosses + self.aliases
 
+    def styles(self, split: Split) -> tuple[str, ...]:
+        """The styles that a split is said in."""
+        return self.eval_styles if split == "eval" else self.train_styles
+
 
 def axis_range(name: str) -> tuple[int, int | None]:
     """Least and greatest value of a whole-number axis by itself; None for no greatest."""
@@ -102,9 +125,16 @@ def axis_range(name: str) -> tuple[int, int | None]:
     return _LOWEST[name], most.get(name, _HIGHEST.get(name))
 
 
-def _checked(name: str, value: object, kind: str) -> int | float:
+def is_share(name: str) -> bool:
+    """Whether an axis lies in [0, 1]."""
+    return name.endswith("_rate") or name in ("lower_case", "typos")
+
+
+def _checked(name: str, value: object, kind: str) -> int | float | tuple[str, ...]:
     """``value`` as the type of its axis, or a ConfigError that names the axis."""
     knob = f"env.options.{name}"
+    if kind.startswith("tuple"):
+        return _checked_styles(knob, value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigError(knob, value, "it must be a number")
     if kind == "int":
@@ -115,9 +145,20 @@ def _checked(name: str, value: object, kind: str) -> int | float:
             way_out = f"it must be at least {low}" if high is None else f"it must lie in [{low}, {high}]"
             raise ConfigError(knob, value, way_out)
         return int(value)
-    if not 0 <= value < float("inf") or (name.endswith("_rate") and value > 1):
-        raise ConfigError(knob, value, "it must lie in [0, 1]" if name.endswith("_rate") else "it must be at least 0")
+    if not 0 <= value < float("inf") or (is_share(name) and value > 1):
+        raise ConfigError(knob, value, "it must lie in [0, 1]" if is_share(name) else "it must be at least 0")
     return float(value)
+
+
+def _checked_styles(knob: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not value:
+        raise ConfigError(knob, value, f"give a list of one or more of {', '.join(STYLES)}")
+    for style in value:
+        if style not in STYLES:
+            raise ConfigError(knob, style, f"there is no such style; choose from {', '.join(STYLES)}")
+    if len(set(value)) < len(value):
+        raise ConfigError(knob, value, "a style is named twice; name each once")
+    return tuple(value)
 
 
 def _check_sizes(theta: Theta) -> None:

@@ -7,13 +7,13 @@ import pytest
 
 from memrl.contracts.errors import ConfigError
 from memrl.envs.memworld.space import ORDER, MemWorldSpace
-from memrl.envs.memworld.theta import Theta
+from memrl.envs.memworld.theta import SURFACE, Theta
 
 
 def test_the_space_has_every_axis_of_theta_and_the_base_among_its_levels():
     base = Theta(objects=5)
     space = MemWorldSpace(base)
-    assert set(ORDER) == set(Theta.__dataclass_fields__)
+    assert set(ORDER) == set(Theta.__dataclass_fields__) - set(SURFACE)
     assert all(space.base[axis] in levels for axis, levels in space.levels.items())
     assert max(space.levels["horizon"]) == 96
     assert space.task(space.base, 3).theta == base

@@ -5,7 +5,7 @@ import pytest
 from memrl.contracts.errors import ConfigError
 from memrl.envs.memworld.cells import ladder
 from memrl.envs.memworld.presets import everything, keep_four, path_world
-from memrl.envs.memworld.theta import Theta
+from memrl.envs.memworld.theta import SURFACE, Theta
 
 
 def test_the_default_is_the_main_benchmark():
@@ -35,6 +35,14 @@ def test_the_default_is_the_main_benchmark():
         ({"carried": 1, "people": 1, "hops": 3, "ask_path": 1.0}, "env.options.people"),
         ({"questions": 0}, "env.options.questions"),
         ({"horizon": float("inf")}, "env.options.horizon"),
+        ({"train_styles": "chat"}, "env.options.train_styles = 'chat'"),
+        ({"train_styles": ["chat", "rhyme"]}, "env.options.train_styles = 'rhyme'"),
+        ({"train_styles": [7]}, "env.options.train_styles = 7"),
+        ({"eval_styles": []}, "env.options.eval_styles"),
+        ({"eval_styles": ["note", "note"]}, "env.options.eval_styles"),
+        ({"typos": 1.5}, "env.options.typos"),
+        ({"lower_case": True}, "env.options.lower_case"),
+        ({"disguise_rate": -1}, "env.options.disguise_rate"),
     ],
 )
 def test_an_impossible_axis_is_refused_by_name(axes, knob):
@@ -74,6 +82,6 @@ def test_the_ladder_climbs_to_its_base(base):
 
 
 def test_there_are_some_fourteen_levelled_axes_and_four_weights():
-    names = [axis.name for axis in fields(Theta)]
+    names = [axis.name for axis in fields(Theta) if axis.name not in SURFACE]
     assert len([name for name in names if name.startswith("ask_")]) == 4
     assert 14 <= len(names) - 4 <= 18
