@@ -100,6 +100,7 @@ def evaluate(
     seed: int = 0,
     rows: Sequence[str] | None = None,
     memory_tokens: int | None = None,
+    read_tokens: int | None = None,
     data: str | None = None,
     settings: Sequence[str] = (),
     checkpoint: Literal["last", "best"] = "last",
@@ -115,7 +116,8 @@ def evaluate(
         seed: of the tasks.
         rows: controllers to compare, by name or as "module:attr"; None for the run's setting. "own" is the run's,
             "untrained" the same before any training. Another learned controller is played as it is made.
-        memory_tokens: token budget and read budget in place of the run's.
+        memory_tokens: token budget in place of the run's; read budget too, unless ``read_tokens`` is given.
+        read_tokens: tokens of memory in view at one step, in place of the run's.
         data: ``env.options.data``, for environments that read some.
         settings: knobs in place of the run's, as ``"memory.read_budget=96"``; those of ``EVAL_KNOBS``.
         checkpoint: the run's newest weights, or the best by its ``checkpoints.keep_best``.
@@ -125,7 +127,8 @@ def evaluate(
     """
     whole("seed", seed)
     config, parts = load_run(Path(run), checkpoint)
-    config = for_evaluation(with_settings(config, settings, EVAL_KNOBS), env, horizon, memory_tokens, data)
+    config = with_settings(config, settings, EVAL_KNOBS)
+    config = for_evaluation(config, env, horizon, memory_tokens, data, read_tokens)
     agent = build_agent(config)
     load_policies(agent, parts)
     return evaluate_agent(
@@ -180,6 +183,7 @@ def for_evaluation(
     horizon: int | None = None,
     memory_tokens: int | None = None,
     data: str | None = None,
+    read_tokens: int | None = None,
 ) -> TrainConfig:
     """A run's config with what an evaluation plays otherwise; None leaves a knob. Raises ConfigError."""
     env_config = config.env if env in (None, config.env.name) else EnvConfig(name=str(env))
@@ -193,6 +197,8 @@ def for_evaluation(
     memory = config.memory
     if memory_tokens is not None:
         memory = dataclasses.replace(memory, token_budget=memory_tokens, read_budget=memory_tokens)
+    if read_tokens is not None:
+        memory = dataclasses.replace(memory, read_budget=read_tokens)
     return dataclasses.replace(config, env=env_config, memory=memory)
 
 

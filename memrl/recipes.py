@@ -153,6 +153,43 @@ def overwrite() -> TrainConfig:
     )
 
 
+def reading() -> TrainConfig:
+    """What to bring into view out of everything, on real text, by reward for evidence alone: minutes on a core.
+
+    No language model takes part: an exact reader answers where the evidence is in view. ``env.options.data`` names the
+    streams (``memrl data list``), your own file too. Everything is archived; the read budget is what is scarce.
+    """
+    return TrainConfig(
+        recipe="reading",
+        steps=30,
+        env=EnvConfig(
+            name="documents",
+            options={"data": ("timeqa", "2wiki_qa", "hotpotqa", "fairytaleqa"), "questions": 40},
+        ),
+        memory=MemoryConfig(
+            token_budget=0, archive_budget=10_000_000, archive_all=True, archive="bm25", read_budget=256, texts=0
+        ),
+        policy=PolicyConfig(name="exact", options={"tokenizer": "smollm2-135m"}, trained=False),
+        warm_start=WarmStartConfig(steps=0),
+        # No projection of embeddings: plain measures of fit carry over to text of another kind.
+        controller=ControllerConfig(
+            offers="entries",
+            max_reads=64,
+            options={
+                "width": 0,
+                "hidden": 64,
+                "prior": {"read_tokens_place": 3.0, "read_fused_tokens_place": 3.0, "read_keep": -3.0},
+            },
+        ),
+        rollout=RolloutConfig(tasks=0, practice_tasks=4),
+        credit=CreditConfig(name="reading"),
+        learner=LearnerConfig(controller_learning_rate=2e-3, entropy=0.003, epochs=2, minibatches=8, decay_from=0.5),
+        evaluation=EvalConfig(
+            rows=("own", "untrained", "bm25", "dense", "rrf", "late_interaction", "evidence"),
+        ),
+    )
+
+
 def controller_only() -> TrainConfig:
     """``quickstart`` with the policy frozen after its warm start."""
     base = quickstart()
@@ -203,6 +240,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
         long,
         plain,
         overwrite,
+        reading,
         controller_only,
         policy_only,
         selftrain,

@@ -19,7 +19,11 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Of the tasks.")] = 0,
     rows: Annotated[str | None, typer.Option(metavar="A,B", help="Controllers to compare.")] = None,
     memory_tokens: Annotated[
-        int | None, typer.Option(help="Token budget and read budget, in place of the run's.")
+        int | None,
+        typer.Option(help="Token budget, in place of the run's; of what is in view too, unless that is given."),
+    ] = None,
+    read_tokens: Annotated[
+        int | None, typer.Option(help="Tokens of memory in view at one step, in place of the run's.")
     ] = None,
     data: Annotated[str | None, typer.Option(metavar="PATH", help="Data, for environments that read some.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KNOB=VALUE", help=SET_HELP)] = None,
@@ -43,6 +47,7 @@ def evaluate(
             seed=seed,
             rows=names,
             memory_tokens=memory_tokens,
+            read_tokens=read_tokens,
             data=data,
             settings=settings or [],
             checkpoint=checkpoint,
