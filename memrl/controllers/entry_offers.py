@@ -65,8 +65,8 @@ class EntryOffers:
         self._indices = Indices(table)
         self._kept: OrderedDict[tuple[Key, str], Candidates] = OrderedDict()
         self._generation = table.generation
-        self._going_on: WeakKeyDictionary[AgentMemory, Candidates] = WeakKeyDictionary()
-        """Of memories that are being read: with something in view, the query is still the same."""
+        self._going_on: WeakKeyDictionary[AgentMemory, tuple[str, Candidates]] = WeakKeyDictionary()
+        """Memories that are being read, the query and its candidates: while the view grows they stay as they are."""
         self.names = (*writes.names, *READ_NAMES)
         self.columns = writes.columns
 
@@ -81,9 +81,10 @@ class EntryOffers:
         text = request.observation.text
         if request.room <= 0 or not any(map(len, _parts(request.memory))):
             return EntryReads(_NOTHING, (), 0, text, len(self._writes.names), self.columns)
-        own = self._going_on.get(request.memory) if request.view else None
-        if own is None:
-            own = self._going_on[request.memory] = self._candidates(request, text)
+        before, own = self._going_on.get(request.memory, ("", _NOTHING))
+        if not request.view or before != text:
+            own = self._candidates(request, text)
+            self._going_on[request.memory] = text, own
         place = {id: i for i, id in enumerate(own.ids)}
         seen = tuple(place[hit.id] for hit in request.view if hit.id in place)
         return EntryReads(own, seen, request.room, text, len(self._writes.names), self.columns)

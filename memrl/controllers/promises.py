@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,9 @@ from memory_stores.embed import HashEmbedder
 from memory_stores.memory import AgentMemory
 from memory_stores.token_store import TokenStore
 from memory_stores.types import Stamp, Write
-from memrl.contracts.contexts import ControllerContext
+from memrl.contracts.contexts import ControllerContext, OffersContext
 from memrl.contracts.offer_sets import stacked
-from memrl.contracts.protocols import NO_OFFERS, Controller, ControllerRequest, OfferRequest, SampleRequest
+from memrl.contracts.protocols import NO_OFFERS, Controller, ControllerRequest, OfferRequest, Offers, SampleRequest
 from memrl.contracts.registry import make as make_part
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import (
@@ -34,7 +35,6 @@ from memrl.contracts.types import (
     TokenDecision,
     Unreadable,
 )
-from memrl.controllers.offers import OpOffers
 
 Make = Callable[[ControllerContext], Any]
 """What makes a ``Controller``."""
@@ -50,7 +50,12 @@ TOLERANCE = 1e-3
 
 
 def check_controller(
-    controller: str | Make, options: Mapping[str, Any] | None = None, *, subjects: bool = False, draws: bool = False
+    controller: str | Make,
+    options: Mapping[str, Any] | None = None,
+    *,
+    subjects: bool = False,
+    draws: bool = False,
+    offers: str = "ops",
 ) -> None:
     """Ask a controller for decisions, twice, in other company, after its weights changed, and look at each.
 
@@ -58,6 +63,7 @@ def check_controller(
         controller: its name, or what makes one from a ``ControllerContext``; it is made twice, alike.
         options: of one that is given by name.
         subjects: offers have the two further columns that the option ``subjects`` of a scorer asks for.
+        offers: what lists the ops, a part of kind "offers"; "entries" for a controller that reads entry by entry.
         draws: it draws at random when it should be greedy too, as the row "random" does.
 
     Raises:
@@ -69,7 +75,7 @@ def check_controller(
             return make_part("controller", controller, options or {}, "controller.name", context)
         return controller(context)
 
-    bench = Bench(subjects)
+    bench = Bench(subjects, offers)
     first, second = make(bench.context()), make(bench.context())
     bench.wants_offers = getattr(first, "wants_offers", True)
     learns = bench.wants_offers and callable(getattr(first, "parameters", None))
@@ -94,10 +100,20 @@ class Moment:
 class Bench:
     """Moments, and requests made of them."""
 
-    def __init__(self, subjects: bool = False) -> None:
-        self.table = TextTable(HashEmbedder(16))
+    def __init__(self, subjects: bool = False, offers: str = "ops") -> None:
+        embedder = HashEmbedder(16)
+        self.table = TextTable(embedder)
         self.wants_offers = True
-        self._offers = OpOffers(self.table, _words, subjects=subjects)
+        context = OffersContext(
+            table=self.table,
+            count_tokens=_words,
+            embedder=embedder,
+            linker=None,
+            edges=False,
+            subjects=subjects,
+            cache=Path(),
+        )
+        self._offers: Offers = make_part("offers", offers, {}, "controller.offers", context)
         told = Observation(id="o9", step=9, content="the whistle lies in the barn")
         asked = Observation(id="o9", step=9, content="where is the lantern?", wants_action=True, writable=False)
         self.moments = (
@@ -109,7 +125,14 @@ class Bench:
         )
 
     def context(self) -> ControllerContext:
-        return ControllerContext(table=self.table, seed=0, plan=lambda task: {"o9": 12}, policy=_Writer())
+        return ControllerContext(
+            table=self.table,
+            seed=0,
+            plan=lambda task: {"o9": 12},
+            policy=_Writer(),
+            evidence=_Evidence(),
+            names=self._offers.names,
+        )
 
     def requests(self, seed: int = 0, greedy: bool = False) -> list[ControllerRequest]:
         """One a moment, each with a generator of its own; a controller of tokens has no say in what is retrieved."""
@@ -117,7 +140,7 @@ class Bench:
         return [self.request(one, [seed, n], greedy) for n, one in enumerate(moments)]
 
     def request(self, moment: Moment, seed: Sequence[int], greedy: bool = False) -> ControllerRequest:
-        asked = OfferRequest(moment.memory, moment.observation, moment.reads)
+        asked = OfferRequest(moment.memory, moment.observation, moment.reads, room=BUDGET)
         return ControllerRequest(
             observation=moment.observation,
             offers=self._offers.offers([asked])[0] if self.wants_offers else NO_OFFERS,
@@ -255,6 +278,16 @@ def _told(decisions: Sequence[Decision]) -> list[tuple[Any, ...]]:
         (one.choice, one.action, round(one.logprob, 3)) if isinstance(one, OpDecision) else (one.action, one.action_ids)
         for one in decisions
     ]
+
+
+class _Evidence:
+    """Stands in for the environment: every answer rests on the first fact."""
+
+    def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str:
+        return "attic" if "o0" in seen else "unknown"
+
+    def blame(self, task: Task, question_id: str, held: frozenset[str]) -> frozenset[str]:
+        return frozenset({"o0"}) - held
 
 
 class _Writer:

@@ -287,7 +287,7 @@ def archive(context: EpisodeContext, observation: Observation, decisions: list[D
     decision = TokenDecision(
         actor=ARCHIVIST,
         action=MemoryOps((Write(observation.text, "archive"),)),
-        memory_hash="",
+        memory_hash=context.memory.state_hash(),
         prompt_ids=(),
         action_ids=(),
         logprobs=(),

@@ -9,18 +9,32 @@ import numpy as np
 import pytest
 
 from memory_stores.types import Keep, Write
+from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Chooser, OpChoice
 from memrl.contracts.registry import names
 from memrl.contracts.types import Say
 from memrl.controllers.guided import Guided
 from memrl.controllers.overwrite import OverwriteMemory, OverwriteOptions
+from memrl.controllers.ranked import MEASURES
 from memrl.controllers.scorer import Scorer, ScorerOptions
 from memrl.testing import check_controller
 
 
 @pytest.mark.parametrize("name", names("controller"))
 def test_ours_keep_their_promises(name: str):
-    check_controller(name, draws=name == "random")
+    check_controller(name, draws=name == "random", offers="entries" if name in (*MEASURES, "evidence") else "ops")
+
+
+def test_so_does_a_scorer_that_reads_entry_by_entry():
+    prior = {"read_tokens_place": 3.0, "read_keep": -3.0}
+    check_controller("scorer", {"width": 0, "hidden": 8, "prior": prior}, offers="entries")
+    check_controller("scorer", {"width": 4, "hidden": 8}, offers="entries")
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_what_reads_entry_by_entry_says_which_offers_it_needs(name: str):
+    with pytest.raises(ConfigError, match=r"controller.offers = .*take offers 'entries'"):
+        check_controller(name)
 
 
 def test_so_does_a_scorer_with_all_its_options_and_one_under_rules():
