@@ -18,6 +18,7 @@ import evaluation_tables
 import other_tables
 import overwrite_tables
 import paired_table
+import reading_tables
 import selftrain_tables
 import speed_tables
 
@@ -36,6 +37,7 @@ def sections() -> Sections:
         **acting_tables.sections(),
         **speed_tables.sections(),
         **overwrite_tables.sections(),
+        **reading_tables.sections(),
     }
     return made | {"paired": paired_table.section}
 

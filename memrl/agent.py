@@ -1,6 +1,6 @@
 """Wrap: a model, a memory and a controller as one agent that observes and answers.
 
-wrap("smollm2-135m")          keeps everything in a searched archive: no training needed
+wrap("smollm2-135m")          keeps everything, and the controller that ships chooses what is in view
 wrap("runs/quickstart-0")     the run's own policy, controller and budgets
 wrap(model, tokenizer=tok)    a transformers model in hand
 """
@@ -15,16 +15,17 @@ import numpy as np
 
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Keep, MemoryOp
-from memrl.contracts.config import ControllerConfig, EnvConfig, MemoryConfig, PolicyConfig, TrainConfig
+from memrl.contracts.config import EnvConfig, MemoryConfig, PolicyConfig, TrainConfig
 from memrl.contracts.errors import DataError
 from memrl.contracts.protocols import Agent
-from memrl.contracts.types import Observation, OpDecision, Say, Task, ViewLine
+from memrl.contracts.types import Observation, Say, Task, ViewLine
 from memrl.policies.hf import HFPolicy
 from memrl.rollouts.outside import answer_question, take_in
 from memrl.rollouts.play import EpisodeContext
 from memrl.training.build import build_agent
 from memrl.training.policies import load_policies
 from memrl.training.run_folder import is_run, load_run
+from memrl.training.start import started_config
 
 WRAPPED = Task(env="conversation", theta=None, seed=0, split="eval")
 
@@ -150,11 +151,18 @@ def _from_model(model: Any, tokenizer: Any, archive_tokens: int, read_tokens: in
     config = TrainConfig(
         env=EnvConfig(name="conversation"),
         policy=policy_config,
-        memory=MemoryConfig(token_budget=0, archive_budget=archive_tokens, read_budget=read_tokens),
-        controller=ControllerConfig(name="bm25_archive"),
+        memory=MemoryConfig(
+            token_budget=0,
+            archive_budget=archive_tokens,
+            archive_all=True,
+            archive="bm25",
+            read_budget=read_tokens,
+            texts=0,
+        ),
+        controller=started_config(),
     )
     return build_agent(config, policy=policy)
 
 
 def _ops(decisions: Any) -> tuple[MemoryOp, ...]:
-    return tuple(d.action for d in decisions if isinstance(d, OpDecision) and not isinstance(d.action, Keep))
+    return tuple(op for d in decisions for op in d.ops if not isinstance(op, Keep))

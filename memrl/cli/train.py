@@ -28,15 +28,22 @@ def train(
     out: Annotated[str | None, typer.Option(help="Run folder; runs/RECIPE-SEED, numbered if taken.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of everything random.")] = None,
     steps: Annotated[int | None, typer.Option(help="Training steps.")] = None,
+    init_controller: Annotated[
+        str | None, typer.Option(metavar="DIR|shipped", help="An exported controller to begin with, options included.")
+    ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Train policy, controller and curriculum together, evaluate, report. Without options: the main job."""
     if resume is not None:
-        named = {"--recipe": recipe, "--config": config, "--model": model, "--env": env, "--out": out, "--seed": seed}
+        named = {
+            "--recipe": recipe, "--config": config, "--model": model, "--env": env, "--out": out, "--seed": seed,
+            "--init-controller": init_controller,
+        }  # fmt: skip
         made = _resumed(resume, named, settings or [], steps)
     else:
         made = configured_run(recipe, config, settings or [], model=model, env=env, out=out, seed=seed, steps=steps)
+        made = _started(made, init_controller)
     with quiet_stdout():
         from memrl.reporting.report import save_evaluation, write_report
         from memrl.train import train as train_run
@@ -86,6 +93,17 @@ def configured_run(
     if env is not None:
         named["env"] = {"name": env}
     return changed(config, named)
+
+
+def _started(config: TrainConfig, start: str | None) -> TrainConfig:
+    """The run with its controller beginning where an exported one ended, with the options and offers of that one."""
+    if start is None:
+        return config
+    from memrl.training.start import started_config
+
+    own = config.controller
+    begun = started_config(start)
+    return replace(config, controller=replace(begun, trained=own.trained, max_ops=own.max_ops))
 
 
 def _resumed(folder: Path, named: Mapping[str, object], settings: Sequence[str], steps: int | None) -> TrainConfig:

@@ -148,6 +148,9 @@ class ControllerConfig:
     """A part of kind "offers", which lists what can be decided: "ops" searches for several entries at once, "entries"
     offers every promising entry of archive and graph by itself."""
     offers_options: Mapping[str, Any] = field(default_factory=dict)
+    start: str = ""
+    """Folder of an exported controller whose weights training begins with, or "shipped" for the one that comes with the
+    package; empty begins from chance, or from ``options.prior``."""
 
     def __post_init__(self) -> None:
         check(self)

@@ -147,6 +147,7 @@ class Scorer(Chooser):
         self.net = ScorerNet(table.dim, config, names)
         torch.set_rng_state(generator_state)
         self.version = 0
+        self._names = tuple(names)
         self._table = table
         self._cached: Tensor | None = None
         self._generation = table.generation
@@ -217,9 +218,13 @@ class Scorer(Chooser):
         return texts, torch.where(rows_N3 < 0, len(used), local)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"net": self.net.state_dict(), "version": self.version}
+        return {"net": self.net.state_dict(), "version": self.version, "names": list(self._names)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        if list(state.get("names", self._names)) != list(self._names):
+            other = sorted(set(state["names"]) ^ set(self._names))
+            way_out = f"these weights know offers by other numbers ({', '.join(other[:4]) or 'in another order'})"
+            raise ConfigError("controller.offers", type(self).__name__, way_out)
         self.net.load_state_dict(state["net"])
         self.version = int(state["version"])
         self._cached = None

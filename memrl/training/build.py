@@ -43,6 +43,7 @@ from memrl.reflection.study import IN_CONTEXT, NoReflection, Reflecting
 from memrl.training.collapse_monitor import CollapseMonitor, anchor_scores
 from memrl.training.learner import Learner
 from memrl.training.policies import learners_of, with_others
+from memrl.training.start import begin
 
 OWN, UNTRAINED = "own", "untrained"
 """Rows of an evaluation: the run's controller as it was trained (the row bears its name), and before any training."""
@@ -194,6 +195,7 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
     knobs = config.controller
     offers = build_offers(config, table, count, embedder)
     controller = build_controller(knobs.name, config, table, task_source, count, policy=reader, names=offers.names)
+    begin(controller, knobs)
     agent = Agent(
         policy=reader,
         controller=controller,
