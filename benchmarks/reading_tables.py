@@ -46,8 +46,8 @@ SHIPPED = (
 )
 COUNTED = (
     "Share of questions with all evidence in view; every row fills the same read budget, in tokens of SmolLM2's, out "
-    "of the same entries. `evidence` reads what the answer rests on, which may not fit. The last column is learned less "
-    "RRF, with a 95 % interval by paired bootstrap over questions ({draws} draws)."
+    "of the same entries. `evidence` reads what the answer rests on, which may not fit. The last column is learned "
+    "less RRF, with a 95 % interval by paired bootstrap over questions ({draws} draws)."
 )
 
 

@@ -64,6 +64,8 @@ class MemoryAgent:
         if not text.strip():
             raise ValueError("observe(text): text is blank; pass what was seen or said")
         decisions = take_in(self._context, self._observation(text, False, trust))
+        if (took_in := getattr(self._context.agent.offers, "took_in", None)) is not None:
+            took_in(self.memory, text)
         return _ops(decisions)
 
     def ask(self, question: str) -> Answer:

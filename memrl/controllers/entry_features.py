@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from memrl.algos.ranking import best_match, fused, late_interaction, places
 from memrl.contracts.texts import TextTable
-from memrl.controllers.entry_index import WHOLE, EntryIndex, TextFacts
+from memrl.controllers.entry_index import MOST_PROMISING, WHOLE, EntryIndex, TextFacts
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -65,14 +65,11 @@ class _Fit:
     def __init__(self, index: EntryIndex, query: TextFacts, text: str, table: TextTable) -> None:
         self.index, self.query = index, query
         [self.tokens] = table.tokens([text])
-        self.vectors = table.matrix[index.rows]
-        self.asked = table.matrix[query.row]
-        self.bm25 = index.bm25(query)
-        self.cosine: Floats = (self.vectors @ self.asked).astype(np.float64)
+        self.matrix, self.asked = table.matrix, table.matrix[query.row]
+        self.bm25, self.cosine = index.bm25(query), index.cosine(query)
         by_words, by_meaning = _found_places(self.bm25), places(self.cosine)
         self.by_words, self.by_meaning = by_words, by_meaning
-        whole = len(index) <= WHOLE
-        which = None if whole else np.sort(np.argsort(-fused(by_words, by_meaning), kind="stable")[:WHOLE])
+        which = None if len(index) <= WHOLE else np.sort(_best(fused(by_words, by_meaning), MOST_PROMISING))
         self.weights = index.piece_rarity(self.tokens.ids)
         flat, starts = index.tokens(which)
         best = best_match(flat @ self.tokens.vectors.astype(np.float32).T, starts)
@@ -89,7 +86,7 @@ class _Fit:
         promise = self.fused_tokens.copy()
         for step in NEAR:
             promise = np.maximum(promise, self.beside(self.fused_tokens, step) * (0.9 if abs(step) == 1 else 0.75))
-        return np.argsort(-promise, kind="stable")[:most]
+        return _best(promise, most)
 
     def numbers(self, at: Ints) -> Numbers:
         """[C, F]"""
@@ -98,8 +95,8 @@ class _Fit:
         bm25, cosine, late = self.bm25 / (self.bm25.max() + 1e-6), _z(self.cosine), _z(self.late)
         depth = places(self.fused_tokens)
         best, rarest = self.best[at], np.argsort(-self.weights, kind="stable")[:3]
-        shared = np.array([index.rarity(np.intersect1d(index.facts[i].words, query.words)).sum() for i in at])
-        mass = np.array([index.rarity(index.facts[i].words).sum() for i in at])
+        shared, mass = self._weighed([index.facts[i].words for i in at])
+        opens, opening = self._weighed([index.facts[i].opening for i in at])
         steps = index.steps[at]
         span = max(int(index.steps.max() - index.steps.min()), 1)
         columns = [
@@ -109,22 +106,23 @@ class _Fit:
             shared / asked, shared / (mass + 1e-6), late_interaction(best > HIT, self.weights),
             *_rarest(best, rarest),
             np.log(np.maximum(index.costs[at], 1)) / 4, (steps - index.steps.min()) / span,
-            np.array([self._opening(i) for i in at]), np.array([min(index.facts[i].digits, 3) / 3 for i in at]),
+            opens / np.maximum(opening, 1e-6), np.array([min(index.facts[i].digits, 3) / 3 for i in at]),
             np.full(len(at), min(query.length, 40) / 20), *self._twins(at),
         ]  # fmt: skip
         for step in NEAR:
             columns += [self.beside(values, step)[at] for values in (bm25, cosine, late)]
         return np.clip(np.stack(columns, axis=1), -3, 3).astype(np.float32)
 
-    def _opening(self, i: int) -> float:
-        """Share of an entry's first words that the query has too, by rarity."""
-        own = np.unique(self.index.facts[i].opening)
-        total = self.index.rarity(own).sum()
-        return float(self.index.rarity(np.intersect1d(own, self.query.words)).sum() / total) if total > 0 else 0.0
+    def _weighed(self, words: Sequence[Ints]) -> tuple[Floats, Floats]:
+        """Rarity of the words that the query has too, and of all, for each list of words."""
+        every, whose = np.concatenate(words), np.repeat(np.arange(len(words)), [len(one) for one in words])
+        rare = self.index.rarity(every)
+        of_query = np.bincount(whose, weights=rare * _is_in(every, self.query.words), minlength=len(words))
+        return of_query, np.bincount(whose, weights=rare, minlength=len(words))
 
     def _twins(self, at: Ints) -> tuple[Floats, Floats]:
         """How like an entry the most alike of the newer ones is, and of the older ones."""
-        vectors, steps = self.vectors[at], self.index.steps[at]
+        vectors, steps = self.matrix[self.index.rows[at]], self.index.steps[at]
         alike = (vectors @ vectors.T).astype(np.float64)
         newer = steps[None, :] > steps[:, None]
         older = steps[None, :] < steps[:, None]
@@ -132,7 +130,8 @@ class _Fit:
 
     def pairs(self, at: Ints) -> NDArray[np.float16]:
         """[C, C, P]"""
-        vectors, index = self.vectors[at], self.index
+        index = self.index
+        vectors = self.matrix[index.rows[at]]
         with_query = vectors + self.asked
         with_query /= np.maximum(np.linalg.norm(with_query, axis=1, keepdims=True), 1e-8)
         apart = np.abs(index.steps[at][:, None] - index.steps[at][None, :])
@@ -164,6 +163,22 @@ def in_view(own: Candidates, seen: Sequence[int]) -> Numbers:
     if not seen:
         return np.zeros((len(own.ids), len(PAIR_NAMES)), dtype=np.float32)
     return own.pairs[:, list(seen)].max(axis=1).astype(np.float32)
+
+
+def _is_in(words: Ints, query: Ints) -> NDArray[np.bool_]:
+    """Which words the query has."""
+    has = np.zeros(max(int(words.max(initial=-1)), int(query.max(initial=-1))) + 1, dtype=bool)
+    has[query] = True
+    return has[words]
+
+
+def _best(scores: Floats, most: int) -> Ints:
+    """The places of the highest scores, highest first, ties to the older."""
+    if len(scores) <= 4 * most:
+        return np.argsort(-scores, kind="stable")[:most]
+    edge = np.partition(scores, len(scores) - most)[len(scores) - most]
+    among = np.flatnonzero(scores >= edge)
+    return among[np.argsort(-scores[among], kind="stable")][:most]
 
 
 def _found_places(scores: Floats) -> Ints:
@@ -210,10 +225,12 @@ def _by_step(steps: Ints) -> Callable[[Floats, int], Floats]:
 
 def _shared_words(index: EntryIndex, at: Ints, query: TextFacts) -> Floats:
     """[C, C] rarity of the words that two entries share and the query lacks, over the first one's own."""
-    own = [np.setdiff1d(index.facts[i].words, query.words) for i in at]
-    known, number = np.unique(np.concatenate(own), return_inverse=True)
+    own = [index.facts[i].words for i in at]
+    every, whose = np.concatenate(own), np.repeat(np.arange(len(at)), [len(one) for one in own])
+    others = ~_is_in(every, query.words)
+    known, number = np.unique(every[others], return_inverse=True)
     has = np.zeros((len(at), len(known)))
-    has[np.repeat(np.arange(len(at)), [len(one) for one in own]), number] = 1.0
+    has[whose[others], number] = 1.0
     rare = index.rarity(known)
     shared = (has * rare) @ has.T
     np.fill_diagonal(shared, 0.0)

@@ -29,7 +29,7 @@ from memrl.contracts.registry import register
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import OfferSet
 from memrl.controllers.entry_features import FIT_NAMES, PAIR_NAMES, Candidates, candidates, in_view
-from memrl.controllers.entry_index import Indices, Key, key_of
+from memrl.controllers.entry_index import Indices, Key
 from memrl.controllers.offers import OpOffers
 
 STATE_NAMES = ("room", "in_view", "keep", "read")
@@ -39,6 +39,8 @@ READ_NAMES = tuple(f"read_{name}" for name in (*FIT_NAMES, *PAIR_NAMES, *STATE_N
 QUERIES_KEPT = 4096
 """Queries over a memory whose candidates are kept, some 60 kB each."""
 ROOM = 512.0
+AHEAD = 256
+"""Entries after which the index of a memory that nobody asks is brought up to date."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,13 @@ class EntryOffers:
         self.names = (*writes.names, *READ_NAMES)
         self.columns = writes.columns
 
+    def took_in(self, memory: AgentMemory, text: str) -> None:
+        """A text may have been remembered: have ready what a question will need of it. What that costs does not grow
+        with memory, but for once in a while."""
+        self._indices.vocabulary.facts([text])
+        if sum(map(len, _parts(memory))) >= self._indices.known(memory) + AHEAD:
+            self._indices.of(memory)
+
     def offers(self, requests: Sequence[OfferRequest]) -> list[OfferSet]:
         """One set a request, in order."""
         found: list[OfferSet | None] = [self._reads(one) if one.reads else None for one in requests]
@@ -93,7 +102,7 @@ class EntryOffers:
         if self._generation != self._table.generation:
             self._generation = self._table.generation
             self._kept.clear()
-        key = key_of(request.memory), text
+        key = self._indices.keys.of(request.memory), text
         own = self._kept.get(key)
         if own is not None:
             self._kept.move_to_end(key)

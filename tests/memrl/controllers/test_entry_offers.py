@@ -9,7 +9,7 @@ from memory_stores.bm25_store import Bm25Store
 from memory_stores.embed import HashEmbedder
 from memory_stores.graph_store import GraphStore
 from memory_stores.memory import AgentMemory
-from memory_stores.types import Hit, Keep, Link, Retrieve, Stamp, Write
+from memory_stores.types import Forget, Hit, Keep, Link, Retrieve, Stamp, Write
 from memrl.contracts.contexts import ControllerContext, OffersContext
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import ControllerRequest, OfferRequest
@@ -187,3 +187,34 @@ def test_a_rule_takes_what_its_measure_ranks_highest(name: str, first: str):
         task=Task(env="e", theta=None, seed=0), rng=np.random.default_rng(0),
     )  # fmt: skip
     assert rule.decide([request])[0].action.ids == (first,)
+
+
+def test_memories_that_grow_apart_from_a_common_start_are_described_as_if_alone():
+    offers = entries()
+    one, other = archive(*TOLD[:3]), archive(*TOLD[:3])
+    offers.offers([asked(one), asked(other)])
+    for step, text in enumerate(("Theo: the lantern is mine.", "Mara: no lantern, no light.", "Theo: soup"), 3):
+        one.apply(Write(text, "archive"), Stamp(step=step, observation_id=f"x{step}"))
+        other.apply(Write(text.upper(), "archive"), Stamp(step=step, observation_id=f"y{step}"))
+        for memory in (one, other):
+            [grown], [alone] = offers.offers([asked(memory)]), entries().offers([asked(memory)])
+            assert grown.ops == alone.ops and (grown.numbers == alone.numbers).all()
+
+
+def test_an_entry_that_is_gone_is_not_looked_at_any_more():
+    offers, memory = entries(), archive(*TOLD)
+    offers.offers([asked(memory)])
+    memory.apply(Forget("a1"))
+    memory.apply(Write("Mara: one more", "archive"), Stamp(step=8, observation_id="o8"))
+    [grown], [alone] = offers.offers([asked(memory)]), entries().offers([asked(memory)])
+    assert ("a1",) not in {op.ids for op in grown.ops[1:]}
+    assert grown.ops == alone.ops and (grown.numbers == alone.numbers).all()
+
+
+def test_of_very_many_entries_only_the_promising_are_compared_token_by_token(monkeypatch):
+    monkeypatch.setattr("memrl.controllers.entry_features.WHOLE", 16)
+    monkeypatch.setattr("memrl.controllers.entry_features.MOST_PROMISING", 8)
+    memory = archive(*(f"Theo: day {n} brought word {n * 7} of soup" for n in range(40)), *TOLD)
+    [found] = entries(candidates=4).offers([asked(memory)])
+    texts = [memory.get(op.ids[0]).text for op in found.ops[1:]]
+    assert {TOLD[0], TOLD[4]} <= set(texts)
