@@ -34,7 +34,7 @@ def bm25(tf_W: Floats, idf_W: Floats, text_W: Ints, lengths_N: Floats) -> Floats
     """
     mean = max(float(lengths_N.mean()), 1e-9) if len(lengths_N) else 1.0
     saturated = tf_W * (K1 + 1) / (tf_W + K1 * (1 - B + B * lengths_N[text_W] / mean))
-    return np.bincount(text_W, weights=idf_W * saturated, minlength=len(lengths_N))
+    return np.bincount(text_W, weights=idf_W * saturated, minlength=len(lengths_N)).astype(np.float64)
 
 
 def best_match(similarity_TQ: NDArray[np.floating], starts_N: Ints) -> NDArray[np.float32]:

@@ -103,7 +103,7 @@ class _Fit:
             bm25[at], self.bm25[at] / asked, _near(self.by_words[at]), cosine[at], self.cosine[at],
             _near(self.by_meaning[at]), late[at], self.late[at], _near(self.by_tokens[at]), _z(self.late_plain)[at],
             _near(places(self.fused)[at]), _near(depth[at]), np.log1p(depth[at]) / 4,
-            shared / asked, shared / (mass + 1e-6), late_interaction(best > HIT, self.weights),
+            shared / asked, shared / (mass + 1e-6), late_interaction((best > HIT).astype(np.float32), self.weights),
             *_rarest(best, rarest),
             np.log(np.maximum(index.costs[at], 1)) / 4, (steps - index.steps.min()) / span,
             opens / np.maximum(opening, 1e-6), np.array([min(index.facts[i].digits, 3) / 3 for i in at]),
@@ -118,7 +118,8 @@ class _Fit:
         every, whose = np.concatenate(words), np.repeat(np.arange(len(words)), [len(one) for one in words])
         rare = self.index.rarity(every)
         of_query = np.bincount(whose, weights=rare * _is_in(every, self.query.words), minlength=len(words))
-        return of_query, np.bincount(whose, weights=rare, minlength=len(words))
+        every_word = np.bincount(whose, weights=rare, minlength=len(words))
+        return of_query.astype(np.float64), every_word.astype(np.float64)
 
     def _twins(self, at: Ints) -> tuple[Floats, Floats]:
         """How like an entry the most alike of the newer ones is, and of the older ones."""

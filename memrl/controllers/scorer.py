@@ -58,6 +58,8 @@ class ScorerOptions:
 class ScorerNet(nn.Module):
     """Scores candidates from text projections and numbers; with ``critic``, also values the state they stand in."""
 
+    prior_at: Tensor
+    """Where the numbers of ``prior`` stand."""
     return_scale: Tensor
     """Running root mean square of the returns that the critic saw; 0 before the first."""
 
@@ -67,16 +69,17 @@ class ScorerNet(nn.Module):
         self.project = nn.Linear(dim, width, bias=False) if width else _Nothing()
         self.subject = nn.Linear(dim, width, bias=False) if subjects else None
         seen = (7 if subjects else 5) * width + len(names)
+        last = nn.Linear(hidden, 1)
         self.head = nn.Sequential(
             nn.Linear(seen, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(),
-            nn.Linear(hidden, 1),
+            last,
         )  # fmt: skip
         self.prior: nn.Parameter | None = None
         if config.prior:
             self.register_buffer("prior_at", torch.tensor([_place(name, names) for name in config.prior]))
             self.prior = nn.Parameter(torch.tensor(list(config.prior.values()), dtype=torch.float32))
-            nn.init.zeros_(self.head[-1].weight)
-            nn.init.zeros_(self.head[-1].bias)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
         self.critic = nn.Linear(hidden, 1) if critic else None
         if critic:
             self.register_buffer("return_scale", torch.zeros(()))
