@@ -60,26 +60,31 @@ class Candidates:
 
 
 class _Fit:
-    """How all N entries fit a query."""
+    """How N entries fit a query: all of a memory, or of a large one those that could.
+
+    Places (``at``) count among the N; ``among`` says which entries they are.
+    """
 
     def __init__(self, index: EntryIndex, query: TextFacts, text: str, table: TextTable) -> None:
         self.index, self.query = index, query
         [self.tokens] = table.tokens([text])
         self.matrix, self.asked = table.matrix, table.matrix[query.row]
-        self.bm25, self.cosine = index.bm25(query), index.cosine(query)
+        bm25, cosine = index.bm25(query), index.cosine(query)
+        self.among = among = _could_fit(bm25, cosine, index.steps)
+        self.bm25, self.cosine, self.steps = bm25[among], cosine[among], index.steps[among]
         by_words, by_meaning = _found_places(self.bm25), places(self.cosine)
         self.by_words, self.by_meaning = by_words, by_meaning
         which = None if len(index) <= WHOLE else np.sort(_best(fused(by_words, by_meaning), MOST_PROMISING))
+        flat, starts = index.tokens(which if which is None else among[which])
         self.weights = index.piece_rarity(self.tokens.ids)
-        flat, starts = index.tokens(which)
         best = best_match(flat @ self.tokens.vectors.astype(np.float32).T, starts)
-        self.best = best if which is None else _spread(best, which, len(index))
+        self.best = best if which is None else _spread(best, which, len(among))
         self.late = late_interaction(self.best, self.weights)
         self.late_plain = late_interaction(self.best, np.ones(len(self.weights)))
         self.by_tokens = places(self.late)
         self.fused = fused(by_words, by_meaning)
         self.fused_tokens = fused(by_words, by_meaning, self.by_tokens)
-        self.beside = _by_step(index.steps)
+        self.beside = _by_step(self.steps)
 
     def promising(self, most: int) -> Ints:
         """[C] the entries that fit best by themselves or by their neighbours."""
@@ -95,9 +100,10 @@ class _Fit:
         bm25, cosine, late = self.bm25 / (self.bm25.max() + 1e-6), _z(self.cosine), _z(self.late)
         depth = places(self.fused_tokens)
         best, rarest = self.best[at], np.argsort(-self.weights, kind="stable")[:3]
-        shared, mass = self._weighed([index.facts[i].words for i in at])
-        opens, opening = self._weighed([index.facts[i].opening for i in at])
-        steps = index.steps[at]
+        facts = [index.facts[i] for i in self.among[at]]
+        shared, mass = self._weighed([one.words for one in facts])
+        opens, opening = self._weighed([one.opening for one in facts])
+        steps = self.steps[at]
         span = max(int(index.steps.max() - index.steps.min()), 1)
         columns = [
             bm25[at], self.bm25[at] / asked, _near(self.by_words[at]), cosine[at], self.cosine[at],
@@ -105,8 +111,8 @@ class _Fit:
             _near(places(self.fused)[at]), _near(depth[at]), np.log1p(depth[at]) / 4,
             shared / asked, shared / (mass + 1e-6), late_interaction((best > HIT).astype(np.float32), self.weights),
             *_rarest(best, rarest),
-            np.log(np.maximum(index.costs[at], 1)) / 4, (steps - index.steps.min()) / span,
-            opens / np.maximum(opening, 1e-6), np.array([min(index.facts[i].digits, 3) / 3 for i in at]),
+            np.log(np.maximum(index.costs[self.among[at]], 1)) / 4, (steps - index.steps.min()) / span,
+            opens / np.maximum(opening, 1e-6), np.array([min(one.digits, 3) / 3 for one in facts]),
             np.full(len(at), min(query.length, 40) / 20), *self._twins(at),
         ]  # fmt: skip
         for step in NEAR:
@@ -123,7 +129,7 @@ class _Fit:
 
     def _twins(self, at: Ints) -> tuple[Floats, Floats]:
         """How like an entry the most alike of the newer ones is, and of the older ones."""
-        vectors, steps = self.matrix[self.index.rows[at]], self.index.steps[at]
+        vectors, steps = self.matrix[self.index.rows[self.among[at]]], self.steps[at]
         alike = (vectors @ vectors.T).astype(np.float64)
         newer = steps[None, :] > steps[:, None]
         older = steps[None, :] < steps[:, None]
@@ -131,7 +137,7 @@ class _Fit:
 
     def pairs(self, at: Ints) -> NDArray[np.float16]:
         """[C, C, P]"""
-        index = self.index
+        index, at = self.index, self.among[at]
         vectors = self.matrix[index.rows[at]]
         with_query = vectors + self.asked
         with_query /= np.maximum(np.linalg.norm(with_query, axis=1, keepdims=True), 1e-8)
@@ -148,14 +154,15 @@ class _Fit:
 def candidates(index: EntryIndex, query: TextFacts, text: str, table: TextTable, most: int) -> Candidates:
     """The ``most`` most promising entries for a query, described."""
     fit = _Fit(index, query, text, table)
-    at = fit.promising(most)
+    best = fit.promising(most)
+    at = fit.among[best]
     return Candidates(
         ids=tuple(index.entries[i].id for i in at),
         costs=index.costs[at],
         rows=index.rows[at].astype(np.int32),
         query_row=query.row,
-        numbers=fit.numbers(at),
-        pairs=fit.pairs(at),
+        numbers=fit.numbers(best),
+        pairs=fit.pairs(best),
     )
 
 
@@ -164,6 +171,16 @@ def in_view(own: Candidates, seen: Sequence[int]) -> Numbers:
     if not seen:
         return np.zeros((len(own.ids), len(PAIR_NAMES)), dtype=np.float32)
     return own.pairs[:, list(seen)].max(axis=1).astype(np.float32)
+
+
+def _could_fit(bm25: Floats, cosine: Floats, steps: Ints) -> Ints:
+    """Places of the entries to look at, in order: all, or of very many the best by words and by meaning, and what
+    stands next to them."""
+    if len(bm25) <= WHOLE:
+        return np.arange(len(bm25))
+    best = np.union1d(_best(bm25, WHOLE), _best(cosine, WHOLE))
+    wanted = np.unique(steps[best][:, None] + np.array([0, *NEAR]))
+    return np.flatnonzero(np.isin(steps, wanted, kind="table")) if len(wanted) else best
 
 
 def _is_in(words: Ints, query: Ints) -> NDArray[np.bool_]:
