@@ -103,10 +103,10 @@ def deciding(episode: Episode) -> Deciding:
             for id in decision.created:
                 source[id] = here.id
                 held[here.id] += 1
-            for id in _removed(decision):
-                if id in source:
-                    held[source[id]] -= 1
-                    losses += [Loss(source[id], at, t)] if not held[source[id]] else []
+            for id in filter(source.__contains__, _removed(decision)):
+                held[source[id]] -= 1
+                if not held[source[id]] and source[id] != here.id:  # what is here may be written again
+                    losses.append(Loss(source[id], at, t))
             at += 1
         if here.writable and not held[here.id]:
             losses.append(Loss(here.id, last, t))

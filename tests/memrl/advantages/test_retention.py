@@ -127,6 +127,8 @@ def test_what_is_held_twice_is_lost_with_the_second_and_a_refused_op_loses_nothi
         ("qx", []),
     )
     assert deciding(played).losses == [("c", -1, 2)]
+    again = episode(("a", [op(Write("a"), ("t1",)), op(Forget("t1")), op(Write("a"), ("t2",))]), ("qx", []))
+    assert not deciding(again).losses
     gone = episode(*[("a", [op(Write("a"), ("t1",))]), ("b", [op(Forget("t1"))])])
     assert [loss.id for loss in deciding(gone).losses] == ["a", "b"]
 
