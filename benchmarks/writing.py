@@ -75,7 +75,11 @@ def measure(args: argparse.Namespace) -> None:
             for task, held in zip(mine, _held(replace(agent, controller=controller), config, mine, share), strict=True):
                 found.setdefault(str(share), {}).setdefault(task.theta.set, {}).setdefault(name, []).extend(held)
         print(
-            share, {k: {n: round(float(np.mean(v)), 3) for n, v in one.items()} for k, one in found[str(share)].items()}
+            share,
+            {
+                k: {n: round(float(np.mean(v)), 3) for n, v in one.items()}
+                for k, one in found.get(str(share), {}).items()
+            },
         )
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{Path(args.run).name}.json"
