@@ -190,6 +190,26 @@ def reading() -> TrainConfig:
     )
 
 
+def writing() -> TrainConfig:
+    """What to keep of a long stream before anybody has asked, a tenth of it or less; credit by the evidence left.
+
+    No language model: the exact reader answers. ``env.options`` say which streams; see docs/writing.md.
+    """
+    return TrainConfig(
+        recipe="writing",
+        steps=30,
+        checkpoint_every=5,
+        env=EnvConfig(name="documents", options={"data": "timeqa"}),
+        memory=MemoryConfig(token_budget=1024, read_budget=1024),
+        policy=PolicyConfig(name="exact", trained=False),
+        warm_start=WarmStartConfig(steps=0),
+        controller=ControllerConfig(name="worth", offers="worth", max_ops=1),
+        rollout=RolloutConfig(tasks=8, practice_tasks=0, group_size=6, env_workers=0),
+        credit=CreditConfig(name="retention"),
+        learner=LearnerConfig(decay_from=0.5),
+    )
+
+
 def controller_only() -> TrainConfig:
     """``quickstart`` with the policy frozen after its warm start."""
     base = quickstart()
@@ -241,6 +261,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
         plain,
         overwrite,
         reading,
+        writing,
         controller_only,
         policy_only,
         selftrain,

@@ -142,18 +142,20 @@ class Scorer(Chooser):
         names: [F] of the numbers of an offer.
     """
 
-    def __init__(
-        self, table: TextTable, config: ScorerOptions, seed: int = 0, names: Sequence[str] = NUMBER_NAMES
-    ) -> None:
+    def __init__(self, table: TextTable, config: Any, seed: int = 0, names: Sequence[str] = NUMBER_NAMES) -> None:
         generator_state = torch.get_rng_state()
         torch.manual_seed(seed)
-        self.net = ScorerNet(table.dim, config, names)
+        self.net = self.make_net(table.dim, config, names)
         torch.set_rng_state(generator_state)
         self.version = 0
         self._names = tuple(names)
         self._table = table
         self._cached: Tensor | None = None
         self._generation = table.generation
+
+    def make_net(self, dim: int, config: Any, names: Sequence[str]) -> Any:
+        """The network; a subclass brings another."""
+        return ScorerNet(dim, config, names)
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self.net.parameters()

@@ -10,6 +10,8 @@ from memrl.contracts.registry import register
 from memrl.policies.models import resolve
 from memrl.policies.oracle_reader import OracleReader
 
+COUNTS_KEPT = 65_536
+"""Texts whose tokens are counted once."""
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
@@ -31,7 +33,7 @@ class Exact(OracleReader):
 
     def __init__(self, context: PolicyContext, options: ExactOptions) -> None:
         super().__init__({context.task_source.name: context.task_source})
-        self._tokenizer = None
+        self._tokenizer, self._counted = None, dict[str, int]()
         if options.tokenizer:
             from transformers import AutoTokenizer
 
@@ -40,7 +42,12 @@ class Exact(OracleReader):
     def count_tokens(self, text: str) -> int:
         if self._tokenizer is None:
             return len(_TOKEN.findall(text))
-        return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        count = self._counted.get(text)
+        if count is None:
+            if len(self._counted) >= COUNTS_KEPT:
+                self._counted.clear()
+            count = self._counted[text] = len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        return count
 
 
 register("policy", "exact", Exact, ExactOptions)

@@ -20,9 +20,13 @@ from memrl.controllers.scorer import Scorer, ScorerOptions
 from memrl.testing import check_controller
 
 
+OFFERS = {"worth": "worth", **dict.fromkeys((*MEASURES, "evidence"), "entries")}
+"""Controllers that choose among other offers than "ops"."""
+
+
 @pytest.mark.parametrize("name", names("controller"))
 def test_ours_keep_their_promises(name: str):
-    check_controller(name, draws=name == "random", offers="entries" if name in (*MEASURES, "evidence") else "ops")
+    check_controller(name, draws=name == "random", offers=OFFERS.get(name, "ops"))
 
 
 def test_so_does_a_scorer_that_reads_entry_by_entry():
