@@ -19,7 +19,6 @@ from memrl.controllers.ranked import MEASURES
 from memrl.controllers.scorer import Scorer, ScorerOptions
 from memrl.testing import check_controller
 
-
 OFFERS = {"worth": "worth", **dict.fromkeys((*MEASURES, "evidence"), "entries")}
 """Controllers that choose among other offers than "ops"."""
 
