@@ -89,6 +89,21 @@ class TextTable:
         return row
 
     @property
+    def embedder(self) -> EmbedderLike:
+        """Who reads whole texts."""
+        return self._embedder
+
+    @property
+    def texts(self) -> list[str]:
+        """[U] in order of rows."""
+        return list(self._row_of)
+
+    @property
+    def keeps_tokens(self) -> bool:
+        """Whether ``by_token`` was called."""
+        return self._encoder is not None
+
+    @property
     def matrix(self) -> NDArray[np.float32]:
         """[U, E], one unit vector a text."""
         return self._matrix[: len(self._row_of)]
