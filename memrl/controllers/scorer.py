@@ -173,6 +173,7 @@ class Scorer(Chooser):
         torch.set_rng_state(generator_state)
         self.version = 0
         self._table = table
+        self._counted = 0  # texts of the table, dropped ones included, whose tokens count as seen
         self._bank = TokenBank(table) if config.features else None
         self._cached: Tensor | None = None
         self._generation = table.generation
@@ -184,6 +185,15 @@ class Scorer(Chooser):
         """The weights changed."""
         self.version += 1
         self._cached = None
+        if self._bank is not None and self.net.tokens is not None:
+            self._count_new(self._bank, self.net.tokens)
+
+    def _count_new(self, bank: TokenBank, tokens: TokenPool) -> None:
+        """Count the texts that are new in the table: between updates only, for a play must not change its weights."""
+        first = max(self._counted - self._table.dropped, 0)
+        if first < len(self._table):
+            tokens.count(bank.take(np.arange(first, len(self._table))))
+            self._counted = self._table.dropped + len(self._table)
 
     def choose(self, requests: Sequence[ControllerRequest]) -> list[OpChoice]:
         return pick_all(*self._logprobs(requests), requests)
@@ -245,11 +255,12 @@ class Scorer(Chooser):
         return texts, torch.where(rows_N3 < 0, len(used), local)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"net": self.net.state_dict(), "version": self.version}
+        return {"net": self.net.state_dict(), "version": self.version, "counted": self._counted}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
         self.version = int(state["version"])
+        self._counted = int(state.get("counted", 0))
         self._cached = None
 
     def _projected(self) -> Tensor:

@@ -26,6 +26,10 @@ from memrl.contracts.texts import TextTable
 
 SIGNS = 64
 """V: two different tokens have a product of 0 ± 1/8."""
+BUCKETS = 32_768
+"""Counters of tokens; ids beyond share them."""
+MATCH = 4.0
+"""What a product of two subjects is multiplied by: it is as loud as the features."""
 SCALE = 8.0
 """What unit vectors are multiplied by, so that projections at their initial size tell tokens apart."""
 
@@ -87,17 +91,39 @@ class TokenBank:
 class TokenPool(nn.Module):
     """Tokens of texts to features and subjects.
 
+    Which tokens are rare it counts over the texts of training; the count is part of its state and stands still when
+    nothing is learned. A token's salience begins as its rarity.
+
     Args:
         dim: E.
         width: W.
         heads: H.
     """
 
+    seen: Tensor
+    """[BUCKETS] how many of the texts counted have a token."""
+    num_seen: Tensor
+    """How many texts were counted."""
+
     def __init__(self, dim: int, width: int, heads: int) -> None:
         super().__init__()
         self.width, self.heads = width, heads
         self.detect = nn.Linear(dim, width, bias=False)
         self.salience = nn.Linear(dim, heads, bias=False)
+        self.rareness = nn.Parameter(torch.ones(heads))
+        self.register_buffer("seen", torch.zeros(BUCKETS, dtype=torch.float32))
+        self.register_buffer("num_seen", torch.zeros(()))
+
+    def count(self, bag: Bag) -> None:
+        """Texts whose tokens from now on count as seen."""
+        owner = torch.repeat_interleave(torch.arange(len(bag.lengths)), bag.lengths)
+        buckets = torch.stack([owner, bag.ids % BUCKETS], dim=1).unique(dim=0)[:, 1]
+        self.seen += torch.bincount(buckets, minlength=BUCKETS)
+        self.num_seen += len(bag.lengths)
+
+    def rarity(self, ids_T: Tensor) -> Tensor:
+        """[T] log of all texts counted over those with a token; nothing before any was counted."""
+        return ((self.num_seen + 1) / (self.seen[ids_T % BUCKETS] + 1)).log()
 
     def forward(self, bag: Bag) -> Tensor:
         """[U, W + H V]"""
@@ -107,7 +133,7 @@ class TokenPool(nn.Module):
         features = torch.segment_reduce(self.detect(x_TE)[:size], "max", lengths=bag.lengths)
         if not self.heads:
             return features
-        salience_TH = self.salience(x_TE)[:size]
+        salience_TH = self.salience(x_TE)[:size] + self.rareness * self.rarity(bag.ids)[:, None]
         owner = torch.repeat_interleave(torch.arange(len(bag.lengths)), bag.lengths)
         with torch.no_grad():
             highest = torch.segment_reduce(salience_TH, "max", lengths=bag.lengths)[owner]
@@ -127,7 +153,7 @@ class TokenPool(nn.Module):
             pairs = torch.cat([torch.stack([o, t], dim=1), torch.stack([w, t], dim=1)])
             codes, place = (pairs[:, 0] * len(subjects) + pairs[:, 1]).unique(return_inverse=True)
             one, other = codes // len(subjects), codes % len(subjects)
-            seen += (subjects[one] * subjects[other]).sum(2)[place].split(len(rows_N3))
+            seen += (MATCH * (subjects[one] * subjects[other]).sum(2))[place].split(len(rows_N3))
         return seen
 
 

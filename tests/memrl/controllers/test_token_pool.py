@@ -11,7 +11,7 @@ from memory_stores.token_vectors import token_encoder
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.texts import TextTable
 from memrl.controllers.scorer import Scorer, ScorerOptions
-from memrl.controllers.token_pool import SCALE, SIGNS, Bag, TokenBank, TokenPool, signs
+from memrl.controllers.token_pool import MATCH, SCALE, SIGNS, Bag, TokenBank, TokenPool, signs
 
 TEXTS = ("Ana put the lantern in the attic.", "The lantern!", "", "Ben saw a goat near the old mill today.")
 
@@ -48,8 +48,8 @@ def test_what_two_texts_have_in_common_is_the_cosine_of_their_tokens_by_salience
     expected = float(mixed @ one / mixed.norm())
     texts = torch.cat([texts, texts.new_zeros(1, texts.shape[1])])
     *_, read, written = pool.compare(torch.tensor([[0, 2, 1], [1, 0, 0]]), texts)
-    assert read.flatten().tolist() == pytest.approx([expected, expected])
-    assert written.flatten().tolist() == pytest.approx([0.0, 1.0])  # no new text; a text and itself
+    assert read.flatten().tolist() == pytest.approx([MATCH * expected, MATCH * expected])
+    assert written.flatten().tolist() == pytest.approx([0.0, MATCH])  # no new text; a text and itself
 
 
 def test_signs_are_unit_vectors_that_tell_ids_apart():
@@ -86,6 +86,7 @@ def test_every_weight_of_the_tokens_learns():
     table = by_token()
     table.add(TEXTS)
     one = scorer(table)
+    one.bump()
     rows = torch.tensor([[0, -1, -1], [0, 0, 1], [3, 3, 0], [3, -1, 1]])
     logprobs, _ = one.logprobs(rows, torch.ones(4, 1), torch.tensor([2, 2]))
     logprobs[:, 0].sum().backward()
@@ -95,6 +96,28 @@ def test_every_weight_of_the_tokens_learns():
         assert weight.grad is not None and bool(weight.grad.abs().sum() > 0)
 
 
+def test_rarity_counts_each_text_of_training_once_and_stands_still_in_play():
+    table = by_token()
+    table.add(TEXTS)
+    one = scorer(table)
+    tokens = one.net.tokens
+    assert tokens is not None
+    [lantern, ana] = (1 + int(table.tokens([word])[0].ids[0]) for word in ("lantern", "Ana"))
+    ids = torch.tensor([lantern, ana])
+    assert tokens.rarity(ids).tolist() == [0.0, 0.0]
+    one.bump()  # six texts: two words were added above
+    assert tokens.rarity(ids).tolist() == pytest.approx(np.log([7 / 4, 7 / 3]).tolist())
+    table.trim(2)
+    one.bump()
+    table.add(["No lamp at all."])
+    one._projected()
+    assert float(tokens.num_seen) == 6
+    again = scorer(table)
+    again.load_state_dict(one.state_dict())
+    again.bump()
+    assert again.net.tokens is not None and float(again.net.tokens.num_seen) == 7
+
+
 def test_heads_without_features_are_refused():
-    with pytest.raises(ConfigError, match="controller.options.features"):
+    with pytest.raises(ConfigError, match=r"controller\.options\.features"):
         ScorerOptions(heads=2)
