@@ -81,7 +81,7 @@ class ScorerNet(nn.Module):
         self.project = nn.Linear(dim, width, bias=False) if width else _Nothing()
         self.subject = nn.Linear(dim, width, bias=False) if subjects else None
         self.tokens = TokenPool(dim, config.features, config.heads) if config.features else None
-        seen = (7 if subjects else 5) * width + 3 * config.features + 2 * config.heads + len(names)
+        seen = (7 if subjects else 5) * width + 3 * config.features + 4 * config.heads + len(names)
         self.head = nn.Sequential(
             nn.Linear(seen, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(),
             nn.Linear(hidden, 1),
@@ -110,12 +110,17 @@ class ScorerNet(nn.Module):
             projected = torch.cat([projected[: len(pooled)], pooled], dim=1)
         return torch.cat([projected, projected.new_zeros(1, projected.shape[1])])
 
-    def forward(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor) -> Tensor:
-        """Score of each candidate, [N]. Row -1 reads the last line of ``texts_UW``."""
-        scores = self.head[-1](self.features(texts_UW, rows_N3, numbers_NF)).squeeze(1)
+    def forward(
+        self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor | None = None
+    ) -> Tensor:
+        """Score of each candidate, [N]. Row -1 reads the last line of ``texts_UW``; ``counts_D`` are the candidates of
+        each moment, None for one each."""
+        scores = self.head[-1](self.features(texts_UW, rows_N3, numbers_NF, counts_D)).squeeze(1)
         return scores if self.prior is None else scores + numbers_NF[:, self.prior_at] @ self.prior
 
-    def features(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor) -> Tensor:
+    def features(
+        self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor | None = None
+    ) -> Tensor:
         """[N, hidden], what both heads read."""
         width = self.project.out_features
         rows_N3 = rows_N3.remainder(len(texts_UW))
@@ -126,7 +131,8 @@ class ScorerNet(nn.Module):
         if self.subject is not None:
             seen += embedding(rows_N3[:, 3:], texts_UW[:, width : 2 * width]).unbind(1)
         if self.tokens is not None:
-            seen += self.tokens.compare(rows_N3[:, :3], texts_UW[:, (1 + (self.subject is not None)) * width :])
+            pooled = texts_UW[:, (1 + (self.subject is not None)) * width :]
+            seen += self.tokens.compare(rows_N3[:, :3], pooled, counts_D)
         return self.head[:-1](torch.cat([*seen, numbers_NF], dim=1))
 
 
@@ -207,12 +213,14 @@ class Scorer(Chooser):
         """Log-probabilities [N] of all requests' offers in a row, and how many each has [D]."""
         rows, numbers, counts = stacked([request.offers for request in requests])
         with torch.inference_mode():
-            scores = self.net(self._projected(), *map(torch.from_numpy, in_blocks(rows, numbers)))
+            padded = [torch.from_numpy(one) for one in in_blocks(rows, numbers)]
+            each = torch.from_numpy(np.append(counts, len(padded[0]) - len(rows)))  # the padding is a moment of its own
+            scores = self.net(self._projected(), *padded, each)
         return log_softmax(scores.numpy()[: len(rows)], counts), counts
 
     def logprobs(self, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probabilities [D, C] with gradients, and the mask of candidates that exist."""
-        padded, mask = pad_candidates(self.net(*self._local(rows_N3), numbers_NF), counts_D)
+        padded, mask = pad_candidates(self.net(*self._local(rows_N3), numbers_NF, counts_D), counts_D)
         return masked_log_softmax(padded, mask), mask
 
     @property

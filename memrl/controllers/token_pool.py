@@ -143,9 +143,10 @@ class TokenPool(nn.Module):
         subjects = subjects / subjects.norm(dim=2, keepdim=True).clamp(min=1e-6)
         return torch.cat([features, subjects.flatten(1)], dim=1)
 
-    def compare(self, rows_N3: Tensor, pooled_UP: Tensor) -> list[Tensor]:
+    def compare(self, rows_N3: Tensor, pooled_UP: Tensor, counts_D: Tensor | None = None) -> list[Tensor]:
         """Features [N, W] of observation, new and touched text; then how far the first and the second speak of the same
-        as the third, [N, H] each."""
+        as the third, the most that the first does in any candidate of the moment, and what is missing to that: [N, H]
+        each."""
         seen = list(embedding(rows_N3, pooled_UP[:, : self.width]).unbind(1))
         if self.heads:
             subjects = pooled_UP[:, self.width :].unflatten(1, (self.heads, SIGNS))
@@ -153,7 +154,12 @@ class TokenPool(nn.Module):
             pairs = torch.cat([torch.stack([o, t], dim=1), torch.stack([w, t], dim=1)])
             codes, place = (pairs[:, 0] * len(subjects) + pairs[:, 1]).unique(return_inverse=True)
             one, other = codes // len(subjects), codes % len(subjects)
-            seen += (MATCH * (subjects[one] * subjects[other]).sum(2))[place].split(len(rows_N3))
+            read, written = (MATCH * (subjects[one] * subjects[other]).sum(2))[place].split(len(rows_N3))
+            lengths = torch.ones(len(rows_N3), dtype=torch.int64) if counts_D is None else counts_D
+            lengths = lengths[lengths > 0]
+            best = torch.segment_reduce(read.contiguous(), "max", lengths=lengths)
+            best = torch.repeat_interleave(best, lengths, dim=0)
+            seen += [read, written, best, torch.where(t[:, None] == len(subjects) - 1, 0.0, best - read)]
         return seen
 
 

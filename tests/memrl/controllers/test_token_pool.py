@@ -47,7 +47,12 @@ def test_what_two_texts_have_in_common_is_the_cosine_of_their_tokens_by_salience
     mixed = 3 * one + other
     expected = float(mixed @ one / mixed.norm())
     texts = torch.cat([texts, texts.new_zeros(1, texts.shape[1])])
-    *_, read, written = pool.compare(torch.tensor([[0, 2, 1], [1, 0, 0]]), texts)
+    rows = torch.tensor([[0, 2, 1], [1, 0, 0]])
+    *_, read, written, best, missing = pool.compare(rows, texts)
+    assert torch.equal(best, read) and missing.flatten().tolist() == [0.0, 0.0]
+    *_, best, missing = pool.compare(torch.tensor([[0, 2, 2], [0, 2, 1], [0, 2, 0]]), texts, torch.tensor([3]))
+    assert best.flatten().tolist() == pytest.approx([MATCH, MATCH, MATCH])
+    assert missing.flatten().tolist() == pytest.approx([0.0, MATCH * (1 - expected), 0.0], abs=1e-6)
     assert read.flatten().tolist() == pytest.approx([MATCH * expected, MATCH * expected])
     assert written.flatten().tolist() == pytest.approx([0.0, MATCH])  # no new text; a text and itself
 
