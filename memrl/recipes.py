@@ -114,8 +114,8 @@ def natural() -> TrainConfig:
         policy=PolicyConfig(name="exact", options={"tokenizer": "smollm2-135m"}),
         warm_start=WarmStartConfig(steps=0),
         controller=ControllerConfig(options={"width": 0, "hidden": 32, "features": 32, "heads": 2}, max_ops=1),
-        rollout=RolloutConfig(tasks=0, practice_tasks=40),
-        learner=LearnerConfig(decay_from=0.33),
+        rollout=RolloutConfig(tasks=0, practice_tasks=30),
+        learner=LearnerConfig(controller_learning_rate=5e-3, decay_from=0.5),
     )
 
 

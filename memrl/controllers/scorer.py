@@ -110,17 +110,13 @@ class ScorerNet(nn.Module):
             projected = torch.cat([projected[: len(pooled)], pooled], dim=1)
         return torch.cat([projected, projected.new_zeros(1, projected.shape[1])])
 
-    def forward(
-        self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor | None = None) -> Tensor:
         """Score of each candidate, [N]. Row -1 reads the last line of ``texts_UW``; ``counts_D`` are the candidates of
         each moment, None for one each."""
         scores = self.head[-1](self.features(texts_UW, rows_N3, numbers_NF, counts_D)).squeeze(1)
         return scores if self.prior is None else scores + numbers_NF[:, self.prior_at] @ self.prior
 
-    def features(
-        self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor | None = None
-    ) -> Tensor:
+    def features(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor | None = None) -> Tensor:
         """[N, hidden], what both heads read."""
         width = self.project.out_features
         rows_N3 = rows_N3.remainder(len(texts_UW))
