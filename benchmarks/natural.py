@@ -1,9 +1,10 @@
-"""Unlearned rows on MemWorld in the wild, read without error and without a linker; nothing is trained.
+"""MemWorld in the wild, read without error and without a linker: unlearned rows, and the recipe ``natural``.
 
 python benchmarks/natural.py                      # 64 held-out tasks of 48 steps, 64 and 128 tokens of memory
 python benchmarks/natural.py --episodes 16 --horizon 480
+python benchmarks/natural.py --trained 0 1 2      # the recipe's controller at both lengths, seeds 0 to 2
 
-Writes benchmarks/results/natural/HORIZON.json.
+Writes benchmarks/results/natural/HORIZON.json, and trained_SEED.json for a trained controller.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import time
 from pathlib import Path
 
 from memrl.envs.memworld import presets
 from memrl.envs.memworld.theta import Theta
-from memrl.evaluate import evaluate_agent, for_evaluation
+from memrl.evaluate import evaluate, evaluate_agent, for_evaluation
 from memrl.policies.oracle_reader import OracleReader
 from memrl.recipes import recipe
+from memrl.train import train
 from memrl.training.build import build_agent
+from memrl.training.run_folder import is_finished, is_run
 
 ROWS = ("none", "window", "fifo", "bm25_archive", "similarity", "oracle")
 NATURAL = presets.natural()
@@ -29,6 +33,7 @@ WORLDS: dict[str, Theta] = {
     "natural, lower case": dataclasses.replace(NATURAL, lower_case=1.0),
     "natural, typos": dataclasses.replace(NATURAL, typos=0.1),
 }
+SAID = {"as told": [], "lower case": ["env.options.lower_case=1.0"], "typos": ["env.options.typos=0.1"]}
 RESULTS = Path(__file__).parent / "results" / "natural"
 
 
@@ -43,13 +48,37 @@ def measured(theta: Theta, tokens: int, horizon: int, episodes: int) -> dict[str
     return evaluate_agent(agent, config, rows=ROWS, episodes=episodes).to_json()
 
 
+def measured_trained(seed: int, runs: Path) -> dict[str, object]:
+    """The recipe's controller on held-out styles, as told, in lower case and with typos; trained if need be."""
+    run = runs / f"natural-{seed}"
+    started = time.perf_counter()
+    if not is_finished(run):
+        train(recipe("natural", seed=seed, out=str(run)), resume=run if is_run(run) else None)
+    found: dict[str, object] = {"training_seconds": round(time.perf_counter() - started)}
+    for horizon, episodes in ((48, 64), (480, 16)):
+        for name, settings in SAID.items():
+            report = evaluate(run, horizon=horizon, episodes=episodes, rows=["own"], settings=settings)
+            found[f"{name}, {horizon} steps"] = report.to_json()
+            [row] = report.rows
+            print(f"seed {seed}, {name}, {horizon} steps: {row.success:.3f} {_interval(row.ci95)}", flush=True)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--episodes", type=int, default=64)
     parser.add_argument("--horizon", type=int, default=48)
     parser.add_argument("--tokens", type=int, nargs="+", default=[64, 128])
     parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=list(WORLDS))
+    parser.add_argument("--trained", type=int, nargs="*", default=[], metavar="SEED")
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
     options = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    if options.trained:
+        for seed in options.trained:
+            kept = json.dumps(measured_trained(seed, options.runs), indent=1)
+            (RESULTS / f"trained_{seed}.json").write_text(kept + "\n", encoding="utf-8")
+        return
     found: dict[str, object] = {}
     for name in options.worlds:
         for tokens in options.tokens:
@@ -57,7 +86,6 @@ def main() -> None:
             found[f"{name}, {tokens} tokens"] = report
             rows = "  ".join(f"{r['controller']} {r['success']:.3f} {_interval(r['ci95'])}" for r in report["rows"])
             print(f"{name}, {tokens} tokens: {rows}", flush=True)
-    RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{options.horizon}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 

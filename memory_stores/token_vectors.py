@@ -68,18 +68,26 @@ class HashTokens:
 
 
 class MiniLMTokens:
-    """all-MiniLM-L6-v2's last layer, one unit vector a word piece.
+    """One layer of all-MiniLM-L6-v2, one unit vector a word piece.
 
     Texts are read one by one, without padding: what a text gives is then the same to the last bit in any company. On a
     CPU that costs next to nothing beside batches.
+
+    Args:
+        layer: 1 to 6, the last. Middle layers know more of how words hang together, the last of what a text is about.
     """
 
-    def __init__(self, embedder: MiniLM) -> None:
+    def __init__(self, embedder: MiniLM, layer: int = 6) -> None:
         self._model: Any = embedder.model
         self.dim = embedder.dim
+        self._hidden: list[Any] = []
+        self._inner = layer < 6
+        if self._inner:
+            block = self._model[0].auto_model.encoder.layer[layer - 1]
+            block.register_forward_hook(lambda _module, _given, out: self._hidden.append(out))
 
     def encode(self, texts: Sequence[str]) -> Encoded:
-        read = self._model.encode(list(texts), batch_size=1, output_value=None, show_progress_bar=False)
+        read = [self._read(text) for text in texts]
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         tokens: list[Tokens] = []
         for row, one in zip(vectors, read, strict=True):
@@ -88,6 +96,14 @@ class MiniLMTokens:
             ids = one["input_ids"][inner].cpu().numpy().astype(np.int32)
             tokens.append(Tokens(ids, _unit(one["token_embeddings"][inner].float().cpu().numpy()).astype(np.float16)))
         return Encoded(vectors, tokens)
+
+    def _read(self, text: str) -> Any:
+        self._hidden.clear()
+        [read] = self._model.encode([text], batch_size=1, output_value=None, show_progress_bar=False)
+        if self._inner:
+            hidden = self._hidden.pop()
+            read["token_embeddings"] = (hidden[0] if isinstance(hidden, tuple) else hidden)[0]
+        return read
 
 
 def _unit(rows: Matrix) -> Matrix:
@@ -166,15 +182,17 @@ KEPT_TOGETHER, ASKED_TOGETHER = 256, 500
 """Texts that are written to the file in one transaction; that are asked for in one query."""
 
 
-def token_encoder(embedder: Embedder, cache: Path | None = None) -> TokenEncoder | None:
+def token_encoder(embedder: Embedder, cache: Path | None = None, layer: int = 6) -> TokenEncoder | None:
     """An embedder that tells tokens apart, if it can; None where it knows whole texts only.
 
     Args:
         cache: folder where vectors of a slow one are kept.
+        layer: of MiniLM; others have one.
     """
     if isinstance(embedder, HashEmbedder):
         return HashTokens(embedder)
     if isinstance(embedder, MiniLM):
-        encoder = MiniLMTokens(embedder)
-        return encoder if cache is None else CachedTokens(encoder, cache / f"{embedder.fingerprint}.sqlite")
+        encoder = MiniLMTokens(embedder, layer)
+        name = f"{embedder.fingerprint}.sqlite" if layer == 6 else f"{embedder.fingerprint}-layer{layer}.sqlite"
+        return encoder if cache is None else CachedTokens(encoder, cache / name)
     return embedder if hasattr(embedder, "encode") else None  # pyright: ignore[reportReturnType]

@@ -23,6 +23,7 @@ from memrl.contracts.config import (
 )
 from memrl.contracts.config_io import changed, config_from_dict
 from memrl.contracts.errors import ConfigError
+from memrl.envs.memworld.presets import natural as natural_world
 from memrl.envs.memworld.presets import path_world, three_things
 
 
@@ -98,6 +99,23 @@ def graph_token_only() -> TrainConfig:
     """``graph`` with the whole budget in sentences: what its edges are measured against."""
     return replace(
         graph(), recipe="graph_token_only", memory=MemoryConfig(linker="pattern", token_budget=64, read_budget=64)
+    )
+
+
+def natural() -> TrainConfig:
+    """Memory control learned with no rules of English: MemWorld as people tell it, no linker, an exact reader.
+
+    The controller looks at the tokens of texts; it is paid for right answers and told nothing else.
+    """
+    return TrainConfig(
+        recipe="natural",
+        steps=30,
+        env=EnvConfig(name="memworld", options=asdict(natural_world()), train_seeds=24),
+        policy=PolicyConfig(name="exact", options={"tokenizer": "smollm2-135m"}),
+        warm_start=WarmStartConfig(steps=0),
+        controller=ControllerConfig(options={"width": 0, "hidden": 32, "features": 32, "heads": 2}, max_ops=1),
+        rollout=RolloutConfig(tasks=0, practice_tasks=30),
+        learner=LearnerConfig(controller_learning_rate=5e-3, decay_from=0.5),
     )
 
 
@@ -257,6 +275,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
         tiny,
         graph,
         graph_token_only,
+        natural,
         long,
         plain,
         overwrite,

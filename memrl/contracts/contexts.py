@@ -61,6 +61,8 @@ class ControllerContext:
     """Where the environment knows which observations an answer rests on: for an oracle alone."""
     names: tuple[str, ...] = ()
     """[F] what the numbers of an offer mean, in order."""
+    cache: Path | None = None
+    """Folder for what is slow to work out and the same for every run; None for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,8 @@ class TextTable:
         self._tokens: dict[str, Tokens] = {}
         self.generation = 0
         """Grows whenever rows changed their meaning: what was derived from rows before is stale."""
+        self.dropped = 0
+        """Texts that ``trim`` dropped so far: row + dropped is a text's place among all that ever came."""
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -89,6 +91,21 @@ class TextTable:
         return row
 
     @property
+    def embedder(self) -> EmbedderLike:
+        """Who reads whole texts."""
+        return self._embedder
+
+    @property
+    def texts(self) -> list[str]:
+        """[U] in order of rows."""
+        return list(self._row_of)
+
+    @property
+    def keeps_tokens(self) -> bool:
+        """Whether ``by_token`` was called."""
+        return self._encoder is not None
+
+    @property
     def matrix(self) -> NDArray[np.float32]:
         """[U, E], one unit vector a text."""
         return self._matrix[: len(self._row_of)]
@@ -103,12 +120,14 @@ class TextTable:
         self._tokens = {text: tokens for text, tokens in self._tokens.items() if text in self._row_of}
         self._matrix = np.concatenate([kept, np.zeros((256, self.dim), dtype=np.float32)])
         self.generation += 1
+        self.dropped += drop
 
     def state_dict(self) -> dict[str, Any]:
         """Texts and vectors in order of rows: sums over rows come out to the same bit only in the same order."""
-        return {"texts": list(self._row_of), "matrix": self.matrix.copy()}
+        return {"texts": list(self._row_of), "matrix": self.matrix.copy(), "dropped": self.dropped}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._row_of = {text: row for row, text in enumerate(state["texts"])}
         self._matrix = np.concatenate([state["matrix"], np.zeros((256, self.dim), dtype=np.float32)])
+        self.dropped = int(state.get("dropped", 0))
         self.generation += 1

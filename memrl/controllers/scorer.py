@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
+from memory_stores.token_vectors import token_encoder
 from memrl.algos.losses import masked_log_softmax
 from memrl.contracts.checks import check
 from memrl.contracts.contexts import ControllerContext
@@ -31,6 +32,7 @@ from memrl.contracts.registry import register
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import OfferSet
 from memrl.controllers.offers import NUMBER_NAMES
+from memrl.controllers.token_pool import Bag, TokenBank, TokenPool
 
 # Shapes: N candidates of all decisions in a row, D decisions, C candidates of the largest one, E embedding width,
 # W projected width, F numbers, U distinct texts.
@@ -43,6 +45,13 @@ class ScorerOptions:
     width: int = 32
     """Width of the learned projection of text embeddings; 0 looks at numbers alone, which carry over to other texts."""
     hidden: int = 128
+    features: int = 0
+    """Detectors that look at every token of a text (``token_pool``), in place of or beside ``width``; 0 for none. What
+    a text says shows in its words and not in their mean."""
+    heads: int = 0
+    """Saliences learned over the tokens of a text, for what two texts have in common; 0 for none."""
+    layer: int = 3
+    """Of the embedder whose tokens ``features`` and ``heads`` look at, if it has several: 1 to 6 for minilm."""
     subjects: bool = False
     """True shows it also what a text speaks of (the entity linker's subject), embedded by itself."""
     critic: bool = False
@@ -52,7 +61,12 @@ class ScorerOptions:
     that, and the worth is learned too; empty starts from chance."""
 
     def __post_init__(self) -> None:
-        check(self, "controller.options.", width="[0, inf)", hidden="[1, inf)")
+        check(
+            self, "controller.options.",
+            width="[0, inf)", hidden="[1, inf)", features="[0, inf)", heads="[0, inf)", layer="[1, 6]",
+        )  # fmt: skip
+        if self.heads and not self.features:
+            raise ConfigError("controller.options.heads", self.heads, "give controller.options.features some, too")
 
 
 class ScorerNet(nn.Module):
@@ -68,12 +82,11 @@ class ScorerNet(nn.Module):
         width, hidden, critic, subjects = config.width, config.hidden, config.critic, config.subjects
         self.project = nn.Linear(dim, width, bias=False) if width else _Nothing()
         self.subject = nn.Linear(dim, width, bias=False) if subjects else None
-        seen = (7 if subjects else 5) * width + len(names)
+        self.tokens = TokenPool(dim, config.features, config.heads) if config.features else None
+        seen = (7 if subjects else 5) * width + 3 * config.features + 4 * config.heads + len(names)
+        inner = [nn.Linear(seen, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU()]
         last = nn.Linear(hidden, 1)
-        self.head = nn.Sequential(
-            nn.Linear(seen, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(),
-            last,
-        )  # fmt: skip
+        self.head = nn.Sequential(*inner, last)
         self.prior: nn.Parameter | None = None
         if config.prior:
             self.register_buffer("prior_at", torch.tensor([_place(name, names) for name in config.prior]))
@@ -84,28 +97,40 @@ class ScorerNet(nn.Module):
         if critic:
             self.register_buffer("return_scale", torch.zeros(()))
 
-    def texts(self, matrix_UE: Tensor) -> Tensor:
-        """[U + 1, W], or [U + 1, 2W] with subjects: as a text, then as a subject. The last row: "no text"."""
+    def texts(self, matrix_UE: Tensor, bag: Bag | None = None) -> Tensor:
+        """[U + 1, W], or [U + 1, 2W] with subjects: as a text, then as a subject. The last row: "no text".
+
+        Behind that what the tokens of the texts say (``TokenPool``); ``bag`` holds those of the first texts.
+        """
         # Unit vectors on purpose, so that numbers speak first: scaled up, they learn the training phrasings by heart.
         projected = self.project(matrix_UE)
         if self.subject is not None:
             projected = torch.cat([projected, self.subject(matrix_UE)], dim=1)
+        if self.tokens is not None and bag is not None:
+            pooled = self.tokens(bag)
+            projected = torch.cat([projected[: len(pooled)], pooled], dim=1)
         return torch.cat([projected, projected.new_zeros(1, projected.shape[1])])
 
-    def forward(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor) -> Tensor:
-        """Score of each candidate, [N]. Row -1 reads the last line of ``texts_UW``."""
-        scores = self.head[-1](self.features(texts_UW, rows_N3, numbers_NF)).squeeze(1)
+    def forward(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor | None = None) -> Tensor:
+        """Score of each candidate, [N]. Row -1 reads the last line of ``texts_UW``; ``counts_D`` are the candidates of
+        each moment, None for one each."""
+        scores = self.head[-1](self.features(texts_UW, rows_N3, numbers_NF, counts_D)).squeeze(1)
         return scores if self.prior is None else scores + numbers_NF[:, self.prior_at] @ self.prior
 
-    def features(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor) -> Tensor:
+    def features(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor | None = None) -> Tensor:
         """[N, hidden], what both heads read."""
         width = self.project.out_features
-        if not width:
-            return self.head[:-1](numbers_NF)
         rows_N3 = rows_N3.remainder(len(texts_UW))
-        o, w, t = embedding(rows_N3[:, :3], texts_UW[:, :width]).unbind(1)
-        subjects = () if self.subject is None else embedding(rows_N3[:, 3:], texts_UW[:, width:]).unbind(1)
-        return self.head[:-1](torch.cat([o, w, t, o * t, w * t, *subjects, numbers_NF], dim=1))
+        seen: list[Tensor] = []
+        if width:
+            o, w, t = embedding(rows_N3[:, :3], texts_UW[:, :width]).unbind(1)
+            seen += [o, w, t, o * t, w * t]
+        if self.subject is not None:
+            seen += embedding(rows_N3[:, 3:], texts_UW[:, width : 2 * width]).unbind(1)
+        if self.tokens is not None:
+            pooled = texts_UW[:, (1 + (self.subject is not None)) * width :]
+            seen += self.tokens.compare(rows_N3[:, :3], pooled, counts_D)
+        return self.head[:-1](torch.cat([*seen, numbers_NF], dim=1))
 
 
 class _Nothing(nn.Module):
@@ -150,6 +175,8 @@ class Scorer(Chooser):
         self.version = 0
         self._names = tuple(names)
         self._table = table
+        self._counted = 0  # texts of the table, dropped ones included, whose tokens count as seen
+        self._bank = TokenBank(table) if getattr(config, "features", 0) else None
         self._cached: Tensor | None = None
         self._generation = table.generation
 
@@ -164,6 +191,15 @@ class Scorer(Chooser):
         """The weights changed."""
         self.version += 1
         self._cached = None
+        if self._bank is not None and self.net.tokens is not None:
+            self._count_new(self._bank, self.net.tokens)
+
+    def _count_new(self, bank: TokenBank, tokens: TokenPool) -> None:
+        """Count the texts that are new in the table: between updates only, for a play must not change its weights."""
+        first = max(self._counted - self._table.dropped, 0)
+        if first < len(self._table):
+            tokens.count(bank.take(np.arange(first, len(self._table))))
+            self._counted = self._table.dropped + len(self._table)
 
     def choose(self, requests: Sequence[ControllerRequest]) -> list[OpChoice]:
         return pick_all(*self._logprobs(requests), requests)
@@ -177,12 +213,14 @@ class Scorer(Chooser):
         """Log-probabilities [N] of all requests' offers in a row, and how many each has [D]."""
         rows, numbers, counts = stacked([request.offers for request in requests])
         with torch.inference_mode():
-            scores = self.net(self._projected(), *map(torch.from_numpy, in_blocks(rows, numbers)))
+            padded = [torch.from_numpy(one) for one in in_blocks(rows, numbers)]
+            each = torch.from_numpy(np.append(counts, len(padded[0]) - len(rows)))  # the padding is a moment of its own
+            scores = self.net(self._projected(), *padded, each)
         return log_softmax(scores.numpy()[: len(rows)], counts), counts
 
     def logprobs(self, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probabilities [D, C] with gradients, and the mask of candidates that exist."""
-        padded, mask = pad_candidates(self.net(*self._local(rows_N3), numbers_NF), counts_D)
+        padded, mask = pad_candidates(self.net(*self._local(rows_N3), numbers_NF, counts_D), counts_D)
         return masked_log_softmax(padded, mask), mask
 
     @property
@@ -219,11 +257,14 @@ class Scorer(Chooser):
     def _local(self, rows_N3: Tensor) -> tuple[Tensor, Tensor]:
         """Projections of the texts in use, with gradients, and the rows as they count there."""
         used, local = rows_N3.unique(return_inverse=True)
-        texts = self.net.texts(torch.from_numpy(self._table.matrix)[used.clamp(min=0)])
+        rows = used.clamp(min=0)
+        bag = None if self._bank is None else self._bank.take(rows.numpy().astype(np.int64))
+        texts = self.net.texts(torch.from_numpy(self._table.matrix)[rows], bag)
         return texts, torch.where(rows_N3 < 0, len(used), local)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"net": self.net.state_dict(), "version": self.version, "names": list(self._names)}
+        own = {"net": self.net.state_dict(), "version": self.version, "names": list(self._names)}
+        return own | ({"counted": self._counted} if self._bank is not None else {})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         if list(state.get("names", self._names)) != list(self._names):
@@ -232,6 +273,7 @@ class Scorer(Chooser):
             raise ConfigError("controller.offers", type(self).__name__, way_out)
         self.net.load_state_dict(state["net"])
         self.version = int(state["version"])
+        self._counted = int(state.get("counted", 0))
         self._cached = None
 
     def _projected(self) -> Tensor:
@@ -241,7 +283,8 @@ class Scorer(Chooser):
         known = 0 if self._cached is None else len(self._cached) - 1
         if self._cached is None or known < len(self._table):
             [new] = in_blocks(self._table.matrix[known:])
-            fresh = self.net.texts(torch.from_numpy(new))
+            bag = None if self._bank is None else self._bank.take(np.arange(known, len(self._table)))
+            fresh = self.net.texts(torch.from_numpy(new), bag)
             fresh = torch.cat([fresh[: len(self._table) - known], fresh[-1:]])
             self._cached = fresh if self._cached is None else torch.cat([self._cached[:-1], fresh])
         return self._cached
@@ -300,6 +343,13 @@ def pick(logprobs_C: NDArray[np.floating], request: ControllerRequest) -> OpChoi
 
 
 def _make(context: ControllerContext, options: ScorerOptions) -> Scorer:
+    if options.features and not context.table.keeps_tokens:
+        encoder = token_encoder(context.table.embedder, context.cache, options.layer)  # pyright: ignore[reportArgumentType]
+        if encoder is None:
+            name = type(context.table.embedder).__name__
+            way_out = "it knows whole texts only, and controller.options.features looks at tokens; take minilm"
+            raise ConfigError("memory.embedder", name, way_out)
+        context.table.by_token(encoder)
     return Scorer(context.table, options, context.seed, context.names or NUMBER_NAMES)
 
 

@@ -52,7 +52,7 @@ class WorthOptions:
 class WorthNet(nn.Module):
     """Scores candidates by what their texts are worth."""
 
-    critic = None
+    critic = tokens = None
 
     def __init__(self, dim: int, options: WorthOptions) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class WorthNet(nn.Module):
         self.bias = nn.Parameter(torch.tensor(options.bias))
         self._spread = options.spread
 
-    def texts(self, matrix_UE: Tensor) -> Tensor:
+    def texts(self, matrix_UE: Tensor, bag: None = None) -> Tensor:
         """[U + 1, W] projections; the last row: "no text"."""
         # Three times a unit vector's, so that a number of it counts like a plain number.
         projected = matrix_UE[:, :0] if self.project is None else 3 * self.project(matrix_UE)
@@ -80,7 +80,7 @@ class WorthNet(nn.Module):
         # A sum a row, so that a worth is the same to the last bit whatever else is in the batch.
         return self._spread * (hidden * normalize(self.direction, dim=0)).sum(1) - self.per_token * tokens
 
-    def forward(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor) -> Tensor:
+    def forward(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor | None = None) -> Tensor:
         """Score of each candidate, [N]. Row -1 reads the last line of ``texts_UW``."""
         rows_N3 = rows_N3.remainder(len(texts_UW))
         enters, leaves = numbers_NF[:, 0], numbers_NF[:, 1]

@@ -119,7 +119,15 @@ def build_controller(
 
     options = config.controller.options if name == config.controller.name else {}
     evidence = able(task_source, EvidenceReader)
-    context = ControllerContext(table=table, seed=config.seed, plan=plan, policy=policy, evidence=evidence, names=names)
+    context = ControllerContext(
+        table=table,
+        seed=config.seed,
+        plan=plan,
+        policy=policy,
+        evidence=evidence,
+        names=names,
+        cache=cache_folder() / "embeddings",
+    )
     return make("controller", name, options, knob or "controller.name", context)
 
 

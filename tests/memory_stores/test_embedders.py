@@ -8,6 +8,7 @@ import pytest
 
 from memory_stores import HashEmbedder, MiniLM
 from memory_stores.embed import gains_by_bf16
+from memory_stores.token_vectors import token_encoder
 
 
 def test_rows_have_unit_length_and_do_not_depend_on_their_neighbours():
@@ -62,3 +63,16 @@ def test_minilm_puts_like_meanings_near():
 )
 def test_bf16_is_taken_only_where_it_is_the_faster_one(cpuinfo: str, gains: bool):
     assert gains_by_bf16(cpuinfo) is gains
+
+
+@pytest.mark.slow
+def test_minilm_gives_the_tokens_of_the_layer_asked_for_and_the_same_whole_text():
+    model, text = MiniLM(), "Ana put the lantern in the attic."
+    last, middle = (token_encoder(model, layer=layer) for layer in (6, 3))
+    assert last is not None and middle is not None
+    one, other = last.encode([text]), middle.encode(["A first text.", text])
+    assert np.array_equal(one.vectors[0], other.vectors[1])
+    assert np.array_equal(one.tokens[0].ids, other.tokens[1].ids)
+    assert one.tokens[0].vectors.shape == other.tokens[1].vectors.shape == (len(one.tokens[0].ids), 384)
+    likeness = np.vecdot(one.tokens[0].vectors.astype(np.float32), other.tokens[1].vectors.astype(np.float32))
+    assert likeness.max() < 0.95
