@@ -145,7 +145,7 @@ def table(args: argparse.Namespace) -> None:
             every = {row: [v for rows in pooled.values() for v in rows[row]] for row in (*UNLEARNED, "learned")}
             lines.append(_line("all questions", every))
     page = PAGE.read_text(encoding="utf-8")
-    start, end = "<!-- table -->", "<!-- end -->"
+    start, end = "<!-- table -->", "<!-- end of table -->"
     head, rest = page.split(start)
     PAGE.write_text(head + start + "\n".join(lines) + "\n\n" + end + rest.split(end)[1], encoding="utf-8")
 

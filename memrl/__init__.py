@@ -22,9 +22,10 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
                         imports another folder's part:
        envs/            worlds, and environments over real text
        policies/        hf.py (any transformers causal LM with LoRA; rendering.py speaks to it, hf_sampler.py samples),
-                        oracle_reader.py (reads without error), pointer.py (a small one for games), scripted.py
-       controllers/     scorer.py (learned), overwrite.py (a language model rewrites one text), the rules, the oracle;
-                        offers.py (which ops are on offer)
+                        oracle_reader.py and exact.py (read without error), pointer.py (a small one for games), scripted.py
+       controllers/     scorer.py (learned), worth.py (learned: who leaves), overwrite.py (a language model rewrites
+                        one text), the rules, the oracle; offers.py, entry_offers.py (reading entry by entry) and
+                        worth_offers.py say which ops are on offer; shipped/ holds a trained one
        reflectors/      tracker.py (reads failures by the trackers), lm.py (the policy's own words)
        curricula/       written.py (writes its own tasks), the hand-made and published ones it is measured against
        proposers/       axes.py (a small network over theta), lm.py (the policy writes the task's JSON under its schema)
@@ -51,7 +52,8 @@ Nouns
 
 The story of one step (rollouts/play.py reads like it)
 
-    observation -> controller: which Retrieve, if any?    only where an action is wanted; its hits go into view
+    observation -> controller: which Retrieve, if any?    only where an action is wanted; one after the other, at most
+                                                          max_reads; hits go into view
                 -> policy acts                            it sees the token memory, the hits and the observation
                 -> environment: reward, next observation
                 -> controller: which writes?              until Keep or max_ops (making room is not counted);
