@@ -2,6 +2,7 @@
 
 python benchmarks/reading.py fold 0        # LoCoMo's dialogues 1 and 2 held out, the other sets by their own split
 python benchmarks/reading.py without timeqa    # trained on the other sets, tried on all of timeqa
+python benchmarks/reading.py credit broadcast  # LoCoMo alone, first fold, another estimator of credit
 python benchmarks/reading.py ship          # the controller that the package ships: no set that forbids it
 
 Trained by reward for evidence alone (recipe ``reading``). Counted is, question by question, whether all of the evidence
@@ -43,12 +44,14 @@ BUDGETS = (128, 256, 512)
 ROWS = ("bm25", "dense", "rrf", "late_interaction", "evidence")
 
 
-def trained(name: str, data: tuple[str, ...], held_out: tuple[str, ...], seed: int, steps: int) -> tuple[Path, float]:
+def trained(
+    name: str, data: tuple[str, ...], held_out: tuple[str, ...], seed: int, steps: int, credit: str = "reading"
+) -> tuple[Path, float]:
     """A run on these sets, and its seconds."""
     config = recipe(
         "reading", seed=seed, steps=steps, checkpoint_every=steps, out=str(ROOT / "runs" / f"reading-{name}"),
         env={"options": {"data": data, "held_out": held_out, "questions": 40}},
-        curriculum={"name": "target"},
+        curriculum={"name": "target"}, credit={"name": credit},
     )  # fmt: skip
     started = time.perf_counter()
     return memrl.train(config), time.perf_counter() - started
@@ -101,7 +104,7 @@ def in_view(agent: Agent) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("fold", "without", "ship"))
+    parser.add_argument("what", choices=("fold", "without", "credit", "ship"))
     parser.add_argument("which", nargs="?", default="")
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
@@ -116,12 +119,18 @@ def main() -> None:
         held, seed = (), options.seed
         data = tuple(one for one in (*SETS, *MORE) if one != options.which)
         sets = {options.which: ("all",)}
+    elif options.what == "credit":
+        held, seed, data = FOLDS[0], options.seed, ("locomo",)
+        sets = {"locomo": held}
     else:
         held, seed, data = (), options.seed, SHIPPED
         sets = {one: ("all",) if one not in SHIPPED else () for one in (*SETS, *MORE, "sgd_state")}
-    run, seconds = trained(name, data, held, seed, options.steps)
+    credit = options.which if options.what == "credit" else "reading"
+    run, seconds = trained(name, data, held, seed, options.steps, credit)
+    curve = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     told = {
         "what": name, "trained_on": data, "seed": seed, "steps": options.steps, "train_seconds": round(seconds, 1),
+        "episodes": [32 * one["step"] for one in curve], "practice_success": [one["practice_success"] for one in curve],
         "machine": machine(), "sets": tried(run, sets),
     }  # fmt: skip
     RESULTS.mkdir(parents=True, exist_ok=True)

@@ -26,6 +26,7 @@ def sections() -> dict[str, Callable[[Path], str | None]]:
     return {
         "reading": lambda folder: _section(folder, "fold", OWN),
         "reading_without": lambda folder: _section(folder, "without", LEFT_OUT),
+        "reading_credit": _credit,
         "reading_shipped": lambda folder: _section(folder, "ship", SHIPPED),
     }
 
@@ -67,6 +68,28 @@ def _section(folder: Path, kind: str, title: str) -> str | None:
             every = {row: np.concatenate([rows[row] for rows in of_set.values()]) for row in ROWS}
             lines.append(_line(budget, "**all questions**", every))
     return f"{title} {COUNTED.format(draws=DRAWS)} {trained}\n\n{table(head, lines)}"
+
+
+def _credit(folder: Path) -> str | None:
+    """The same training under other estimators: success in training by episodes, and on the held-out dialogues."""
+    paths = sorted((folder / "reading").glob("credit-*.json"))
+    if not paths:
+        return None
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    at = [i for i in range(len(runs[0]["episodes"])) if (i + 1) % 3 == 0]
+    head = ["credit", *(f"{runs[0]['episodes'][i]} episodes" for i in at), "held out, 256 tokens"]
+    lines = []
+    for run in runs:
+        curve = [np.mean(run["practice_success"][max(i - 2, 0) : i + 1]) for i in at]
+        digits = run["sets"]["locomo"]["256"]["learned"]
+        held = f"{digits.count('1') / len(digits):.3f}"
+        lines.append([f"`{run['what'].removeprefix('credit-')}`", *(f"{value:.3f}" for value in curve), held])
+    title = (
+        "**Credit for readings (`benchmarks/reading.py credit NAME`).** LoCoMo, four dialogues, one seed; training "
+        "success (sampled, all evidence in view) as the mean over three steps, 32 episodes of 40 questions each; then "
+        "greedy play of the two held-out dialogues."
+    )
+    return f"{title}\n\n{table(head, lines)}"
 
 
 def _pooled(runs: Sequence[Mapping[str, str]]) -> dict[str, Right]:

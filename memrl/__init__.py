@@ -22,7 +22,8 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
                         imports another folder's part:
        envs/            worlds, and environments over real text
        policies/        hf.py (any transformers causal LM with LoRA; rendering.py speaks to it, hf_sampler.py samples),
-                        oracle_reader.py and exact.py (read without error), pointer.py (a small one for games), scripted.py
+                        oracle_reader.py and exact.py (read without error), pointer.py (a small one for games),
+                        scripted.py
        controllers/     scorer.py (learned), worth.py (learned: who leaves), overwrite.py (a language model rewrites
                         one text), the rules, the oracle; offers.py, entry_offers.py (reading entry by entry) and
                         worth_offers.py say which ops are on offer; shipped/ holds a trained one
