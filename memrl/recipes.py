@@ -27,6 +27,11 @@ from memrl.envs.memworld.presets import natural as natural_world
 from memrl.envs.memworld.presets import path_world, three_things
 
 
+def _plain(theta: Any) -> dict[str, Any]:
+    """A preset's axes as a config keeps them: lists for tuples."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(theta).items()}
+
+
 def quickstart() -> TrainConfig:
     """The main job: SmolLM2-135M and a scorer from scratch on the default MemWorld task, on a laptop."""
     return TrainConfig(
@@ -89,7 +94,7 @@ def graph() -> TrainConfig:
     return replace(
         base,
         recipe="graph",
-        env=EnvConfig(name="memworld", options=asdict(path_world()), train_seeds=64),
+        env=EnvConfig(name="memworld", options=_plain(path_world()), train_seeds=64),
         memory=MemoryConfig(linker="pattern", token_budget=16, graph_budget=48, read_budget=64),
         controller=replace(base.controller, max_ops=2),
     )
@@ -110,7 +115,7 @@ def natural() -> TrainConfig:
     return TrainConfig(
         recipe="natural",
         steps=30,
-        env=EnvConfig(name="memworld", options=asdict(natural_world()), train_seeds=24),
+        env=EnvConfig(name="memworld", options=_plain(natural_world()), train_seeds=24),
         policy=PolicyConfig(name="exact", options={"tokenizer": "smollm2-135m"}),
         warm_start=WarmStartConfig(steps=0),
         controller=ControllerConfig(options={"width": 0, "hidden": 32, "features": 32, "heads": 2}, max_ops=1),
@@ -156,7 +161,7 @@ def overwrite() -> TrainConfig:
         recipe="overwrite",
         steps=100,
         checkpoint_every=50,
-        env=EnvConfig(name="chunks", options={"env": "memworld", "size": 4, "env_options": asdict(three_things())}),
+        env=EnvConfig(name="chunks", options={"env": "memworld", "size": 4, "env_options": _plain(three_things())}),
         memory=MemoryConfig(token_budget=20, read_budget=20, embedder="hash"),
         policy=PolicyConfig(
             name="pointer", options={"writes": True, "content": False, "hidden": 64, "width": 8}, max_new_tokens=1
@@ -182,7 +187,7 @@ def reading() -> TrainConfig:
         steps=30,
         env=EnvConfig(
             name="documents",
-            options={"data": ("timeqa", "2wiki_qa", "hotpotqa", "fairytaleqa"), "questions": 40},
+            options={"data": ["timeqa", "2wiki_qa", "hotpotqa", "fairytaleqa"], "questions": 40},
         ),
         memory=MemoryConfig(
             token_budget=0, archive_budget=10_000_000, archive_all=True, archive="bm25", read_budget=256, texts=0

@@ -65,8 +65,6 @@ class MemoryConfig:
         _at_least(self, 1, "read_budget")
         if self.total < 1:
             raise ConfigError("memory.token_budget", self.token_budget, "give at least one store a budget")
-        if self.archive_all and not self.archive_budget:
-            raise ConfigError("memory.archive_all", True, "there is no archive; give memory.archive_budget some tokens")
 
     @property
     def total(self) -> int:

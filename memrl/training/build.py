@@ -69,7 +69,9 @@ def build_embedder(config: MemoryConfig) -> Embedder:
 
 
 def build_memory(config: MemoryConfig, count: CountTokens, embedder: Embedder) -> AgentMemory:
-    """An empty memory with those stores whose budget is above zero."""
+    """An empty memory with those stores whose budget is above zero. Raises ConfigError."""
+    if config.archive_all and not config.archive_budget:
+        raise ConfigError("memory.archive_all", True, "there is no archive; give memory.archive_budget some tokens")
     return AgentMemory(
         token=TokenStore(config.token_budget, count) if config.token_budget else None,
         graph=GraphStore(config.graph_budget, count) if config.graph_budget else None,
@@ -197,6 +199,7 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
     count: CountTokens = getattr(reader, "count_tokens", _count_words)
     embedder = build_embedder(config.memory)
     table = TextTable(embedder)
+    build_memory(config.memory, count, embedder)  # what no memory can be made of is told now
     _check_budget(config.memory, task_source, count)
     if (check_view := getattr(reader, "check_view", None)) is not None:
         check_view(config.memory.read_budget)

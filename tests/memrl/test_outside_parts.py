@@ -184,8 +184,8 @@ def test_an_environment_must_be_named():
         ({"memory": {"linker": "spacy"}}, r"memory.linker = 'spacy': choose from none, pattern; bring your own as"),
         ({"memory": {"embedder": "glove"}}, r"memory.embedder = 'glove': choose from hash, minilm"),
         ({"memory": {"archive": "fais", "archive_budget": 9}}, r"memory.archive = 'fais': choose from bm25, vector"),
-        ({"policy": {"name": "gpt"}}, r"policy.name = 'gpt': choose from hf, pointer; bring"),
-        ({"evaluation": {"rows": ["fifo", "magic"]}}, r"evaluation.rows = 'magic': choose from bm25_archive, fifo"),
+        ({"policy": {"name": "gpt"}}, r"policy.name = 'gpt': choose from exact, hf, pointer; bring"),
+        ({"evaluation": {"rows": ["fifo", "magic"]}}, r"evaluation.rows = 'magic': choose from bm25, bm25_archive"),
         ({"curriculum": {"name": "bandit", "options": {"fresh": 2}}}, r"curriculum.options.fresh = 2: it must lie in"),
     ],
 )

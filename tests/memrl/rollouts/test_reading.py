@@ -7,6 +7,7 @@ import pytest
 from toy import TASK, Echo, Taker, ToyTasks, count_words, toy_agent
 
 from memory_stores.bm25_store import Bm25Store
+from memory_stores.embed import HashEmbedder
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Keep, Retrieve, Write
 from memrl.advantages.credit import give_credit
@@ -17,6 +18,7 @@ from memrl.contracts.registry import make
 from memrl.contracts.types import ARCHIVIST, Episode, Group, OpDecision
 from memrl.rollouts.replay import memory_after
 from memrl.rollouts.scheduler import play
+from memrl.training.build import build_memory
 
 STORY = ("Ana put the lantern away.", "It rained.", "Ana went home.", "Where is the lantern, Ana?", "Did it rain?")
 
@@ -81,7 +83,7 @@ def test_archiving_by_itself_needs_an_archive():
     with pytest.raises(
         ConfigError, match=r"memory.archive_all = True: there is no archive; give memory.archive_budget"
     ):
-        MemoryConfig(archive_all=True)
+        build_memory(MemoryConfig(archive_all=True), count_words, HashEmbedder(4))
 
 
 class Picks(Taker):
