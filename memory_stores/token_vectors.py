@@ -84,7 +84,10 @@ class MiniLMTokens:
         self._inner = layer < 6
         if self._inner:
             block = self._model[0].auto_model.encoder.layer[layer - 1]
-            block.register_forward_hook(lambda _module, _given, out: self._hidden.append(out))
+            block.register_forward_hook(self._keep)
+
+    def _keep(self, module: Any, given: Any, out: Any) -> None:
+        self._hidden.append(out)
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         read = [self._read(text) for text in texts]
