@@ -27,6 +27,7 @@ def sections() -> dict[str, Callable[[Path], str | None]]:
         "reading": lambda folder: _section(folder, "fold", OWN),
         "reading_without": lambda folder: _section(folder, "without", LEFT_OUT),
         "reading_credit": _credit,
+        "streamed": _streamed,
         "reading_shipped": lambda folder: _section(folder, "ship", SHIPPED),
     }
 
@@ -47,8 +48,9 @@ SHIPPED = (
 )
 COUNTED = (
     "Share of questions with all evidence in view; every row fills the same read budget, in tokens of SmolLM2's, out "
-    "of the same entries. `evidence` reads what the answer rests on, which may not fit. The last column is learned "
-    "less RRF, with a 95 % interval by paired bootstrap over questions ({draws} draws)."
+    "of the same entries. `evidence` reads what the answer rests on, which may not fit. The last two columns "
+    "are learned less RRF and less late interaction, with 95 % intervals by paired bootstrap over questions ({draws} "
+    "draws)."
 )
 
 
@@ -59,7 +61,14 @@ def _section(folder: Path, kind: str, title: str) -> str | None:
     seconds = [run["train_seconds"] for run in runs]
     trained = f"Training took {min(seconds):.0f} to {max(seconds):.0f} s of one core, other work beside it."
     sets = list(dict.fromkeys(name for run in runs for name in run["sets"]))
-    head = ["tokens", "set", "questions", *(NAMES.get(row, row) for row in ROWS), "learned − RRF"]
+    head = [
+        "tokens",
+        "set",
+        "questions",
+        *(NAMES.get(row, row) for row in ROWS),
+        "learned − RRF",
+        "learned − late interaction",
+    ]
     lines = []
     for budget in BUDGETS:
         of_set = {name: _pooled([run["sets"][name][budget] for run in runs if name in run["sets"]]) for name in sets}
@@ -92,6 +101,27 @@ def _credit(folder: Path) -> str | None:
     return f"{title}\n\n{table(head, lines)}"
 
 
+def _streamed(folder: Path) -> str | None:
+    """What observing and asking cost as memory grows."""
+    path = folder / "streamed.json"
+    if not path.exists():
+        return None
+    rows = [
+        [
+            f"{int(units):,}", f"{one['observe_ms_median']:.2f}", f"{one['observe_ms_p99']:.2f}",
+            f"{one['ask_ms']['first']:.0f}", f"{one['ask_ms']['median']:.0f}", f"{one['resident_mib']:,.0f}",
+        ]
+        for units, one in json.loads(path.read_text(encoding="utf-8"))["units"].items()
+    ]  # fmt: skip
+    title = (
+        "**A long life (`benchmarks/streamed.py`).** Units streamed into a wrapped agent's archive; milliseconds of "
+        "one core beyond the embedding of the text and the language model, other work beside it. `ask` chooses what to "
+        "read with the controller that ships, until 256 tokens are in view. Token vectors are drawn, of MiniLM's width."
+    )
+    head = ["units held", "observe, ms", "99 %", "first ask, ms", "ask, ms", "resident, MiB"]
+    return f"{title}\n\n{table(head, rows)}"
+
+
 def _pooled(runs: Sequence[Mapping[str, str]]) -> dict[str, Right]:
     """Runs on the same questions are averaged, runs on others are put behind each other."""
     same = len({run["evidence"] + run["rrf"] for run in runs}) == 1
@@ -100,10 +130,14 @@ def _pooled(runs: Sequence[Mapping[str, str]]) -> dict[str, Right]:
 
 
 def _line(budget: str, name: str, rows: Mapping[str, Right]) -> list[str]:
-    low, high = difference(rows["learned"], rows["rrf"])
     shares = [f"{rows[row].mean():.3f}" for row in ROWS]
-    gain = rows["learned"].mean() - rows["rrf"].mean()
-    return [budget, name, str(len(rows["rrf"])), *shares, f"{gain:+.3f} [{low:+.3f}, {high:+.3f}]"]
+    gains = [_gain(rows["learned"], rows[row]) for row in ("rrf", "late_interaction")]
+    return [budget, name, str(len(rows["rrf"])), *shares, *gains]
+
+
+def _gain(one: Right, other: Right) -> str:
+    low, high = difference(one, other)
+    return f"{one.mean() - other.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 def difference(one: Right, other: Right) -> tuple[float, float]:

@@ -21,6 +21,7 @@ import paired_table
 import reading_tables
 import selftrain_tables
 import speed_tables
+import writing_tables
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -38,6 +39,7 @@ def sections() -> Sections:
         **speed_tables.sections(),
         **overwrite_tables.sections(),
         **reading_tables.sections(),
+        **writing_tables.sections(),
     }
     return made | {"paired": paired_table.section}
 

@@ -2,7 +2,7 @@
 
 python benchmarks/writing.py train --fold 0 [--credit return_to_go --steps 30 --seed 0]   # a run under runs/writing
 python benchmarks/writing.py measure runs/writing/NAME   # results/writing/NAME.json, unlearned rows beside it
-python benchmarks/writing.py table                        # docs/writing.md's tables
+python benchmarks/readme_tables.py                       # docs/writing.md's table
 
 Trains on the train files of all sets and on four dialogues of LoCoMo; measures on the valid files and on the other
 two, each stream under 5, 10 and 20 % of its own tokens, LoCoMo under 2,048 tokens too. Needs MEMRL_DATA.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,10 @@ from memrl.training.build import build_agent, build_memory
 from memrl.training.run_folder import load_run
 
 RESULTS = Path(__file__).parent / "results" / "writing"
-PAGE = Path(__file__).parents[1] / "docs" / "writing.md"
 SETS = ("locomo", "friendsqa", "timeqa", "2wiki_qa", "hotpotqa", "fairytaleqa")
 FOLDS = (("conv-26", "conv-30"), ("conv-41", "conv-42"), ("conv-43", "conv-44"))
 SHARES = (0.05, 0.1, 0.2)
 LOCOMO_TOKENS = 2048
-UNLEARNED = ("fifo", "random", "longest", "novel")
 
 
 def train(args: argparse.Namespace) -> None:
@@ -115,51 +113,6 @@ def _answerable(episode: Episode, reader: EvidenceReader) -> list[int]:
     return held
 
 
-def interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
-    """95 % of the mean, by bootstrap over questions."""
-    rng = np.random.default_rng(seed)
-    array = np.array(values, dtype=float)
-    means = [array[rng.integers(len(array), size=len(array))].mean() for _ in range(2000)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def table(args: argparse.Namespace) -> None:
-    runs = {path.stem: json.loads(path.read_text())["held"] for path in sorted(RESULTS.glob("*.json"))}
-    lines: list[str] = []
-    for share in (*map(str, SHARES), str(LOCOMO_TOKENS)):
-        pooled: dict[str, dict[str, list[int]]] = {}
-        for name, held in runs.items():
-            if not name.startswith("retention"):
-                continue
-            for set_, rows in held.get(share, {}).items():
-                for row, values in rows.items():
-                    pooled.setdefault(set_, {}).setdefault(row, []).extend(values)
-        if not pooled:
-            continue
-        title = f"{float(share):.0%} of the stream" if float(share) <= 1 else f"{int(share):,} tokens"
-        lines += ["", f"**{title}**", "", "| set | questions | " + " | ".join((*UNLEARNED, "learned")) + " |"]
-        lines += ["|---|--:|" + "--:|" * 5]
-        lines += [_line(set_, rows) for set_, rows in pooled.items()]
-        if len(pooled) > 1:
-            every = {row: [v for rows in pooled.values() for v in rows[row]] for row in (*UNLEARNED, "learned")}
-            lines.append(_line("all questions", every))
-    page = PAGE.read_text(encoding="utf-8")
-    start, end = "<!-- table -->", "<!-- end of table -->"
-    head, rest = page.split(start)
-    PAGE.write_text(head + start + "\n".join(lines) + "\n\n" + end + rest.split(end)[1], encoding="utf-8")
-
-
-def _line(name: str, rows: Mapping[str, Sequence[int]]) -> str:
-    low, high = interval(rows["learned"])
-    cells = [f"{np.mean(rows[row]):.3f}" for row in UNLEARNED]
-    return (
-        f"| {name} | {len(rows['learned'])} | "
-        + " | ".join(cells)
-        + f" | **{np.mean(rows['learned']):.3f}** [{low:.3f}, {high:.3f}] |"
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     todo = parser.add_subparsers(required=True)
@@ -175,8 +128,6 @@ def main() -> None:
     one.add_argument("--sets", nargs="*", default=())
     one.add_argument("--shares", nargs="*", type=float, default=SHARES)
     one.set_defaults(run_it=measure)
-    one = todo.add_parser("table")
-    one.set_defaults(run_it=table)
     args = parser.parse_args()
     run_it: Callable[[argparse.Namespace], None] = args.run_it
     run_it(args)

@@ -70,8 +70,8 @@ class HashTokens:
 class MiniLMTokens:
     """One layer of all-MiniLM-L6-v2, one unit vector a word piece.
 
-    Texts are read one by one, without padding: what a text gives is then the same to the last bit in any company. On a
-    CPU that costs next to nothing beside batches.
+    Texts are read one by one, without padding: what a text gives is then the same to the last bit in any company. That
+    costs twice the time of batches, which is why results are kept (``CachedTokens``).
 
     Args:
         layer: 1 to 6, the last. Middle layers know more of how words hang together, the last of what a text is about.

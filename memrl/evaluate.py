@@ -265,7 +265,7 @@ def _player(agent: Agent, config: TrainConfig, name: str, trained: Any) -> Agent
     own = config.controller.name
     made = own if name == UNTRAINED else name
     table, count = agent.table, agent.count_tokens
-    offers = agent.offers or build_offers(config, table, count, agent.embedder)
+    offers = agent.offers or build_offers(config, table, count)
     controller = build_controller(
         made, config, table, agent.task_source, count, "rows", agent.policy, names=offers.names
     )

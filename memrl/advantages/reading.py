@@ -11,17 +11,17 @@ readings earn the step's own reward. All other decisions earn as in ``return_to_
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from memory_stores.types import Retrieve
 from memrl.advantages.contract import Advantages, Scene, serves
+from memrl.advantages.evidence import chose_among_readings, less_siblings, potential
 from memrl.advantages.return_to_go import return_to_go
 from memrl.contracts.capabilities import EvidenceReader, able
 from memrl.contracts.checks import check
 from memrl.contracts.registry import register
-from memrl.contracts.types import CONTROLLER, Decision, Episode, OpDecision, Step, Task
+from memrl.contracts.types import CONTROLLER, Decision, Episode, Step, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,16 +42,8 @@ def reading(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     """See the module."""
     reader = able(scene.agent.task_source, EvidenceReader)
     earned = [_earned(episode, reader, scene.options) for episode in episodes]
-    total: dict[Hashable, list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for own in earned:
-        for place, (_, value) in own.items():
-            total[place][0] += value
-            total[place][1] += 1
     advantages = return_to_go(episodes, scene)
-    for own, out in zip(earned, advantages, strict=True):
-        for place, (at, value) in own.items():
-            sum_, count = total[place]
-            out[at] = value - (sum_ - value) / (count - 1) if count > 1 else 0.0
+    less_siblings(earned, advantages)
     return advantages
 
 
@@ -74,9 +66,7 @@ def _earned(
 
 def _reads(step: Step, decision: Decision) -> bool:
     """Whether a controller chose among readings: one of them, or to stop."""
-    if not isinstance(decision, OpDecision) or decision.actor != CONTROLLER or not step.observation.wants_action:
-        return False
-    return isinstance(decision.offers.op(len(decision.offers) - 1), Retrieve)
+    return decision.actor == CONTROLLER and step.observation.wants_action and chose_among_readings(decision)
 
 
 def _worth(
@@ -101,8 +91,7 @@ def _worth(
 
 
 def _potential(reader: EvidenceReader, task: Task, question: str, held: set[str], size: int, share: float) -> float:
-    missing = len(reader.blame(task, question, frozenset(held)))
-    return share * max(0.0, 1 - missing / size) + (1 - share) * (missing == 0)
+    return potential(len(reader.blame(task, question, frozenset(held))), size, share)
 
 
 register("estimator", "reading", reading, ReadingOptions)

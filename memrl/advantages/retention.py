@@ -26,13 +26,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_stores.types import Forget, Overwrite, Relink, Retrieve, Unlink
+from memory_stores.types import Forget, Overwrite, Relink, Unlink
 from memrl.advantages.contract import Advantages, Scene, serves
+from memrl.advantages.evidence import chose_among_readings, less_siblings, potential
 from memrl.advantages.return_to_go import return_to_go
 from memrl.contracts.capabilities import EvidenceReader, able
 from memrl.contracts.checks import check
 from memrl.contracts.registry import register
-from memrl.contracts.types import ARCHIVIST, Decision, Episode, OpDecision, is_policy
+from memrl.contracts.types import ARCHIVIST, Decision, Episode, is_policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,15 +77,11 @@ def retention(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
         return advantages
     decided = [deciding(episode) for episode in episodes]
     earned = [_to_go(episode, own, reader, scene.options) for episode, own in zip(episodes, decided, strict=True)]
-    total: dict[Hashable, list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for own, values in zip(decided, earned, strict=True):
-        for at, place in own.places.items():
-            total[place][0] += values[at]
-            total[place][1] += 1
-    for own, values, out in zip(decided, earned, advantages, strict=True):
-        for at, place in own.places.items():
-            sum_, count = total[place]
-            out[at] = values[at] - (sum_ - values[at]) / (count - 1) if count > 1 else 0.0
+    placed = [
+        {place: (at, float(values[at])) for at, place in own.places.items()}
+        for own, values in zip(decided, earned, strict=True)
+    ]
+    less_siblings(placed, advantages)
     return advantages
 
 
@@ -146,11 +143,6 @@ def lost_worth(episode: Episode, losses: Sequence[Loss], reader: EvidenceReader,
     return worth
 
 
-def potential(missing: int, size: int, share: float) -> float:
-    """phi of ``missing`` observations out of ``size``."""
-    return share * max(0.0, 1 - missing / size) + (1 - share) * (missing == 0)
-
-
 def _questions(episode: Episode, reader: EvidenceReader) -> dict[tuple[int, str], int]:
     """(Step, id) of each question whose evidence somebody knows -> how many observations that is."""
     asked = [(t, step.observation.id) for t, step in enumerate(episode.steps) if step.observation.wants_action]
@@ -172,10 +164,7 @@ def _to_go(episode: Episode, own: Deciding, reader: EvidenceReader, options: Ret
 
 def _changes(decision: Decision) -> bool:
     """Whether a controller decided on what memory holds."""
-    if is_policy(decision.actor) or decision.actor == ARCHIVIST:
-        return False
-    reads = isinstance(decision, OpDecision) and isinstance(decision.offers.op(len(decision.offers) - 1), Retrieve)
-    return not reads
+    return not (is_policy(decision.actor) or decision.actor == ARCHIVIST or chose_among_readings(decision))
 
 
 def _removed(decision: Decision) -> list[str]:

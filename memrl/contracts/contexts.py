@@ -22,7 +22,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_stores.embed import Embedder
 from memory_stores.linker import EntityLinker
 from memory_stores.store import StoreContext as StoreContext
 from memory_stores.types import CountTokens
@@ -72,7 +71,6 @@ class OffersContext:
     table: TextTable
     count_tokens: CountTokens
     """The reader's own count of a text."""
-    embedder: Embedder
     linker: EntityLinker | None
     """Reads relations out of texts; None for nobody."""
     edges: bool

@@ -6,13 +6,18 @@ Shapes: U texts of a table, E embedding width.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memrl.contracts.errors import ConfigError
+
 if TYPE_CHECKING:
     from memory_stores.token_vectors import TokenEncoder, Tokens
+
+LAYER = "controller.options.layer"
 
 
 class EmbedderLike(Protocol):
@@ -35,6 +40,7 @@ class TextTable:
         self._row_of: dict[str, int] = {}
         self._matrix: NDArray[np.float32] = np.zeros((256, embedder.dim), dtype=np.float32)
         self._encoder: TokenEncoder | None = None
+        self._layer = 6
         self._tokens: dict[str, Tokens] = {}
         self.generation = 0
         """Grows whenever rows changed their meaning: what was derived from rows before is stale."""
@@ -72,6 +78,29 @@ class TextTable:
         """From now on keep the tokens of texts too; ``encoder`` gives both, in the embedder's place."""
         self._encoder = encoder
 
+    def keep_tokens(self, who: str, cache: Path | None = None, layer: int = 6) -> None:
+        """``by_token`` with what the embedder itself can tell, if nobody asked for it before.
+
+        Args:
+            who: compares by token, for the message.
+            cache: folder where vectors of a slow embedder are kept.
+            layer: of the embedder's model, where it has several.
+
+        Raises:
+            ConfigError: the embedder knows whole texts only, or the table keeps the tokens of another layer already.
+        """
+        from memory_stores.token_vectors import token_encoder
+
+        if self._encoder is not None and self._layer != layer:
+            raise ConfigError(LAYER, layer, f"tokens are those of layer {self._layer} here, which others compare by")
+        if self._encoder is None:
+            encoder = token_encoder(self._embedder, cache, layer)  # pyright: ignore[reportArgumentType]
+            if encoder is None:
+                way_out = f"it knows whole texts only, and {who} compare by token; take minilm"
+                raise ConfigError("memory.embedder", type(self._embedder).__name__, way_out)
+            self.by_token(encoder)
+            self._layer = layer
+
     def tokens(self, texts: Sequence[str]) -> list[Tokens]:
         """The tokens of each text, read in one go where they are new. Raises RuntimeError without ``by_token``."""
         if self._encoder is None:
@@ -91,19 +120,9 @@ class TextTable:
         return row
 
     @property
-    def embedder(self) -> EmbedderLike:
-        """Who reads whole texts."""
-        return self._embedder
-
-    @property
     def texts(self) -> list[str]:
         """[U] in order of rows."""
         return list(self._row_of)
-
-    @property
-    def keeps_tokens(self) -> bool:
-        """Whether ``by_token`` was called."""
-        return self._encoder is not None
 
     @property
     def matrix(self) -> NDArray[np.float32]:

@@ -180,7 +180,7 @@ def _could_fit(bm25: Floats, cosine: Floats, steps: Ints) -> Ints:
         return np.arange(len(bm25))
     best = np.union1d(_best(bm25, WHOLE), _best(cosine, WHOLE))
     wanted = np.unique(steps[best][:, None] + np.array([0, *NEAR]))
-    return np.flatnonzero(np.isin(steps, wanted, kind="table")) if len(wanted) else best
+    return np.flatnonzero(np.isin(steps, wanted, kind="table"))
 
 
 def _is_in(words: Ints, query: Ints) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -282,9 +282,14 @@ def _at(counts: Floats, numbers: Ints) -> Floats:
     return out
 
 
+def parts_of(memory: AgentMemory) -> list[Any]:
+    """The stores that are not in view at all times: archive and graph, where there are any."""
+    return [part for part in (memory.archive, memory.graph) if part is not None]
+
+
 def readable(memory: AgentMemory) -> tuple[Entry, ...]:
     """What is not in view at all times: items of the archive, edges of the graph."""
-    parts = [part.entries() for part in (memory.archive, memory.graph) if part is not None]
+    parts = [part.entries() for part in parts_of(memory)]
     return parts[0] if len(parts) == 1 else tuple(entry for part in parts for entry in part)
 
 

@@ -12,24 +12,21 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memory_stores.memory import AgentMemory
-from memory_stores.token_vectors import token_encoder
 from memory_stores.types import Keep, MemoryOp, Retrieve, StoreName
 from memrl.contracts.checks import check
 from memrl.contracts.contexts import OffersContext
-from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import OfferRequest, Offers
 from memrl.contracts.registry import register
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import OfferSet
 from memrl.controllers.entry_features import FIT_NAMES, PAIR_NAMES, Candidates, candidates, in_view
-from memrl.controllers.entry_index import Indices, Key
+from memrl.controllers.entry_index import Indices, Key, parts_of
 from memrl.controllers.offers import OpOffers
 
 STATE_NAMES = ("room", "in_view", "keep", "read")
@@ -76,7 +73,7 @@ class EntryOffers:
         """A text may have been remembered: have ready what a question will need of it. What that costs does not grow
         with memory, but for once in a while."""
         self._indices.vocabulary.facts([text])
-        if sum(map(len, _parts(memory))) >= self._indices.known(memory) + AHEAD:
+        if sum(map(len, parts_of(memory))) >= self._indices.known(memory) + AHEAD:
             self._indices.of(memory)
 
     def offers(self, requests: Sequence[OfferRequest]) -> list[OfferSet]:
@@ -88,7 +85,7 @@ class EntryOffers:
 
     def _reads(self, request: OfferRequest) -> OfferSet:
         text = request.observation.text
-        if request.room <= 0 or not any(map(len, _parts(request.memory))):
+        if request.room <= 0 or not any(map(len, parts_of(request.memory))):
             return EntryReads(_NOTHING, (), 0, text, len(self._writes.names), self.columns)
         before, own = self._going_on.get(request.memory, ("", _NOTHING))
         if not request.view or before != text:
@@ -193,10 +190,6 @@ class Widened(OfferSet):
         return np.pad(self._own.numbers, ((0, 0), (0, self._more)))
 
 
-def _parts(memory: AgentMemory) -> list[Any]:
-    return [part for part in (memory.archive, memory.graph) if part is not None]
-
-
 _STORES: dict[str, StoreName] = {"a": "archive", "g": "graph"}
 _NOTHING = Candidates(
     ids=(),
@@ -209,13 +202,7 @@ _NOTHING = Candidates(
 
 
 def _make(context: OffersContext, options: EntryOptions) -> EntryOffers:
-    encoder = token_encoder(context.embedder, context.cache)
-    if encoder is None:
-        name = type(context.embedder).__name__
-        raise ConfigError(
-            "memory.embedder", name, "it knows whole texts only, and these offers compare by token; take minilm"
-        )
-    context.table.by_token(encoder)
+    context.table.keep_tokens("these offers", context.cache)
     writes = OpOffers(
         context.table, context.count_tokens, context.linker, edges=context.edges, subjects=context.subjects
     )

@@ -101,13 +101,11 @@ class Bench:
     """Moments, and requests made of them."""
 
     def __init__(self, subjects: bool = False, offers: str = "ops") -> None:
-        embedder = HashEmbedder(16)
-        self.table = TextTable(embedder)
+        self.table = TextTable(HashEmbedder(16))
         self.wants_offers = True
         context = OffersContext(
             table=self.table,
             count_tokens=_words,
-            embedder=embedder,
             linker=None,
             edges=False,
             subjects=subjects,

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
-from memory_stores.token_vectors import token_encoder
 from memrl.algos.losses import masked_log_softmax
 from memrl.contracts.checks import check
 from memrl.contracts.contexts import ControllerContext
@@ -343,13 +342,8 @@ def pick(logprobs_C: NDArray[np.floating], request: ControllerRequest) -> OpChoi
 
 
 def _make(context: ControllerContext, options: ScorerOptions) -> Scorer:
-    if options.features and not context.table.keeps_tokens:
-        encoder = token_encoder(context.table.embedder, context.cache, options.layer)  # pyright: ignore[reportArgumentType]
-        if encoder is None:
-            name = type(context.table.embedder).__name__
-            way_out = "it knows whole texts only, and controller.options.features looks at tokens; take minilm"
-            raise ConfigError("memory.embedder", name, way_out)
-        context.table.by_token(encoder)
+    if options.features:
+        context.table.keep_tokens("controller.options.features", context.cache, options.layer)
     return Scorer(context.table, options, context.seed, context.names or NUMBER_NAMES)
 
 

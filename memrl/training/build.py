@@ -170,14 +170,13 @@ def build_proposer(config: TrainConfig, agent: Agent, task_generator: TaskGenera
     return make("proposer", knobs.proposer, knobs.proposer_options, "curriculum.proposer", context)
 
 
-def build_offers(config: TrainConfig, table: TextTable, count: CountTokens, embedder: Embedder) -> Offers:
+def build_offers(config: TrainConfig, table: TextTable, count: CountTokens) -> Offers:
     """What lists the ops on offer."""
     knobs = config.controller
     options = make_options(find("controller", knobs.name, "controller.name"), knobs.options, "controller.options")
     context = OffersContext(
         table=table,
         count_tokens=count,
-        embedder=embedder,
         linker=build_linker(config.memory),
         edges=config.memory.graph_budget > 0,
         # A controller asks for subjects by an option of that name.
@@ -204,7 +203,7 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
     if (check_view := getattr(reader, "check_view", None)) is not None:
         check_view(config.memory.read_budget)
     knobs = config.controller
-    offers = build_offers(config, table, count, embedder)
+    offers = build_offers(config, table, count)
     controller = build_controller(knobs.name, config, table, task_source, count, policy=reader, names=offers.names)
     begin(controller, knobs)
     agent = Agent(

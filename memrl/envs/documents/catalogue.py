@@ -38,13 +38,14 @@ class KnownSet:
     hub: Hub | None = None
 
 
+def _official(form: Any, about: str, folder: str, hub: Hub | None = None) -> KnownSet:
+    """A set whose loader says its licence and where it comes from."""
+    return KnownSet(about=about, licence=form.LICENCE, origin=form.ORIGIN, load=form.load, folders=(folder,), hub=hub)
+
+
 KNOWN: Mapping[str, KnownSet] = {
-    "locomo": KnownSet(
-        about="talk of two people over months: facts, times, several hops, questions without an answer",
-        licence=locomo.LICENCE,
-        origin=locomo.ORIGIN,
-        load=locomo.load,
-        folders=("locomo",),
+    "locomo": _official(
+        locomo, "talk of two people over months: facts, times, several hops, questions without an answer", "locomo"
     ),
     "locomo_corrected": KnownSet(
         about="the same, judged by the answers of its audit",
@@ -53,58 +54,32 @@ KNOWN: Mapping[str, KnownSet] = {
         load=locomo.load_corrected,
         folders=("locomo",),
     ),
-    "timeqa": KnownSet(
-        about="facts that change over time, a few sentences in hundreds",
-        licence=timeqa.LICENCE,
-        origin=timeqa.ORIGIN,
-        load=timeqa.load,
-        folders=("timeqa",),
+    "timeqa": _official(timeqa, "facts that change over time, a few sentences in hundreds", "timeqa"),
+    "friendsqa": _official(friendsqa, "dialogue of many speakers: who said what", "friendsqa"),
+    "fairytaleqa": _official(fairytaleqa, "stories in order", "fairytaleqa"),
+    "squad": _official(
+        squad,
+        "facts of an article, half of them asked for in vain (2.0)",
+        "squad",
+        Hub(id="rajpurkar/squad_v2", split="validation", from_rows=squad.from_rows),
     ),
-    "friendsqa": KnownSet(
-        about="dialogue of many speakers: who said what",
-        licence=friendsqa.LICENCE,
-        origin=friendsqa.ORIGIN,
-        load=friendsqa.load,
-        folders=("friendsqa",),
+    "hotpotqa": _official(
+        hotpotqa,
+        "two pieces that one query does not find",
+        "hotpotqa",
+        Hub(id="hotpotqa/hotpot_qa", config="distractor", split="validation", from_rows=hotpotqa.from_rows),
     ),
-    "fairytaleqa": KnownSet(
-        about="stories in order",
-        licence=fairytaleqa.LICENCE,
-        origin=fairytaleqa.ORIGIN,
-        load=fairytaleqa.load,
-        folders=("fairytaleqa",),
+    "2wiki": _official(
+        twowiki,
+        "two to four pieces that one query does not find",
+        "2wikimultihopqa",
+        Hub(id="framolfese/2WikiMultihopQA", split="validation", from_rows=twowiki.from_rows),
     ),
-    "squad": KnownSet(
-        about="facts of an article, half of them asked for in vain (2.0)",
-        licence=squad.LICENCE,
-        origin=squad.ORIGIN,
-        load=squad.load,
-        folders=("squad",),
-        hub=Hub(id="rajpurkar/squad_v2", split="validation", from_rows=squad.from_rows),
-    ),
-    "hotpotqa": KnownSet(
-        about="two pieces that one query does not find",
-        licence=hotpotqa.LICENCE,
-        origin=hotpotqa.ORIGIN,
-        load=hotpotqa.load,
-        folders=("hotpotqa",),
-        hub=Hub(id="hotpotqa/hotpot_qa", config="distractor", split="validation", from_rows=hotpotqa.from_rows),
-    ),
-    "2wiki": KnownSet(
-        about="two to four pieces that one query does not find",
-        licence=twowiki.LICENCE,
-        origin=twowiki.ORIGIN,
-        load=twowiki.load,
-        folders=("2wikimultihopqa",),
-        hub=Hub(id="framolfese/2WikiMultihopQA", split="validation", from_rows=twowiki.from_rows),
-    ),
-    "musique": KnownSet(
-        about="two to four hops",
-        licence=musique.LICENCE,
-        origin=musique.ORIGIN,
-        load=musique.load,
-        folders=("musique",),
-        hub=Hub(id="dgslibisey/MuSiQue", split="validation", from_rows=musique.from_rows),
+    "musique": _official(
+        musique,
+        "two to four hops",
+        "musique",
+        Hub(id="dgslibisey/MuSiQue", split="validation", from_rows=musique.from_rows),
     ),
     "2wiki_qa": KnownSet(about="samples of 2WikiMultihopQA as streams", licence=twowiki.LICENCE),
     "sgd_state": KnownSet(about="service dialogues: the latest value, and the one before", licence="CC BY-SA 4.0"),

@@ -42,7 +42,7 @@ def archive(*texts: str) -> AgentMemory:
 def context(**knobs) -> OffersContext:
     embedder = knobs.pop("embedder", HashEmbedder(64))
     given = {"linker": None, "edges": False, "subjects": False, "cache": Path(), **knobs}
-    return OffersContext(table=TextTable(embedder), count_tokens=words, embedder=embedder, **given)
+    return OffersContext(table=TextTable(embedder), count_tokens=words, **given)
 
 
 def entries(**options) -> EntryOffers:

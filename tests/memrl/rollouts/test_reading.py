@@ -28,7 +28,7 @@ def reading_agent(controller, max_reads: int = 8, room: int = 8, story=STORY, re
     source = agent.task_source
     source.passive = True
     context = OffersContext(
-        table=agent.table, count_tokens=count_words, embedder=agent.embedder, linker=None, edges=False,
+        table=agent.table, count_tokens=count_words, linker=None, edges=False,
         subjects=False, cache=Path(),
     )  # fmt: skip
     return replace(

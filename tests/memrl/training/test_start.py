@@ -62,4 +62,5 @@ def test_what_does_not_fit_is_told(small, tmp_path):
 
 def test_the_command_line_names_a_folder_without_one(tmp_path):
     found = CliRunner().invoke(app, ["train", "--recipe", "reading", "--init-controller", str(tmp_path)])
-    assert found.exit_code != 0
+    assert isinstance(found.exception, DataError)
+    assert f"{tmp_path}: no controller can be read there" in str(found.exception)
