@@ -1,6 +1,6 @@
 """Wrap: a model, a memory and a controller as one agent that observes and answers.
 
-wrap("smollm2-135m")          keeps everything, and the controller that ships chooses what is in view
+wrap("smollm2-135m")          keeps what fits, and the controller that ships chooses what is in view
 wrap("runs/quickstart-0")     the run's own policy, controller and budgets
 wrap(model, tokenizer=tok)    a transformers model in hand
 """
@@ -16,16 +16,17 @@ import numpy as np
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Keep, MemoryOp
 from memrl.contracts.config import EnvConfig, MemoryConfig, PolicyConfig, TrainConfig
-from memrl.contracts.errors import DataError
+from memrl.contracts.errors import ConfigError, DataError
 from memrl.contracts.protocols import Agent
 from memrl.contracts.types import Observation, Say, Task, ViewLine
 from memrl.policies.hf import HFPolicy
+from memrl.policies.oracle_reader import OracleReader
 from memrl.rollouts.outside import answer_question, take_in
 from memrl.rollouts.play import EpisodeContext
 from memrl.training.build import build_agent
 from memrl.training.policies import load_policies
 from memrl.training.run_folder import is_run, load_run
-from memrl.training.start import started_config
+from memrl.training.start import SHIPPED, started_config
 
 WRAPPED = Task(env="conversation", theta=None, seed=0, split="eval")
 
@@ -104,6 +105,7 @@ def wrap(
     tokenizer: Any = None,
     archive_tokens: int = 100_000,
     read_tokens: int = 256,
+    controller: str = SHIPPED,
     checkpoint: Literal["last", "best"] = "last",
 ) -> MemoryAgent:
     """A memory agent around a model.
@@ -114,6 +116,7 @@ def wrap(
         tokenizer: of a model passed as an object.
         archive_tokens: budget of the archive, where ``model`` is not a run.
         read_tokens: tokens of memory in view at one question, where ``model`` is not a run.
+        controller: an exported one's folder, where ``model`` is not a run; "shipped" for the one of the package.
         checkpoint: of a run, its newest weights or its best.
 
     Raises:
@@ -122,7 +125,7 @@ def wrap(
     if isinstance(model, str | Path) and is_run(Path(model)):
         agent = _from_run(Path(model), checkpoint)
     else:
-        agent = _from_model(model, tokenizer, archive_tokens, read_tokens)
+        agent = _from_model(model, tokenizer, archive_tokens, read_tokens, controller)
     path = Path(memory) if memory is not None else None
     store = _load(path, agent) if path is not None and path.exists() else agent.new_memory()
     return MemoryAgent(agent, store, path)
@@ -140,12 +143,17 @@ def _load(path: Path, agent: Agent) -> AgentMemory:
 def _from_run(folder: Path, which: Literal["last", "best"]) -> Agent:
     config, checkpoint = load_run(folder, which)
     agent = build_agent(config)
+    if isinstance(agent.policy, OracleReader):
+        way_out = (
+            "the policy of this run only reads evidence labels; `memrl export RUN --what controller`, then wrap a "
+        )
+        raise ConfigError("wrap(model)", str(folder), way_out + "model with controller=DIR")
     load_policies(agent, checkpoint)
     agent.controller.load_state_dict(checkpoint["controller"])
     return agent
 
 
-def _from_model(model: Any, tokenizer: Any, archive_tokens: int, read_tokens: int) -> Agent:
+def _from_model(model: Any, tokenizer: Any, archive_tokens: int, read_tokens: int, controller: str) -> Agent:
     name = str(model) if isinstance(model, str | Path) else "object"
     policy_config = PolicyConfig(model=name, max_new_tokens=32)
     loaded = None if isinstance(model, str | Path) else model
@@ -161,10 +169,10 @@ def _from_model(model: Any, tokenizer: Any, archive_tokens: int, read_tokens: in
             read_budget=read_tokens,
             texts=0,
         ),
-        controller=started_config(),
+        controller=started_config(controller),
     )
     return build_agent(config, policy=policy)
 
 
 def _ops(decisions: Any) -> tuple[MemoryOp, ...]:
-    return tuple(op for d in decisions for op in d.ops if not isinstance(op, Keep))
+    return tuple(op for d in decisions for op in d.ops if not isinstance(op, Keep) and not d.refused)

@@ -116,7 +116,7 @@ def natural() -> TrainConfig:
         recipe="natural",
         steps=30,
         env=EnvConfig(name="memworld", options=_plain(natural_world()), train_seeds=24),
-        policy=PolicyConfig(name="exact", options={"tokenizer": "smollm2-135m"}),
+        policy=PolicyConfig(name="exact", options={"tokenizer": "smollm2-135m"}, trained=False),
         warm_start=WarmStartConfig(steps=0),
         controller=ControllerConfig(options={"width": 0, "hidden": 32, "features": 32, "heads": 2}, max_ops=1),
         rollout=RolloutConfig(tasks=0, practice_tasks=30),
@@ -230,6 +230,7 @@ def writing() -> TrainConfig:
         rollout=RolloutConfig(tasks=8, practice_tasks=0, group_size=6, env_workers=0),
         credit=CreditConfig(name="retention"),
         learner=LearnerConfig(decay_from=0.5),
+        evaluation=EvalConfig(rows=("own", "untrained", "none", "fifo", "random", "longest", "novel")),
     )
 
 

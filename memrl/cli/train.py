@@ -43,7 +43,7 @@ def train(
         made = _resumed(resume, named, settings or [], steps)
     else:
         made = configured_run(recipe, config, settings or [], model=model, env=env, out=out, seed=seed, steps=steps)
-        made = _started(made, init_controller)
+        made = _started(made, init_controller, settings or [])
     with quiet_stdout():
         from memrl.reporting.report import save_evaluation, write_report
         from memrl.train import train as train_run
@@ -95,10 +95,18 @@ def configured_run(
     return changed(config, named)
 
 
-def _started(config: TrainConfig, start: str | None) -> TrainConfig:
-    """The run with its controller beginning where an exported one ended, with the options and offers of that one."""
+def _started(config: TrainConfig, start: str | None, settings: Sequence[str]) -> TrainConfig:
+    """The run with its controller beginning where an exported one ended, with the options and offers of that one.
+
+    Raises:
+        InputError: a setting asks for another controller than that.
+    """
     if start is None:
         return config
+    own = ("controller.trained", "controller.max_ops")
+    against = [one for one in settings if one.startswith("controller.") and not one.startswith(own)]
+    if against:
+        raise InputError(f"--init-controller {start}: it brings its own options and offers; leave out {against[0]}")
     from memrl.training.start import started_config
 
     own = config.controller

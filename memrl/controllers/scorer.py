@@ -64,6 +64,9 @@ class ScorerOptions:
             self, "controller.options.",
             width="[0, inf)", hidden="[1, inf)", features="[0, inf)", heads="[0, inf)", layer="[1, 6]",
         )  # fmt: skip
+        for name, worth in self.prior.items():
+            if isinstance(worth, bool) or not isinstance(worth, int | float):
+                raise ConfigError(f"controller.options.prior.{name}", worth, "it must be a number")
         if self.heads and not self.features:
             raise ConfigError("controller.options.heads", self.heads, "give controller.options.features some, too")
 
@@ -145,7 +148,9 @@ def _place(name: str, names: Sequence[str]) -> int:
     """Where a number stands. Raises ConfigError."""
     if name not in names:
         near = ", ".join(difflib.get_close_matches(name, names, 3, 0.3)) or ", ".join(names[:8])
-        raise ConfigError("controller.options.prior", name, f"offers have no number of that name; there is {near}")
+        raise ConfigError(
+            "controller.options.prior", name, f"offers have no number of that name; near it there is {near}"
+        )
     return names.index(name)
 
 

@@ -2,10 +2,13 @@
 
 import pytest
 
+import memrl
 from memory_stores.types import Write
 from memrl.agent import wrap
-from memrl.contracts.errors import DataError, ModelError
+from memrl.contracts.errors import ConfigError, DataError, ModelError
 from memrl.policies.tiny import tiny_model
+from memrl.recipes import recipe
+from memrl.training.export import export
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +61,24 @@ def test_a_folder_without_weights_is_one_clear_line(tmp_path):
 def test_blank_text_is_refused(agent, call):
     with pytest.raises(ValueError, match="blank"):
         getattr(agent, call)("  ")
+
+
+def test_what_does_not_fit_any_more_is_said_not_to_be_kept():
+    agent = wrap("tiny", archive_tokens=40)
+    assert [type(op) for op in agent.observe("Ana put the lantern in the attic.")] == [Write]
+    assert agent.observe("Ben put the kettle in the cellar, next to the old stove.") == ()
+    assert len(agent.memory) == 1
+
+
+def test_a_run_whose_policy_reads_labels_is_refused_and_its_controller_wrapped(tmp_path):
+    small = {"data": "tests/memrl/streams/small.jsonl", "questions": 2}
+    config = recipe(
+        "reading", steps=1, out=str(tmp_path / "run"), env={"options": small}, memory={"embedder": "hash"},
+        policy={"options": {"tokenizer": ""}}, rollout={"practice_tasks": 1, "group_size": 2},
+    )  # fmt: skip
+    run = memrl.train(config)
+    with pytest.raises(ConfigError, match=r"only reads evidence labels; .*controller=DIR"):
+        wrap(run)
+    agent = wrap("tiny", controller=str(export(run, "controller", tmp_path / "controller")))
+    agent.observe("Ana put the lantern in the attic.")
+    assert [line.text for line in agent.ask("Where is the lantern?").used] == ["Ana put the lantern in the attic."]

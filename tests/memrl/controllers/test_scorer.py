@@ -9,6 +9,7 @@ from memory_stores.embed import HashEmbedder
 from memory_stores.memory import AgentMemory
 from memory_stores.pattern_linker import PatternLinker
 from memory_stores.token_store import TokenStore
+from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import ControllerRequest, OfferRequest
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import Observation, OfferSet, Task
@@ -49,3 +50,8 @@ def test_a_scorer_with_subjects_loads_its_own_state_and_no_other():
     assert all(bool((a == b).all()) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     with pytest.raises(RuntimeError, match="subject"):
         Scorer(table, ScorerOptions(width=4, hidden=8), seed=0).load_state_dict(first.state_dict())
+
+
+def test_a_prior_that_is_no_number_names_itself():
+    with pytest.raises(ConfigError, match=r"controller.options.prior.read_keep = 'abc': it must be a number"):
+        ScorerOptions(prior={"read_keep": "abc"})  # pyright: ignore[reportArgumentType]

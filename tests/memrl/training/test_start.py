@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 import memrl
 from memrl.cli.main import app
-from memrl.contracts.errors import ConfigError, DataError
+from memrl.contracts.errors import ConfigError, DataError, InputError
 from memrl.recipes import recipe
 from memrl.training.build import build_agent
 from memrl.training.export import export, read_controller
@@ -64,3 +64,10 @@ def test_the_command_line_names_a_folder_without_one(tmp_path):
     found = CliRunner().invoke(app, ["train", "--recipe", "reading", "--init-controller", str(tmp_path)])
     assert isinstance(found.exception, DataError)
     assert f"{tmp_path}: no controller can be read there" in str(found.exception)
+
+
+def test_settings_that_ask_for_another_controller_are_refused():
+    asked = ["train", "--recipe", "reading", "--init-controller", "shipped", "--set", "controller.offers=ops"]
+    found = CliRunner().invoke(app, asked)
+    assert isinstance(found.exception, InputError)
+    assert "it brings its own options and offers; leave out controller.offers=ops" in str(found.exception)
