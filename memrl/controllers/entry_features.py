@@ -7,7 +7,8 @@
 Nothing here knows a language: there are counts, places, cosines and steps. The measures put side by side are BM25, the
 cosine of whole texts, and late interaction, in which every token of the query finds its best match (``algos.ranking``).
 
-Shapes: N entries, C candidates, Q tokens of the query, F numbers, P of a pair.
+Shapes: N entries, C candidates, Q tokens of the query, F numbers, S more, M matches of tokens,
+P of a pair.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ FIT_NAMES = (
     *(f"{name}_{step:+d}" for step in NEAR for name in ("bm25", "cosine", "tokens")),
 )  # fmt: skip
 """[F] of a candidate and the query."""
+STORY_NAMES = ("known_rarest", "known_three", "newer_known", "newer_three", "age", "trust")
+"""[S] of a candidate in the story, where they are asked for: how it matches the rarest tokens of the query that any
+entry has, how many newer entries match them as well, how old it is, and how far its source may be believed."""
+MATCH_NAME = "match_{:02}"
+"""[M] of a candidate and one of the first tokens of the query, where they are asked for: its best match."""
 PAIR_NAMES = ("seen_cosine", "seen_words", "seen_next", "seen_second", "seen_near", "seen_with_query")
 """[P] the most that anything in view has in common with the candidate."""
 HIT = 0.6
@@ -54,7 +60,7 @@ class Candidates:
     """[C] in the text table."""
     query_row: int
     numbers: Numbers
-    """[C, F]"""
+    """[C, F + S + M]"""
     pairs: NDArray[np.float16]
     """[C, C, P] of a candidate and another that would be in view."""
 
@@ -93,6 +99,13 @@ class _Fit:
             promise = np.maximum(promise, self.beside(self.fused_tokens, step) * (0.9 if abs(step) == 1 else 0.75))
         return _best(promise, most)
 
+    def promising_or_new(self, most: int) -> Ints:
+        """[C] half of them the most promising, half the newest of four times as many as are wanted."""
+        wide = self.promising(4 * most)
+        best, rest = wide[: (most + 1) // 2], wide[(most + 1) // 2 :]
+        newest = rest[np.argsort(-self.steps[rest], kind="stable")]
+        return np.concatenate([best, newest[: most - len(best)]])
+
     def numbers(self, at: Ints) -> Numbers:
         """[C, F]"""
         index, query = self.index, self.query
@@ -118,6 +131,26 @@ class _Fit:
         for step in NEAR:
             columns += [self.beside(values, step)[at] for values in (bm25, cosine, late)]
         return np.clip(np.stack(columns, axis=1), -3, 3).astype(np.float32)
+
+    def story(self, at: Ints) -> Numbers:
+        """[C, S]"""
+        index = self.index
+        known = np.flatnonzero(index.holds_pieces(self.tokens.ids))
+        rarest = known[np.argsort(-self.weights[known], kind="stable")]
+        one, three = (self.best[:, rarest[:n]].astype(np.float64) for n in (1, 3))
+        matches = [m.mean(1) if m.shape[1] else np.zeros(len(self.best)) for m in (one, three)]
+        newest = int(index.steps.max())
+        columns = [
+            *(m[at] for m in matches), *(np.log1p(_newer_as_good(m, self.steps, at)) / 2 for m in matches),
+            np.log1p(newest - self.steps[at]) / 4,
+            np.array([index.entries[i].stamp.trust for i in self.among[at]]),
+        ]  # fmt: skip
+        return np.clip(np.stack(columns, axis=1), -3, 3).astype(np.float32)
+
+    def matches(self, at: Ints, most: int) -> Numbers:
+        """[C, M] the best match of each of the query's first tokens; 0 where it has no more."""
+        own = self.best[at, :most]
+        return np.pad(own, ((0, 0), (0, most - own.shape[1]))).astype(np.float32)
 
     def _weighed(self, words: Sequence[Ints]) -> tuple[Floats, Floats]:
         """Rarity of the words that the query has too, and of all, for each list of words."""
@@ -151,17 +184,28 @@ class _Fit:
         ).astype(np.float16)  # fmt: skip
 
 
-def candidates(index: EntryIndex, query: TextFacts, text: str, table: TextTable, most: int) -> Candidates:
-    """The ``most`` most promising entries for a query, described."""
+def candidates(
+    index: EntryIndex,
+    query: TextFacts,
+    text: str,
+    table: TextTable,
+    most: int,
+    story: bool = False,
+    matches: int = 0,
+) -> Candidates:
+    """The ``most`` most promising entries for a query, described; with ``story`` by S more numbers, and M matches."""
     fit = _Fit(index, query, text, table)
-    best = fit.promising(most)
+    best = fit.promising_or_new(most) if story else fit.promising(most)
     at = fit.among[best]
+    described = [
+        fit.numbers(best), fit.story(best) if story else None, fit.matches(best, matches) if matches else None
+    ]  # fmt: skip
     return Candidates(
         ids=tuple(index.entries[i].id for i in at),
         costs=index.costs[at],
         rows=index.rows[at].astype(np.int32),
         query_row=query.row,
-        numbers=fit.numbers(best),
+        numbers=np.concatenate([part for part in described if part is not None], axis=1),
         pairs=fit.pairs(best),
     )
 
@@ -181,6 +225,16 @@ def _could_fit(bm25: Floats, cosine: Floats, steps: Ints) -> Ints:
     best = np.union1d(_best(bm25, WHOLE), _best(cosine, WHOLE))
     wanted = np.unique(steps[best][:, None] + np.array([0, *NEAR]))
     return np.flatnonzero(np.isin(steps, wanted, kind="table"))
+
+
+AS_GOOD = 0.05
+"""How far below another a match may lie and still count as good."""
+
+
+def _newer_as_good(match_N: Floats, steps_N: Ints, at: Ints) -> Ints:
+    """[C] how many of all entries are of a later step and match as well, nearly."""
+    later = steps_N[None, :] > steps_N[at, None]
+    return (later & (match_N[None, :] >= match_N[at, None] - AS_GOOD)).sum(axis=1)
 
 
 def _is_in(words: Ints, query: Ints) -> NDArray[np.bool_]:

@@ -176,6 +176,10 @@ class EntryIndex:
         """[Q] ``rarity`` of token ids."""
         return rarity(_at(self._piece_df, self.vocabulary.pieces(ids.tolist())), len(self))
 
+    def holds_pieces(self, ids: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """[Q] whether any entry has a token id."""
+        return _at(self._piece_df, self.vocabulary.pieces(ids.tolist())) > 0
+
     def bm25(self, query: TextFacts) -> Floats:
         """[N]"""
         asked = np.zeros(max(len(self._df), int(query.words.max(initial=-1)) + 1), dtype=bool)

@@ -25,14 +25,22 @@ from memrl.contracts.protocols import OfferRequest, Offers
 from memrl.contracts.registry import register
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import OfferSet
-from memrl.controllers.entry_features import FIT_NAMES, PAIR_NAMES, Candidates, candidates, in_view
+from memrl.controllers.entry_features import (
+    FIT_NAMES,
+    MATCH_NAME,
+    PAIR_NAMES,
+    STORY_NAMES,
+    Candidates,
+    candidates,
+    in_view,
+)
 from memrl.controllers.entry_index import Indices, Key, parts_of
 from memrl.controllers.offers import OpOffers
 
 STATE_NAMES = ("room", "in_view", "keep", "read")
 """Numbers that all candidates of a moment share, and which op it is."""
-READ_NAMES = tuple(f"read_{name}" for name in (*FIT_NAMES, *PAIR_NAMES, *STATE_NAMES))
-"""What the numbers of an offered reading mean, in order."""
+
+
 QUERIES_KEPT = 4096
 """Queries over a memory whose candidates are kept, some 60 kB each."""
 ROOM = 512.0
@@ -46,9 +54,22 @@ class EntryOptions:
 
     candidates: int = 64
     """Entries that may be read for one query, the most promising."""
+    story: bool = False
+    """True tells of an entry also its age, how far its source may be believed, and how many newer entries match the
+    rarest tokens of the query as well: for memories in which later texts overtake earlier ones."""
+    matches: int = 0
+    """Tokens of a query, the first, of which it tells how well an entry matches each: for a scorer that learns which of
+    them matter (``controller.options.query_heads``)."""
 
     def __post_init__(self) -> None:
-        check(self, "controller.offer_options.", candidates="[1, 4096]")
+        check(self, "controller.offers_options.", candidates="[1, 4096]", matches="[0, 512]")
+
+
+def read_names(options: EntryOptions) -> tuple[str, ...]:
+    """What the numbers of an offered reading mean, in order."""
+    matches = map(MATCH_NAME.format, range(options.matches))
+    fit = (*FIT_NAMES, *(STORY_NAMES if options.story else ()), *matches)
+    return tuple(f"read_{name}" for name in (*fit, *PAIR_NAMES, *STATE_NAMES))
 
 
 class EntryOffers:
@@ -66,7 +87,8 @@ class EntryOffers:
         self._generation = table.generation
         self._going_on: WeakKeyDictionary[AgentMemory, tuple[str, Candidates]] = WeakKeyDictionary()
         """Memories that are being read, the query and its candidates: while the view grows they stay as they are."""
-        self.names = (*writes.names, *READ_NAMES)
+        self._own_names = read_names(options)
+        self.names = (*writes.names, *self._own_names)
         self.columns = writes.columns
 
     def took_in(self, memory: AgentMemory, text: str) -> None:
@@ -81,19 +103,19 @@ class EntryOffers:
         found: list[OfferSet | None] = [self._reads(one) if one.reads else None for one in requests]
         others = [one for one in requests if not one.reads]
         rest = iter(self._writes.offers(others) if others else ())
-        return [Widened(next(rest), len(READ_NAMES)) if own is None else own for own in found]
+        return [Widened(next(rest), len(self._own_names)) if own is None else own for own in found]
 
     def _reads(self, request: OfferRequest) -> OfferSet:
         text = request.observation.text
         if request.room <= 0 or not any(map(len, parts_of(request.memory))):
-            return EntryReads(_NOTHING, (), 0, text, len(self._writes.names), self.columns)
+            return EntryReads(_NOTHING, (), 0, text, len(self._writes.names), self.columns, len(self._own_names))
         before, own = self._going_on.get(request.memory, ("", _NOTHING))
         if not request.view or before != text:
             own = self._candidates(request, text)
             self._going_on[request.memory] = text, own
         place = {id: i for i, id in enumerate(own.ids)}
         seen = tuple(place[hit.id] for hit in request.view if hit.id in place)
-        return EntryReads(own, seen, request.room, text, len(self._writes.names), self.columns)
+        return EntryReads(own, seen, request.room, text, len(self._writes.names), self.columns, len(self._own_names))
 
     def _candidates(self, request: OfferRequest, text: str) -> Candidates:
         if self._generation != self._table.generation:
@@ -107,7 +129,9 @@ class EntryOffers:
         self._table.add([text])
         index = self._indices.of(request.memory)
         [query] = self._indices.vocabulary.facts([text])
-        own = self._kept[key] = candidates(index, query, text, self._table, self._options.candidates)
+        own = self._kept[key] = candidates(
+            index, query, text, self._table, self._options.candidates, self._options.story, self._options.matches
+        )
         if len(self._kept) > QUERIES_KEPT:
             self._kept.popitem(last=False)
         return own
@@ -116,16 +140,16 @@ class EntryOffers:
 class EntryReads(OfferSet):
     """Keep, and every candidate that fits the room and is not in view; described when somebody asks."""
 
-    __slots__ = ("_before", "_columns", "_fits", "_own", "_query", "_room", "_seen")
+    __slots__ = ("_before", "_columns", "_fits", "_own", "_query", "_room", "_seen", "_width")
 
     def __init__(
-        self, own: Candidates, seen: tuple[int, ...], room: int, query: str, before: int, columns: int
+        self, own: Candidates, seen: tuple[int, ...], room: int, query: str, before: int, columns: int, width: int
     ) -> None:
         free = np.ones(len(own.ids), dtype=bool)
         free[list(seen)] = False
         for name, value in (
             ("_own", own), ("_seen", seen), ("_room", room), ("_query", query), ("_before", before),
-            ("_columns", columns), ("_fits", np.flatnonzero(free & (own.costs <= room))),
+            ("_columns", columns), ("_width", width), ("_fits", np.flatnonzero(free & (own.costs <= room))),
         ):  # fmt: skip
             object.__setattr__(self, name, value)
 
@@ -151,9 +175,9 @@ class EntryReads(OfferSet):
 
     @property
     def numbers(self) -> NDArray[np.float32]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        out = np.zeros((len(self), self._before + len(READ_NAMES)), dtype=np.float32)
+        out = np.zeros((len(self), self._before + self._width), dtype=np.float32)
         read = out[:, self._before :]
-        fit = len(FIT_NAMES)
+        fit = self._own.numbers.shape[1]
         read[1:, :fit] = self._own.numbers[self._fits]
         read[1:, fit : fit + len(PAIR_NAMES)] = in_view(self._own, self._seen)[self._fits]
         read[:, -4] = min(self._room / ROOM, 2.0)

@@ -31,6 +31,7 @@ from memrl.contracts.registry import register
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import OfferSet
 from memrl.controllers.offers import NUMBER_NAMES
+from memrl.controllers.query_match import QueryMatch
 from memrl.controllers.token_pool import Bag, TokenBank, TokenPool
 
 # Shapes: N candidates of all decisions in a row, D decisions, C candidates of the largest one, E embedding width,
@@ -49,8 +50,11 @@ class ScorerOptions:
     a text says shows in its words and not in their mean."""
     heads: int = 0
     """Saliences learned over the tokens of a text, for what two texts have in common; 0 for none."""
+    query_heads: int = 0
+    """Saliences learned over the tokens of a query, by which an entry's match counts (``query_match``); 0 for none. Of
+    offers that tell of matches token by token."""
     layer: int = 3
-    """Of the embedder whose tokens ``features`` and ``heads`` look at, if it has several: 1 to 6 for minilm."""
+    """Of the embedder whose tokens these three look at, if it has several: 1 to 6 for minilm."""
     subjects: bool = False
     """True shows it also what a text speaks of (the entity linker's subject), embedded by itself."""
     critic: bool = False
@@ -62,7 +66,8 @@ class ScorerOptions:
     def __post_init__(self) -> None:
         check(
             self, "controller.options.",
-            width="[0, inf)", hidden="[1, inf)", features="[0, inf)", heads="[0, inf)", layer="[1, 6]",
+            width="[0, inf)", hidden="[1, inf)", features="[0, inf)", heads="[0, inf)",
+            query_heads="[0, inf)", layer="[1, 6]",
         )  # fmt: skip
         for name, worth in self.prior.items():
             if isinstance(worth, bool) or not isinstance(worth, int | float):
@@ -74,6 +79,8 @@ class ScorerOptions:
 class ScorerNet(nn.Module):
     """Scores candidates from text projections and numbers; with ``critic``, also values the state they stand in."""
 
+    told_at: Tensor
+    """Where the numbers stand that are looked at as they are."""
     prior_at: Tensor
     """Where the numbers of ``prior`` stand."""
     return_scale: Tensor
@@ -85,7 +92,11 @@ class ScorerNet(nn.Module):
         self.project = nn.Linear(dim, width, bias=False) if width else _Nothing()
         self.subject = nn.Linear(dim, width, bias=False) if subjects else None
         self.tokens = TokenPool(dim, config.features, config.heads) if config.features else None
-        seen = (7 if subjects else 5) * width + 3 * config.features + 4 * config.heads + len(names)
+        self.query = QueryMatch(dim, config.query_heads, names) if config.query_heads else None
+        matches = set() if self.query is None else set(self.query.match_at.tolist())
+        self.register_buffer("told_at", torch.tensor([i for i in range(len(names)) if i not in matches]), False)
+        seen = (7 if subjects else 5) * width + 3 * config.features + 4 * config.heads
+        seen += 3 * config.query_heads + len(names) - len(matches)
         inner = [nn.Linear(seen, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU()]
         last = nn.Linear(hidden, 1)
         self.head = nn.Sequential(*inner, last)
@@ -108,9 +119,9 @@ class ScorerNet(nn.Module):
         projected = self.project(matrix_UE)
         if self.subject is not None:
             projected = torch.cat([projected, self.subject(matrix_UE)], dim=1)
-        if self.tokens is not None and bag is not None:
-            pooled = self.tokens(bag)
-            projected = torch.cat([projected[: len(pooled)], pooled], dim=1)
+        pools = [] if bag is None else [pool(bag) for pool in (self.tokens, self.query) if pool is not None]
+        if pools:
+            projected = torch.cat([projected[: len(pools[0])], *pools], dim=1)
         return torch.cat([projected, projected.new_zeros(1, projected.shape[1])])
 
     def forward(self, texts_UW: Tensor, rows_N3: Tensor, numbers_NF: Tensor, counts_D: Tensor | None = None) -> Tensor:
@@ -129,6 +140,10 @@ class ScorerNet(nn.Module):
             seen += [o, w, t, o * t, w * t]
         if self.subject is not None:
             seen += embedding(rows_N3[:, 3:], texts_UW[:, width : 2 * width]).unbind(1)
+        if self.query is not None:
+            texts_UW, asked = texts_UW[:, : -self.query.width], texts_UW[:, -self.query.width :]
+            seen.append(self.query.compare(rows_N3[:, 0], asked, numbers_NF, counts_D))
+            numbers_NF = numbers_NF[:, self.told_at]
         if self.tokens is not None:
             pooled = texts_UW[:, (1 + (self.subject is not None)) * width :]
             seen += self.tokens.compare(rows_N3[:, :3], pooled, counts_D)
@@ -180,7 +195,8 @@ class Scorer(Chooser):
         self._names = tuple(names)
         self._table = table
         self._counted = 0  # texts of the table, dropped ones included, whose tokens count as seen
-        self._bank = TokenBank(table) if getattr(config, "features", 0) else None
+        looks = getattr(config, "features", 0) or getattr(config, "query_heads", 0)
+        self._bank = TokenBank(table) if looks else None
         self._cached: Tensor | None = None
         self._generation = table.generation
 
@@ -347,8 +363,9 @@ def pick(logprobs_C: NDArray[np.floating], request: ControllerRequest) -> OpChoi
 
 
 def _make(context: ControllerContext, options: ScorerOptions) -> Scorer:
-    if options.features:
-        context.table.keep_tokens("controller.options.features", context.cache, options.layer)
+    if options.features or options.query_heads:
+        name = "features" if options.features else "query_heads"
+        context.table.keep_tokens(f"controller.options.{name}", context.cache, options.layer)
     return Scorer(context.table, options, context.seed, context.names or NUMBER_NAMES)
 
 
