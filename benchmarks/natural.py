@@ -2,7 +2,7 @@
 
 python benchmarks/natural.py                      # 64 held-out tasks of 48 steps, 64 and 128 tokens of memory
 python benchmarks/natural.py --episodes 16 --horizon 480
-python benchmarks/natural.py --trained 0 1 2      # the recipe's controller at both lengths, seeds 0 to 2
+python benchmarks/natural.py --trained 0 1 2      # the recipe's readers at both lengths, seeds 0 to 2
 
 Writes benchmarks/results/natural/HORIZON.json, and trained_SEED.json for a trained controller.
 """
@@ -48,19 +48,25 @@ def measured(theta: Theta, tokens: int, horizon: int, episodes: int) -> dict[str
     return evaluate_agent(agent, config, rows=ROWS, episodes=episodes).to_json()
 
 
+READERS = ("own", "bm25", "dense", "rrf", "late_interaction")
+LENGTHS = ((48, 64), (480, 16))
+"""Steps of a task, and how many are played."""
+
+
 def measured_trained(seed: int, runs: Path) -> dict[str, object]:
-    """The recipe's controller on held-out styles, as told, in lower case and with typos; trained if need be."""
+    """The recipe's controller on held-out styles, as told, in lower case and with typos, beside the unlearned readers
+    of the same archive at the same budget; trained if need be."""
     run = runs / f"natural-{seed}"
     started = time.perf_counter()
     if not is_finished(run):
         train(recipe("natural", seed=seed, out=str(run)), resume=run if is_run(run) else None)
     found: dict[str, object] = {"training_seconds": round(time.perf_counter() - started)}
-    for horizon, episodes in ((48, 64), (480, 16)):
+    for horizon, episodes in LENGTHS:
         for name, settings in SAID.items():
-            report = evaluate(run, horizon=horizon, episodes=episodes, rows=["own"], settings=settings)
+            report = evaluate(run, horizon=horizon, episodes=episodes, rows=READERS, settings=settings)
             found[f"{name}, {horizon} steps"] = report.to_json()
-            [row] = report.rows
-            print(f"seed {seed}, {name}, {horizon} steps: {row.success:.3f} {_interval(row.ci95)}", flush=True)
+            shares = "  ".join(f"{row.controller} {row.success:.3f} {_interval(row.ci95)}" for row in report.rows)
+            print(f"seed {seed}, {name}, {horizon} steps: {shares}", flush=True)
     return found
 
 

@@ -1,0 +1,57 @@
+"""The table of docs/memworld.md on reading with no linker, from results/natural."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from other_tables import table
+from reading_tables import DRAWS, difference
+
+RULES = ("bm25", "dense", "rrf", "late_interaction")
+
+
+def sections() -> dict[str, Callable[[Path], str | None]]:
+    """What makes the section from the folder of results; None where there are none."""
+    return {"natural": section}
+
+
+def section(folder: Path) -> str | None:
+    """Every run, one a seed: shares of each, and the difference to the best rule pooled over tasks and seeds."""
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("natural/trained_*"))]
+    if not runs:
+        return None
+    whats = [what for what in runs[0] if what != "training_seconds"]
+    lines = [_line(what, [_rows(run[what]) for run in runs]) for what in whats]
+    seconds = [run["training_seconds"] for run in runs]
+    one = runs[0][whats[0]]
+    title = (
+        f"**Reading with no linker (`benchmarks/natural.py --trained`).** Recipe `natural`, {len(runs)} seeds; "
+        f"{one['read_budget_tokens']} tokens of SmolLM2's in view, everything archived, styles and names held out, an "
+        "exact reader. Share of questions answered right; rules fill the same budget out of the same entries, the same "
+        "for every seed. The last column is learned less the best rule of that line, with a 95 % interval by paired "
+        f"bootstrap over tasks ({DRAWS} draws; the mean over seeds counts for a task). Training took "
+        f"{min(seconds)} to {max(seconds)} s of one core, other work beside it."
+    )
+    head = ["told", "steps", "tasks", *RULES, "learned, by seed", "learned", "learned − best rule"]
+    return f"{title}\n\n{table(head, lines)}"
+
+
+def _rows(report: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {row["controller"]: np.array(row["by_episode"], dtype=float) for row in report["rows"]}
+
+
+def _line(what: str, runs: list[dict[str, np.ndarray]]) -> list[str]:
+    told, _, steps = what.rpartition(", ")
+    learned = np.mean([run["scorer"] for run in runs], axis=0)
+    best = max(RULES, key=lambda rule: runs[0][rule].mean())
+    low, high = difference(learned, runs[0][best])
+    gain = learned.mean() - runs[0][best].mean()
+    return [
+        told, steps.removesuffix(" steps"), str(len(learned)), *(f"{runs[0][rule].mean():.3f}" for rule in RULES),
+        ", ".join(f"{run['scorer'].mean():.3f}" for run in runs), f"{learned.mean():.3f}",
+        f"{gain:+.3f} [{low:+.3f}, {high:+.3f}]",
+    ]  # fmt: skip
