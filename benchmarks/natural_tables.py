@@ -16,7 +16,7 @@ RULES = ("bm25", "dense", "rrf", "late_interaction")
 
 def sections() -> dict[str, Callable[[Path], str | None]]:
     """What makes the section from the folder of results; None where there are none."""
-    return {"natural": section}
+    return {"natural": section, "natural_ceiling": ceiling}
 
 
 def section(folder: Path) -> str | None:
@@ -55,3 +55,22 @@ def _line(what: str, runs: list[dict[str, np.ndarray]]) -> list[str]:
         ", ".join(f"{run['scorer'].mean():.3f}" for run in runs), f"{learned.mean():.3f}",
         f"{gain:+.3f} [{low:+.3f}, {high:+.3f}]",
     ]  # fmt: skip
+
+
+def ceiling(folder: Path) -> str | None:
+    """What labels give: classifiers, and keepers that go by them."""
+    path = folder / "natural" / "ceiling.json"
+    if not path.exists():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+    kinds = [name for name, one in found.items() if isinstance(one, dict) and "area" in one]
+    head = ["facts told by", "area under ROC", "found", "taken wrongly"]
+    lines = [[name, *(f"{found[name][key]:.3f}" for key in ("area", "found", "false"))] for name in kinds]
+    budgets = list(next(iter(found["success"].values())))
+    keepers = [[name, *(f"{one[budget]:.3f}" for budget in budgets)] for name, one in found["success"].items()]
+    title = (
+        f"**With labels (`benchmarks/natural_ceiling.py`).** {found['training']} trusted texts of training and "
+        f"{found['held_out']} of held-out styles; then 64 held-out tasks of 48 steps, an exact reader, memory in tokens."
+    )
+    second = table(["a keeper of the newest facts by", *(f"{budget} tokens" for budget in budgets)], keepers)
+    return f"{title}\n\n{table(head, lines)}\n\n{second}"
