@@ -70,7 +70,7 @@ def ceiling(folder: Path) -> str | None:
     keepers = [[name, *(f"{one[budget]:.3f}" for budget in budgets)] for name, one in found["success"].items()]
     title = (
         f"**With labels (`benchmarks/natural_ceiling.py`).** {found['training']} trusted texts of training and "
-        f"{found['held_out']} of held-out styles; then 64 held-out tasks of 48 steps, an exact reader, memory in tokens."
+        f"{found['held_out']} of held-out styles; then 64 held-out tasks of 48 steps, an exact reader."
     )
     second = table(["a keeper of the newest facts by", *(f"{budget} tokens" for budget in budgets)], keepers)
     return f"{title}\n\n{table(head, lines)}\n\n{second}"

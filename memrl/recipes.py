@@ -256,7 +256,7 @@ def writing() -> TrainConfig:
         memory=MemoryConfig(token_budget=1024, read_budget=1024),
         policy=PolicyConfig(name="exact", trained=False),
         warm_start=WarmStartConfig(steps=0),
-        controller=ControllerConfig(name="worth", offers="worth", max_ops=1),
+        controller=ControllerConfig(name="worth", offers="worth", max_ops=1, options={"width": 8}),
         rollout=RolloutConfig(tasks=8, practice_tasks=0, group_size=6, env_workers=0),
         credit=CreditConfig(name="retention"),
         learner=LearnerConfig(decay_from=0.5),

@@ -101,6 +101,16 @@ class TextTable:
             self.by_token(encoder)
             self._layer = layer
 
+    def keep_vectors(self, cache: Path | None) -> None:
+        """Keep the vectors of a slow embedder in a folder from one run to the next, where that is possible: a text is
+        then read by itself and not in a batch, and its tokens are kept beside it."""
+        from memory_stores.token_vectors import token_encoder
+
+        if self._encoder is None and cache is not None:
+            encoder = token_encoder(self._embedder, cache)  # pyright: ignore[reportArgumentType]
+            if encoder is not None:
+                self.by_token(encoder)
+
     def tokens(self, texts: Sequence[str]) -> list[Tokens]:
         """The tokens of each text, read in one go where they are new. Raises RuntimeError without ``by_token``."""
         if self._encoder is None:

@@ -27,11 +27,21 @@ RECENT = 8
 _WORD = re.compile(r"\w+")
 
 
-class Arrivals:
-    """The texts of one stream in order. Texts may come again: the numbers of an observation are worked out once."""
+Told = dict[int, NDArray[np.float32]]
+"""All that a stream has told up to a text, hashed -> what is known of that text. Siblings are told the same."""
+TOLD_KEPT = 65_536
 
-    def __init__(self, table: TextTable) -> None:
+
+class Arrivals:
+    """The texts of one stream in order. Texts may come again: the numbers of an observation are worked out once.
+
+    Args:
+        told: shared by streams, so that what begins alike is looked at once.
+    """
+
+    def __init__(self, table: TextTable, told: Told | None = None) -> None:
         self._table = table
+        self._told, self._so_far = {} if told is None else told, 0
         self._line_of: dict[str, int] = {}
         """By observation id."""
         self._seen = 0
@@ -51,8 +61,8 @@ class Arrivals:
         line = self._line_of.get(observation.id)
         if line is None:
             words = tuple(word.lower() for word in _WORD.findall(observation.text))
-            line = self.of(observation.id, observation.text, tokens)
-            self._lines[line, 7:] = self._context(observation, words)
+            line = self._new_line(observation.id)
+            self._lines[line] = self._known(observation, words, tokens)
             self._words.update(set(words))
             self._last, self._source = words, observation.source
             self._recent.append(self._vector(observation.text).copy())
@@ -63,11 +73,26 @@ class Arrivals:
         """The line of a text as it arrived; without what came before it where nobody saw it arrive."""
         line = self._line_of.get(observation_id)
         if line is None:
-            line = self._line_of[observation_id] = len(self._line_of)
-            if line == len(self._lines):
-                self._lines = np.concatenate([self._lines, np.zeros_like(self._lines)])
+            line = self._new_line(observation_id)
             self._lines[line, :7] = alone(text, tokens)
         return line
+
+    def _new_line(self, observation_id: str) -> int:
+        line = self._line_of[observation_id] = len(self._line_of)
+        if line == len(self._lines):
+            self._lines = np.concatenate([self._lines, np.zeros_like(self._lines)])
+        return line
+
+    def _known(self, observation: Observation, words: tuple[str, ...], tokens: int) -> NDArray[np.float32]:
+        """[A] of a text that arrives."""
+        self._so_far = hash((self._so_far, observation.id, observation.text, observation.source, tokens))
+        known = self._told.get(self._so_far)
+        if known is None:
+            if len(self._told) >= TOLD_KEPT:
+                self._told.clear()
+            numbers = (*alone(observation.text, tokens), *self._context(observation, words))
+            known = self._told[self._so_far] = np.array(numbers, dtype=np.float32)
+        return known
 
     def _vector(self, text: str) -> NDArray[np.float32]:
         row = self._table.row(text)

@@ -23,7 +23,7 @@ from memrl.contracts.protocols import OfferRequest
 from memrl.contracts.registry import register
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import OfferSet
-from memrl.controllers.arrivals import ARRIVAL_NAMES, NUM_ARRIVAL, Arrivals
+from memrl.controllers.arrivals import ARRIVAL_NAMES, NUM_ARRIVAL, Arrivals, Told
 
 WORTH_NAMES = (
     "enters", "leaves", "fits", "age",
@@ -45,6 +45,7 @@ class WorthOffers:
     def __init__(self, table: TextTable, count_tokens: Callable[[str], int]) -> None:
         self._table, self._count = table, count_tokens
         self._arrivals: WeakKeyDictionary[AgentMemory, Arrivals] = WeakKeyDictionary()
+        self._told: Told = {}
         self.names, self.columns = WORTH_NAMES, 3
 
     def offers(self, requests: Sequence[OfferRequest]) -> list[OfferSet]:
@@ -59,7 +60,7 @@ class WorthOffers:
         tokens = token.cost(seen.text)
         arrivals = self._arrivals.get(request.memory)
         if arrivals is None:
-            arrivals = self._arrivals[request.memory] = Arrivals(self._table)
+            arrivals = self._arrivals[request.memory] = Arrivals(self._table, self._told)
         line, row = arrivals.arrive(seen, tokens), self._table.row(seen.text)
         room, items = token.budget - token.tokens_used, token.entries()
         if tokens > token.budget or any(item.stamp.observation_id == seen.id for item in items):
@@ -154,6 +155,7 @@ def _make(context: OffersContext) -> WorthOffers:
     if context.edges:
         way_out = "these offers know token memory alone; set it to 0"
         raise ConfigError("memory.graph_budget", "above 0", way_out)
+    context.table.keep_vectors(context.cache)
     return WorthOffers(context.table, context.count_tokens)
 
 
