@@ -15,6 +15,7 @@ from pathlib import Path
 
 import acting_tables
 import evaluation_tables
+import graph_tables
 import other_tables
 import overwrite_tables
 import paired_table
@@ -40,6 +41,7 @@ def sections() -> Sections:
         **overwrite_tables.sections(),
         **reading_tables.sections(),
         **writing_tables.sections(),
+        **graph_tables.sections(),
     }
     return made | {"paired": paired_table.section}
 
