@@ -19,6 +19,7 @@ Figures go to results/graph_text/LINKER.json.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import time
 from collections import Counter
@@ -37,11 +38,12 @@ from memory_stores.contents import words
 from memory_stores.graph_store import GraphStore
 from memory_stores.linker import EntityLinker
 from memory_stores.memory import AgentMemory
-from memory_stores.types import Edge, Entry, Link, Stamp, Write
+from memory_stores.types import Edge, Entry, Hit, Link, Stamp, Write
 from memrl.algos.ranking import best_match, fused, late_interaction, places
 from memrl.contracts.config_io import changed
-from memrl.contracts.protocols import Agent
+from memrl.contracts.protocols import Agent, ControllerRequest, OfferRequest
 from memrl.contracts.registry import make
+from memrl.contracts.types import Observation, Task
 from memrl.controllers.entry_index import EntryIndex, Vocabulary, readable
 from memrl.envs.documents.library import Library
 from memrl.envs.documents.options import DocumentsOptions
@@ -49,6 +51,7 @@ from memrl.envs.documents.records import Question, Stream, Unit
 from memrl.evaluate import UNLIMITED
 from memrl.recipes import recipe
 from memrl.training.build import build_agent
+from memrl.training.start import started_config
 
 # Shapes: N entries, E names.
 
@@ -87,8 +90,9 @@ class Roads:
             starts.update({name: starts.get(name, 1.0 / self._texts_of[name]) for name in self._names[i]})
         if not starts:
             return np.zeros(len(self._names))
-        rank: Mapping[str, float] = nx.pagerank(self._graph, alpha=0.5, personalization=starts)
-        # A name that stands everywhere says little of a text.
+        rank: Mapping[str, float] = nx.pagerank(self._graph, alpha=0.5, personalization=starts, nstart=starts)
+        # It begins at the start, so that what cannot be reached has no rank at all. A name that stands everywhere says
+        # little of a text.
         return np.array([sum(rank[name] / self._texts_of[name] for name in names) for names in self._names])
 
 
@@ -109,8 +113,8 @@ class Searched:
     """One memory, searched."""
 
     def __init__(self, agent: Agent, units: Sequence[Unit], linker: EntityLinker | None) -> None:
-        self.agent = agent
-        self.entries = readable(memory_of(agent, units, linker))
+        self.agent, self.memory = agent, memory_of(agent, units, linker)
+        self.entries = readable(self.memory)
         self._vocabulary = Vocabulary(agent.table)
         agent.table.add([entry.text for entry in self.entries])
         self._index = EntryIndex(self.entries, self._vocabulary, agent.table)
@@ -129,27 +133,27 @@ class Searched:
             "tokens": places(late_interaction(best, index.piece_rarity(tokens.ids))),
         }
 
-    def read(self, scores: Floats, budget: int) -> list[int]:
+    def read(self, scores: Floats, budget: int) -> list[Entry]:
         """Entries in the order of their scores, as many as fit."""
         taken, left = [], budget
         for i in np.argsort(-scores, kind="stable"):
             if self.entries[i].tokens <= left:
-                taken.append(int(i))
+                taken.append(self.entries[i])
                 left -= self.entries[i].tokens
             if left < 3:
                 break
         return taken
 
 
-def tried(agent: Agent, streams: Sequence[Stream], linker: EntityLinker, entries: bool) -> dict[str, Any]:
+def tried(agent: Agent, streams: Sequence[Stream], linker: EntityLinker, edges: bool) -> dict[str, Any]:
     """Budget -> row -> a digit a question: 1 where all of its evidence was in view. And how large the graphs are."""
     digits: dict[str, dict[str, str]] = {str(budget): {} for budget in BUDGETS}
     size: Counter[str] = Counter()
     for stream in streams:
         plain = Searched(agent, stream.units, None)
-        both = Searched(agent, stream.units, linker) if entries else None
+        both = Searched(agent, stream.units, linker) if edges else None
         roads = Roads(linker, [entry.text for entry in plain.entries])
-        memory = memory_of(agent, stream.units, linker)
+        memory = both.memory if both is not None else memory_of(agent, stream.units, linker)
         assert memory.archive is not None and memory.graph is not None
         size.update(texts=len(memory.archive), edges=len(memory.graph))
         size.update(text_tokens=memory.archive.tokens_used, edge_tokens=memory.graph.tokens_used)
@@ -158,11 +162,15 @@ def tried(agent: Agent, streams: Sequence[Stream], linker: EntityLinker, entries
             if not question.answers or not question.supports:
                 continue
             size.update(questions=1, questions_with_names=int(bool(roads.mentioned(question.question))))
-            for name, (searched, scores) in _rows(question.question, plain, both, roads).items():
-                for budget in BUDGETS:
-                    seen = [searched.entries[i] for i in searched.read(scores, budget)]
-                    own = digits[str(budget)]
-                    own[name] = own.get(name, "") + str(int(evidence.suffices(question, seen)))
+            rows = _rows(question.question, plain, both, roads)
+            for budget in BUDGETS:
+                seen = {name: searched.read(scores, budget) for name, (searched, scores) in rows.items()}
+                for name, searched in (("learned", plain), ("learned, entries", both)):
+                    if searched is not None:
+                        seen[name] = read_by(agent, searched.memory, question.question, budget)
+                own = digits[str(budget)]
+                for name, entries in seen.items():
+                    own[name] = own.get(name, "") + str(int(evidence.suffices(question, entries)))
     return {**digits, "size": dict(size)}
 
 
@@ -192,6 +200,26 @@ class Evidence:
         others = [self._text[other] for other in ids if other != id]
         known = [frozenset(words(text)) for text in (question.question, *question.answers)]
         return all(any(set(words(end)) <= own for own in (*known, *others)) for end in (edge.subject, edge.object))
+
+
+def read_by(agent: Agent, memory: AgentMemory, query: str, budget: int) -> list[Entry]:
+    """What the agent's controller brings into view, entry by entry, as play does."""
+    assert agent.offers is not None
+    observation = Observation(id="q", step=len(memory), content=query, wants_action=True, writable=False)
+    hits: tuple[Hit, ...] = ()
+    while len(hits) < agent.max_reads:
+        left = budget - sum(hit.tokens for hit in hits)
+        [offers] = agent.offers.offers([OfferRequest(memory, observation, True, view=hits, room=left)])
+        request = ControllerRequest(
+            observation=observation, offers=offers, memory=memory, table=agent.table, greedy=True,
+            task=Task(env="none", theta=None, seed=0), rng=np.random.default_rng(0),
+        )  # fmt: skip
+        [decision] = agent.controller.decide([request])
+        found = [hit for op in decision.ops for hit in memory.apply(op).hits]
+        if not found:
+            break
+        hits = (*hits, *found)
+    return [entry for hit in hits if (entry := memory.get(hit.id)) is not None]
 
 
 def _rows(query: str, plain: Searched, both: Searched | None, roads: Roads) -> dict[str, tuple[Searched, Floats]]:
@@ -231,7 +259,8 @@ def main() -> None:
     found: dict[str, Any] = {}
     for one in SETS:
         started = time.perf_counter()
-        agent = build_agent(changed(recipe("reading"), {"env": {"options": {"data": (one,)}}}))
+        config = dataclasses.replace(recipe("reading"), controller=started_config())
+        agent = build_agent(changed(config, {"env": {"options": {"data": (one,)}}}))
         parts = Library(DocumentsOptions(data=(one,))).shelves[one].eval
         found[one] = tried(agent, [part.stream for part in parts], linker, options.without is None)
         found[one]["seconds"] = round(time.perf_counter() - started, 1)

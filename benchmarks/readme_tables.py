@@ -22,6 +22,7 @@ import paired_table
 import reading_tables
 import selftrain_tables
 import speed_tables
+import stale_tables
 import writing_tables
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +43,7 @@ def sections() -> Sections:
         **reading_tables.sections(),
         **writing_tables.sections(),
         **graph_tables.sections(),
+        **stale_tables.sections(),
     }
     return made | {"paired": paired_table.section}
 

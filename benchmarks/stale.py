@@ -1,7 +1,8 @@
 """Stale facts in view: how often a reader shows only an outdated version of what is asked for.
 
-python benchmarks/stale.py            # the held-out streams of sgd_state and timeqa, the controller that ships
-python benchmarks/stale.py --train    # their training streams, to look for causes; writes nothing
+python benchmarks/stale.py train      # a controller on training streams of these two sets alone, in runs/stale
+python benchmarks/stale.py            # their held-out streams: the controller that ships, that one, unlearned rows
+python benchmarks/stale.py look       # the training streams that "train" leaves out, to look for causes; writes nothing
 
 Both sets ask for the same fact at several times, each question with evidence of its own: sgd_state for what was settled
 in the most recent conversation on a subject and in the last but one, timeqa for who or what it was from one year to
@@ -23,6 +24,8 @@ import torch
 from machine import machine
 from reading import BUDGETS, ROWS, with_row
 
+import memrl
+from memrl.contracts.config import TrainConfig
 from memrl.contracts.config_io import changed
 from memrl.contracts.protocols import Agent
 from memrl.contracts.types import Episode
@@ -32,11 +35,17 @@ from memrl.envs.documents.records import Question
 from memrl.envs.documents.tasks import DocumentsTasks
 from memrl.recipes import recipe
 from memrl.rollouts.scheduler import play
-from memrl.training.build import build_agent
+from memrl.training.build import build_agent, build_controller
+from memrl.training.run_folder import is_run, load_run
 from memrl.training.start import started_config
 
 RESULTS = Path(__file__).parent / "results"
+RUN = Path(__file__).parents[1] / "runs" / "stale"
 SETS = ("sgd_state", "timeqa")
+STEPS = 12
+OPTIONS = {"width": 0}
+LEFT_OUT = {"sgd_state": 2, "timeqa": 5}
+"""Training streams of each set, the last ones, that "train" does not see."""
 CURRENT, OUTDATED, ANOTHER, NEITHER = "c", "o", "a", "-"
 """What is in view: all evidence of an accepted set; else that of an older version; else of a newer one; else none."""
 _SETTLED = re.compile(r"In the (?P<when>.*?) conversation about this: (?P<fact>.*)", flags=re.S)
@@ -110,37 +119,70 @@ def _views(episode: Episode) -> dict[str, frozenset[str]]:
     }
 
 
-def measured(name: str, train: bool, start: str) -> dict[str, Any]:
+def held_out(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Ids of a set's streams for evaluation, and of those of its training streams that "train" leaves out."""
+    shelf = Library(DocumentsOptions(data=(name,))).shelves[name]
+    ids = [part.stream.id for part in shelf.train]
+    return tuple(part.stream.id for part in shelf.eval), tuple(ids[-LEFT_OUT[name] :])
+
+
+def train() -> None:
+    """The recipe ``reading`` on the two sets, by reward for evidence alone and from chance, with no prior ranking."""
+    kept = tuple(id for name in SETS for ids in held_out(name) for id in ids)
+    config = recipe(
+        "reading", seed=0, steps=STEPS, checkpoint_every=STEPS, out=str(RUN),
+        env={"options": {"data": SETS, "held_out": kept, "questions": 40}}, curriculum={"name": "target"},
+        controller={"options": OPTIONS},
+    )  # fmt: skip
+    memrl.train(config)
+
+
+def measured(name: str, look: bool) -> dict[str, Any]:
     """Budget -> row -> a letter a question; under "has", which other versions each question has."""
-    options: dict[str, Any] = {"data": (name,)}
-    if train:
-        ids = [part.stream.id for part in Library(DocumentsOptions(data=(name,))).shelves[name].train]
-        options["held_out"] = tuple(ids)
-    config = dataclasses.replace(recipe("reading"), controller=started_config(start))
+    evaluated, left_out = held_out(name)
+    options: dict[str, Any] = {"data": (name,), "held_out": left_out if look else evaluated}
+    config = dataclasses.replace(recipe("reading"), controller=started_config())
     config = changed(config, {"env": {"options": options}, "controller": {"trained": False}})
     agent, library = build_agent(config), Library(DocumentsOptions(**options))
+    rows: dict[str, Agent] = {row: with_row(agent, config, row, 0) for row in ("learned", *ROWS)}
+    if is_run(RUN):
+        rows["trained"] = _own(agent, config)
     found: dict[str, Any] = {}
     for budget in BUDGETS:
-        for row in ("learned", *ROWS):
-            views, has = told(with_row(agent, config, row, budget), library, name)
+        for row, reader in rows.items():
+            views, has = told(dataclasses.replace(reader, read_budget=budget), library, name)
             found.setdefault("has", has)
             found.setdefault(str(budget), {})[row] = views
             late = [view for view, other in zip(views, has, strict=True) if other == OUTDATED]
             shares = {letter: round(late.count(letter) / len(late), 3) for letter in (CURRENT, OUTDATED)}
             wrong = (views.count(OUTDATED) + views.count(ANOTHER)) / len(views)
-            print(name, budget, row, len(late), shares, "any other", len(views), round(wrong, 3), flush=True)
+            every = round(views.count(CURRENT) / len(views), 3)
+            print(name, budget, row, len(late), shares, "all", len(views), every, round(wrong, 3), flush=True)
     return found
+
+
+def _own(agent: Agent, config: TrainConfig) -> Agent:
+    """With the controller of ``train``."""
+    assert agent.offers is not None
+    config = changed(config, {"controller": {"options": OPTIONS}})
+    made = build_controller(
+        config.controller.name, config, agent.table, agent.task_source, agent.count_tokens, names=agent.offers.names
+    )
+    made.load_state_dict(load_run(RUN)[1]["controller"])
+    return dataclasses.replace(agent, controller=made)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--train", action="store_true")
-    parser.add_argument("--start", default="shipped", help="a folder with an exported controller")
-    options = parser.parse_args()
+    parser.add_argument("what", nargs="?", choices=("train", "look"))
+    what = parser.parse_args().what
     torch.set_num_threads(1)
-    sets = {name: measured(name, options.train, options.start) for name in SETS}
-    if not options.train:
-        text = json.dumps({"machine": machine(), "start": options.start, "sets": sets}, indent=1)
+    if what == "train":
+        train()
+        return
+    sets = {name: measured(name, what == "look") for name in SETS}
+    if what is None:
+        text = json.dumps({"machine": machine(), "steps": STEPS, "sets": sets}, indent=1)
         (RESULTS / "stale.json").write_text(text + "\n", encoding="utf-8")
 
 

