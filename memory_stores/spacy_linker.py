@@ -135,6 +135,7 @@ def _said(tokens: list[Any]) -> str:
     return " ".join(token.text for token in tokens).strip()
 
 
+@lru_cache(maxsize=4)
 def _load(model: str | None) -> Any:
     try:
         import spacy  # pyright: ignore[reportMissingImports]
