@@ -268,9 +268,9 @@ def main() -> None:
             rows = found[one][str(budget)]
             print(one, budget, {row: round(d.count("1") / len(d), 3) for row, d in rows.items()}, flush=True)
         print(one, found[one]["size"], flush=True)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"linker": name, "machine": machine(), "sets": found}, indent=1)
-    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"linker": name, "machine": machine(), "sets": found}, indent=1)
+        (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
