@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from memory_stores.linker import ProposedEdge
@@ -138,7 +139,7 @@ def _said(tokens: list[Any]) -> str:
 @lru_cache(maxsize=4)
 def _load(model: str | None) -> Any:
     try:
-        import spacy  # pyright: ignore[reportMissingImports]
+        spacy: Any = import_module("spacy")
     except ImportError as error:
         raise ImportError("the linker 'spacy' needs spaCy: pip install 'memrl[spacy]'") from error
     try:
