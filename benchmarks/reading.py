@@ -68,7 +68,7 @@ def tried(run: Path, sets: dict[str, tuple[str, ...]]) -> dict[str, Any]:
         agent.controller.load_state_dict(parts["controller"])
         agent = dataclasses.replace(agent, policy=OracleReader({agent.task_source.name: agent.task_source}))
         found[name] = {
-            str(budget): {row: in_view(_with(agent, own, row, budget)) for row in ("learned", *ROWS)}
+            str(budget): {row: in_view(with_row(agent, own, row, budget)) for row in ("learned", *ROWS)}
             for budget in BUDGETS
         }
         for budget, rows in found[name].items():
@@ -77,7 +77,7 @@ def tried(run: Path, sets: dict[str, tuple[str, ...]]) -> dict[str, Any]:
     return found
 
 
-def _with(agent: Agent, config: TrainConfig, row: str, budget: int) -> Agent:
+def with_row(agent: Agent, config: TrainConfig, row: str, budget: int) -> Agent:
     """The agent with another reader and another read budget."""
     agent = dataclasses.replace(agent, read_budget=budget)
     if row == "learned":

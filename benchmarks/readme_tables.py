@@ -15,6 +15,7 @@ from pathlib import Path
 
 import acting_tables
 import evaluation_tables
+import graph_tables
 import natural_tables
 import other_tables
 import overwrite_tables
@@ -22,6 +23,7 @@ import paired_table
 import reading_tables
 import selftrain_tables
 import speed_tables
+import stale_tables
 import writing_tables
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +44,8 @@ def sections() -> Sections:
         **reading_tables.sections(),
         **writing_tables.sections(),
         **natural_tables.sections(),
+        **graph_tables.sections(),
+        **stale_tables.sections(),
     }
     return made | {"paired": paired_table.section}
 

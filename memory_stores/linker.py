@@ -1,4 +1,10 @@
-"""Text to proposed edges: the contract of an entity linker. ``pattern_linker`` keeps it with word patterns."""
+"""Text to proposed edges: the contract of an entity linker.
+
+pattern      word patterns for plain English sentences (``pattern_linker``)
+comention    names that stand in one text, found by capitals alone (``comention_linker``)
+spacy        subject, verb and object by spaCy's parser (``spacy_linker``, needs ``memrl[spacy]``)
+none         no text is read for relations
+"""
 
 from __future__ import annotations
 
@@ -15,6 +21,8 @@ class ProposedEdge:
     object: str
     negated: bool = False
     """True where the text says that the relation no longer holds."""
+    many: bool = False
+    """True where a subject may have several such relations at a time, so that none takes the place of another."""
 
 
 class EntityLinker(Protocol):

@@ -60,6 +60,8 @@ class ControllerContext:
     """Where the environment knows which observations an answer rests on: for an oracle alone."""
     names: tuple[str, ...] = ()
     """[F] what the numbers of an offer mean, in order."""
+    linked: bool = False
+    """Whether a linker reads relations out of texts: without one the numbers about statements are all 0."""
     cache: Path | None = None
     """Folder for what is slow to work out and the same for every run; None for none."""
 

@@ -150,6 +150,7 @@ def make(kind: str, name: str, values: Mapping[str, Any], knob: str, *context: A
     Raises:
         ConfigError: as ``find`` and ``make_options`` do; ``make`` cannot be called with what it is given; what it
             made lacks something that its kind must have.
+        MissingExtra: it needs a package that is not installed.
     """
     part = find(kind, name, knob)
     options = make_options(part, values, options_knob(knob))
@@ -162,7 +163,12 @@ def make(kind: str, name: str, values: Mapping[str, Any], knob: str, *context: A
         raise ConfigError(knob, name, way_out) from error
     except ValueError:
         pass  # Some built-in callables have no signature to look at: the call itself will tell.
-    made = part.make(*given)
+    try:
+        made = part.make(*given)
+    except MissingExtra:
+        raise
+    except ImportError as error:
+        raise MissingExtra(f"{knob} = {name!r}: {error}") from error
     lacks = [needed for needed in KINDS[kind].needs if not hasattr(made, needed)]
     if made is not None and lacks:
         raise ConfigError(knob, name, f"{_a(kind)} has {', '.join(lacks)}, and {type(made).__name__} does not")

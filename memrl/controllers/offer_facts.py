@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory_stores.linker import EntityLinker, ProposedEdge
-from memory_stores.types import Entry, Item
+from memory_stores.types import Edge, Entry, Item
 from memrl.contracts.texts import TextTable
 
 # Shapes: L lines, each an entry of one of several versions; P parts of a ragged column.
@@ -138,10 +138,14 @@ class Facts:
         self._keys_of: dict[str, tuple[int, int]] = {}
         self._source_of: dict[str, int] = {}
         self._versions: dict[int, Version] = {}
+        self._many: set[str] = set()
+        """Relations of which a subject may have several: of those, nothing is ever out of date."""
 
     def links(self, text: str) -> tuple[ProposedEdge, ...]:
         """The edges that a text states."""
-        return self._linker.link(text) if self._linker is not None else ()
+        found = self._linker.link(text) if self._linker is not None else ()
+        self._many.update(edge.relation for edge in found if edge.many)
+        return found
 
     def source(self, observation_id: str) -> int:
         """A number for an observation's id."""
@@ -172,7 +176,7 @@ class Facts:
     def _text_keys(self, text: str) -> tuple[int, int]:
         keys = self._keys_of.get(text)
         if keys is None:
-            pairs = dict.fromkeys((edge.subject, edge.relation) for edge in self.links(text))
+            pairs = dict.fromkeys((edge.subject, edge.relation) for edge in self.links(text) if not edge.many)
             keys = self._keys_of[text] = self.keys.add(list(pairs))
         return keys
 
@@ -200,7 +204,7 @@ class Facts:
 
     def _new_slot(self, entry: Entry) -> int:
         is_item = isinstance(entry, Item)
-        keys = self._text_keys(entry.text) if is_item else self.keys.add([(entry.subject, entry.relation)])
+        keys = self._text_keys(entry.text) if is_item else self.keys.add(self._edge_keys(entry))
         slot = self._slot_of[id(entry)] = len(self.entries)
         self.entries.append(entry)
         stamp = entry.stamp
@@ -210,6 +214,9 @@ class Facts:
             entry.id[0] == "t", self.source(stamp.observation_id),
         )  # fmt: skip
         return slot
+
+    def _edge_keys(self, edge: Edge) -> list[object]:
+        return [] if edge.relation in self._many else [(edge.subject, edge.relation)]
 
     def touch(self, slots: Ints) -> None:
         """Have embedding rows, subjects and words of these entries at hand."""

@@ -150,6 +150,7 @@ class OpOffers:
             if proposed.negated:
                 yield from (Offer(Unlink(edge.id), "", edge) for edge in same or rivals)
             elif not same:
+                rivals = () if proposed.many else rivals
                 yield from _link_offers(proposed, rivals)
                 live = sum(edge.tokens for edge in graph.entries())
                 full = full or (not rivals and live + self._count(_edge_text(proposed)) > graph.budget)

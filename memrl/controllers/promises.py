@@ -56,6 +56,7 @@ def check_controller(
     subjects: bool = False,
     draws: bool = False,
     offers: str = "ops",
+    linker: str = "none",
 ) -> None:
     """Ask a controller for decisions, twice, in other company, after its weights changed, and look at each.
 
@@ -64,6 +65,7 @@ def check_controller(
         options: of one that is given by name.
         subjects: offers have the two further columns that the option ``subjects`` of a scorer asks for.
         offers: what lists the ops, a part of kind "offers"; "entries" for a controller that reads entry by entry.
+        linker: what reads relations out of the moments' texts, a part of kind "linker".
         draws: it draws at random when it should be greedy too, as the row "random" does.
 
     Raises:
@@ -75,7 +77,7 @@ def check_controller(
             return make_part("controller", controller, options or {}, "controller.name", context)
         return controller(context)
 
-    bench = Bench(subjects, offers)
+    bench = Bench(subjects, offers, linker)
     first, second = make(bench.context()), make(bench.context())
     bench.wants_offers = getattr(first, "wants_offers", True)
     learns = bench.wants_offers and callable(getattr(first, "parameters", None))
@@ -100,13 +102,15 @@ class Moment:
 class Bench:
     """Moments, and requests made of them."""
 
-    def __init__(self, subjects: bool = False, offers: str = "ops") -> None:
+    def __init__(self, subjects: bool = False, offers: str = "ops", linker: str = "none") -> None:
         self.table = TextTable(HashEmbedder(16))
         self.wants_offers = True
+        reads = make_part("linker", linker, {}, "memory.linker")
+        self._linked = reads is not None
         context = OffersContext(
             table=self.table,
             count_tokens=_words,
-            linker=None,
+            linker=reads,
             edges=False,
             subjects=subjects,
             cache=Path(),
@@ -130,6 +134,7 @@ class Bench:
             policy=_Writer(),
             evidence=_Evidence(),
             names=self._offers.names,
+            linked=self._linked,
         )
 
     def requests(self, seed: int = 0, greedy: bool = False) -> list[ControllerRequest]:

@@ -93,7 +93,7 @@ def remember(request: ControllerRequest, menu: Menu, victims: Victims, forgets: 
     """
     choice = _into_token(request, menu, victims, forgets)
     if choice == KEEP:
-        choice = _into_graph(request, menu, victims)
+        choice = into_graph(request, menu, victims)
     return choice if choice != KEEP else into_archive(request, menu)
 
 
@@ -125,7 +125,8 @@ def _into_token(request: ControllerRequest, menu: Menu, victims: Victims, forget
     return menu.forget.get(victim, KEEP) if request.count < forgets else KEEP
 
 
-def _into_graph(request: ControllerRequest, menu: Menu, victims: Victims) -> int:
+def into_graph(request: ControllerRequest, menu: Menu, victims: Victims) -> int:
+    """The next link that has room, or the first of ``victims`` that may go to make some."""
     graph = request.memory.graph
     if graph is None:
         return KEEP

@@ -128,6 +128,7 @@ def build_controller(
         policy=policy,
         evidence=evidence,
         names=names,
+        linked=build_linker(config.memory) is not None,
         cache=cache_folder() / "embeddings",
     )
     return make("controller", name, options, knob or "controller.name", context)

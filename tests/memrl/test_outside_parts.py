@@ -181,7 +181,10 @@ def test_an_environment_must_be_named():
             {"credit": {"options": {"gae_lambda": 1}}},
             r"credit.options.gae_lambda = 1: estimator 'return_to_go' takes no",
         ),
-        ({"memory": {"linker": "spacy"}}, r"memory.linker = 'spacy': choose from none, pattern; bring your own as"),
+        (
+            {"memory": {"linker": "opennlp"}},
+            r"memory.linker = 'opennlp': choose from comention, none, pattern, spacy; bring",
+        ),
         ({"memory": {"embedder": "glove"}}, r"memory.embedder = 'glove': choose from hash, minilm"),
         ({"memory": {"archive": "fais", "archive_budget": 9}}, r"memory.archive = 'fais': choose from bm25, vector"),
         ({"policy": {"name": "gpt"}}, r"policy.name = 'gpt': choose from exact, hf, pointer; bring"),

@@ -9,7 +9,7 @@ import pytest
 
 from memory_stores.embed import HashEmbedder
 from memrl.contracts import registry
-from memrl.contracts.errors import ConfigError
+from memrl.contracts.errors import ConfigError, MissingExtra
 
 ROOT = Path(__file__).parents[3]
 
@@ -168,13 +168,13 @@ def test_an_unknown_name_lists_what_there_is_the_near_ones_first_and_how_to_brin
     with pytest.raises(ConfigError) as caught:
         registry.find("linker", "patern", "memory.linker")
     told = str(caught.value)
-    assert told.startswith("memory.linker = 'patern': choose from pattern, none; ")
+    assert told.startswith("memory.linker = 'patern': choose from pattern, comention, none, spacy; ")
     assert "'module:attr'" in told and "group memrl.linkers" in told and "memrl.register('linker', name, make)" in told
     assert "\n" not in told
 
 
 def test_an_empty_name_asks_for_one():
-    with pytest.raises(ConfigError, match=r"memory.linker = '': name one; choose from none, pattern"):
+    with pytest.raises(ConfigError, match=r"memory.linker = '': name one; choose from comention, none, pattern, spacy"):
         registry.find("linker", "", "memory.linker")
 
 
@@ -308,3 +308,12 @@ def test_a_lost_part_is_told_where_it_came_from():
 def test_ours_are_made_by_name_too():
     made = registry.make("embedder", "hash", {"dim": 8}, "memory.embedder")
     assert isinstance(made, HashEmbedder) and made.dim == 8
+
+
+def test_a_part_that_lacks_its_package_says_which_knob_asked_for_it_and_the_cure():
+    def lacking() -> None:
+        raise ImportError("the linker 'deep' needs depths: pip install depths")
+
+    registry.register("linker", "deep", lacking)
+    with pytest.raises(MissingExtra, match=r"^memory.linker = 'deep': the linker 'deep' needs depths: pip install"):
+        registry.make("linker", "deep", {}, "memory.linker")

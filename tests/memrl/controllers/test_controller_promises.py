@@ -25,7 +25,8 @@ OFFERS = {"worth": "worth", **dict.fromkeys((*MEASURES, "evidence"), "entries")}
 
 @pytest.mark.parametrize("name", names("controller"))
 def test_ours_keep_their_promises(name: str):
-    check_controller(name, draws=name == "random", offers=OFFERS.get(name, "ops"))
+    linker = "pattern" if name == "linker_rule" else "none"
+    check_controller(name, draws=name == "random", offers=OFFERS.get(name, "ops"), linker=linker)
 
 
 def test_so_does_a_scorer_that_reads_entry_by_entry():

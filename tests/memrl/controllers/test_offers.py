@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from memory_stores.comention_linker import ComentionLinker
 from memory_stores.embed import HashEmbedder
 from memory_stores.graph_store import GraphStore
 from memory_stores.memory import AgentMemory
@@ -141,3 +142,21 @@ def test_an_edge_speaks_of_its_own_subject():
     offers = makes.writes(OfferRequest(store, told("Ben moved the lantern to the garden."), False))
     [relink] = [i for i, op in enumerate(offers.ops) if isinstance(op, Relink)]
     assert offers.rows[relink, 3:].tolist() == [table.row("lantern")] * 2
+
+
+def test_an_edge_of_which_there_may_be_many_takes_no_other_ones_place_and_states_nothing():
+    makes = OpOffers(TextTable(HashEmbedder(16)), count_words, ComentionLinker(), edges=True)
+    store = memory(budget=32, graph=32)
+    for step, text in enumerate(("It was Ana who met Bob.", "It was Ana who met Cid.")):
+        offers = makes.writes(OfferRequest(store, told(text, step), False))
+        assert not offers.numbers[:, NUMBER_NAMES.index("states")].any()
+        [link] = [op for op in offers.ops if isinstance(op, Link | Relink)]
+        assert isinstance(link, Link)
+        assert store.apply(link, Stamp(step=step, observation_id=f"o{step}")).done
+    offers = makes.writes(OfferRequest(store, told("It was Ana who met Bob and Cid.", 2), False))
+    assert [op for op in offers.ops if isinstance(op, Link | Relink)] == [Link("Bob", "with", "Cid")]
+    full = memory(graph=3)
+    full.apply(Link("Ana", "with", "Bob"), Stamp(step=1, observation_id="o1"))
+    full.apply(Link("Ana", "with", "Dora"), Stamp(step=2, observation_id="o2"))
+    offers = makes.writes(OfferRequest(full, told("It was Ana who met Cid.", 3), False))
+    assert Unlink("g1") in offers.ops and not offers.numbers[:, NUMBER_NAMES.index("superseded")].any()
