@@ -213,6 +213,36 @@ def reading() -> TrainConfig:
     )
 
 
+def documents() -> TrainConfig:
+    """A language model reads what the controller brings into view and answers, on streams of text; both learn.
+
+    A short warm start on training streams (evidence among other lines, question, answer), then RL: the policy earns
+    token F1, the controller, which begins as the one that ships, evidence in view, most of it in practice without the
+    model. ``policy.model`` is any Hugging Face model; ``env.options.data`` names the streams. See docs/answers.md.
+    """
+    base = reading()
+    return replace(
+        base,
+        recipe="documents",
+        steps=20,
+        env=EnvConfig(name="documents", options={**base.env.options, "questions": 16}),
+        policy=PolicyConfig(max_new_tokens=16),
+        warm_start=WarmStartConfig(steps=100),
+        controller=replace(base.controller, start="shipped"),
+        rollout=RolloutConfig(tasks=1, practice_tasks=4),
+    )
+
+
+def dialogue() -> TrainConfig:
+    """``documents`` on long conversations such as LoCoMo's: the last dialogue is held out."""
+    base = documents()
+    return replace(
+        base,
+        recipe="dialogue",
+        env=EnvConfig(name="documents", options={**base.env.options, "data": ["locomo"]}),
+    )
+
+
 def writing() -> TrainConfig:
     """What to keep of a long stream before anybody has asked, a tenth of it or less; credit by the evidence left.
 
@@ -286,6 +316,8 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
         plain,
         overwrite,
         reading,
+        documents,
+        dialogue,
         writing,
         controller_only,
         policy_only,
