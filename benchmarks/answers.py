@@ -51,7 +51,7 @@ BUDGET = 256
 PASSES = (("none", "bm25_archive", "rrf", "shipped", "evidence"), ("bm25", "late_interaction", "window"))
 """Rows, by what is read first."""
 ROWS = tuple(row for rows in PASSES for row in rows)
-BATCH = 16
+BATCH = 40
 """Answers that are written to the file together."""
 
 
