@@ -16,6 +16,7 @@ from reading_tables import DRAWS, difference
 NAMES = {
     "none": "no memory", "window": "window", "bm25_archive": "`bm25_archive`", "bm25": "BM25", "rrf": "RRF",
     "late_interaction": "late interaction", "shipped": "learned", "evidence": "evidence",
+    "own": "what the run's own controller chose",
 }  # fmt: skip
 FIRST = ("none", "bm25_archive", "rrf", "shipped", "evidence")
 """Rows without which a question is not counted."""
@@ -74,15 +75,16 @@ def _start(folder: Path) -> str | None:
 
 
 def _joint(folder: Path) -> str | None:
-    """What RL of the reader adds to its warm start, over the same views."""
-    before, after = _read(folder, "warm"), _read(folder, "joint")
+    """What RL of the reader adds to its warm start, over the same views and over those of each run's controller."""
+    before, after = _read(folder, "frozen"), _read(folder, "joint")
     if before is None or after is None:
         return None
     run = after["run"]
     title = (
         f"**RL on F1 (`benchmarks/answers.py joint`).** {run['steps']} steps from the warm start, {run['answers']} "
         "sampled answers on training streams; the same questions over the same views, read by the model after the warm "
-        "start and after RL; the difference with its 95 % interval."
+        "start and after RL; in the last row each over the views of its own run, in one of which only the controller "
+        "learned. The difference with its 95 % interval."
     )
     return f"{title}\n\n{_beside(before, after, ('warm-started', 'after RL'))}"
 

@@ -1,6 +1,7 @@
 """The benchmark of answers: what is counted, and the tables it makes."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,44 @@ def test_answers_are_judged_as_play_judges_them_and_questions_without_one_are_le
     found = judged(source, task, {"q:h1": "the old south", "q:h2": "Nobody"})
     # "south" is one of the right answers: of "old south" (articles do not count) 2 * 1 / (2 + 1).
     assert {id: verdict.score for id, verdict in found.items()} == pytest.approx({"q:h1": 2 / 3, "q:h2": 0.0})
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """The benchmark on the suite's small streams, with a tiny model."""
+    import answers
+
+    (tmp_path / "streams" / "small").mkdir(parents=True)
+    shutil.copy(SMALL, tmp_path / "streams" / "small" / "small.jsonl")
+    monkeypatch.setenv("MEMRL_DATA", str(tmp_path))
+    monkeypatch.setenv("MEMRL_HOME", str(tmp_path / "home"))
+    model = {"memory": {"embedder": "hash"}, "policy": {"model": "tiny", "lora_rank": 2, "max_new_tokens": 4}}
+    for name, value in {
+        "TESTED": {"small": ("harbour",)}, "ANSWERABLE": {"small": ()}, "TRAINED": ("small",), "MODEL": model,
+        "TOKENIZER": "", "BUDGET": 30, "RUNS": tmp_path / "runs", "RESULTS": tmp_path / "answers", "BATCH": 8,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(answers, name, value)
+    (tmp_path / "runs").mkdir()
+    return answers
+
+
+def test_views_are_chosen_read_once_and_scored_and_a_second_reading_goes_on(small, tmp_path):
+    small.write_lines(small.views_file("small", "zero"), small.views("small", "zero"))
+    asked = small.questions("zero")
+    assert asked and all(set(one["views"]) == set(small.ROWS) - {"own"} for one in asked)
+    assert all(not one["views"]["none"] and not one["in_view"]["none"] for one in asked)
+    assert all(sum(len(line.split()) for line in view) <= 30 for one in asked for view in one["views"].values())
+    small.read("zero", 1, 1, 0)
+    first = small.lines_of(small.answers_file("zero", 0))
+    small.read("zero", 10, 2, 0)
+    every = small.lines_of(small.answers_file("zero", 0))
+    assert 0 < len(first) < len(every) and every[: len(first)] == first
+    views = {(one["id"], small.hashed(view)) for one in asked for view in one["views"].values()}
+    assert len(every) == len(views) == len({(one["id"], one["view"]) for one in every})
+    small.tell("zero", 0)
+    told = json.loads((tmp_path / "answers" / "zero.json").read_text(encoding="utf-8"))
+    assert len(told["questions"]) == told["asked"] == len(asked)
+    assert all(set(one["f1"]) == set(small.ROWS) - {"own"} for one in told["questions"])
 
 
 def test_equal_views_have_one_name_and_others_another():
