@@ -225,7 +225,8 @@ def documents() -> TrainConfig:
         base,
         recipe="documents",
         steps=20,
-        env=EnvConfig(name="documents", options={**base.env.options, "questions": 16}),
+        # A step reads 64 views, some 20,000 tokens: seconds on a GPU, minutes on a core.
+        env=EnvConfig(name="documents", options={**base.env.options, "questions": 8}),
         policy=PolicyConfig(max_new_tokens=16),
         warm_start=WarmStartConfig(steps=100),
         controller=replace(base.controller, start="shipped"),
