@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import acting_tables
+import answers_tables
 import evaluation_tables
 import graph_tables
 import natural_tables
@@ -39,6 +40,7 @@ def sections() -> Sections:
         **other_tables.sections(),
         **selftrain_tables.sections(),
         **acting_tables.sections(),
+        **answers_tables.sections(),
         **speed_tables.sections(),
         **overwrite_tables.sections(),
         **reading_tables.sections(),

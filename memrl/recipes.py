@@ -196,6 +196,37 @@ def reading() -> TrainConfig:
     )
 
 
+def documents() -> TrainConfig:
+    """A language model reads what the controller brings into view and answers, on streams of text; both learn.
+
+    A short warm start on training streams (evidence among other lines, question, answer), then RL: the policy earns
+    token F1, the controller, which begins as the one that ships, evidence in view, most of it in practice without the
+    model. ``policy.model`` is any Hugging Face model; ``env.options.data`` names the streams. See docs/answers.md.
+    """
+    base = reading()
+    return replace(
+        base,
+        recipe="documents",
+        steps=20,
+        # A step reads 64 views, some 20,000 tokens: seconds on a GPU, minutes on a core.
+        env=EnvConfig(name="documents", options={**base.env.options, "questions": 8}),
+        policy=PolicyConfig(max_new_tokens=16),
+        warm_start=WarmStartConfig(steps=100),
+        controller=replace(base.controller, start="shipped"),
+        rollout=RolloutConfig(tasks=1, practice_tasks=4),
+    )
+
+
+def dialogue() -> TrainConfig:
+    """``documents`` on long conversations such as LoCoMo's: the last dialogue is held out."""
+    base = documents()
+    return replace(
+        base,
+        recipe="dialogue",
+        env=EnvConfig(name="documents", options={**base.env.options, "data": ["locomo"]}),
+    )
+
+
 def natural() -> TrainConfig:
     """Memory control learned with no rules of English: MemWorld as people tell it, no linker, an exact reader.
 
@@ -315,6 +346,8 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
         plain,
         overwrite,
         reading,
+        documents,
+        dialogue,
         natural,
         natural_writing,
         writing,

@@ -30,8 +30,8 @@ from memrl.contracts.capabilities import (
 )
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Agent, SampleRequest
-from memrl.contracts.types import Observation, ViewLine
+from memrl.contracts.protocols import Agent, Brief, SampleRequest
+from memrl.contracts.types import Observation, Task, ViewLine
 from memrl.policies.loading import pick_device, pick_dtype
 from memrl.policies.models import cache_folder
 from memrl.policies.warm_start import teach, warm_start
@@ -67,16 +67,16 @@ def warm_up(agent: Agent, config: TrainConfig, reports: Reports) -> None:
     if able(agent.controller, TakesLessons) is not None and not config.warm_start.memory_tasks:
         reports.say(f"warm start: what to write is not taught ({MEMORY_TASKS} = 0)")
     lessons = lessons_of(agent, config)
-    kept = _kept_at(config, lessons) if config.warm_start.reuse else None
+    examples = _asked(lessons, agent)
+    kept = _kept_at(config, examples) if config.warm_start.reuse else None
     if kept is not None and kept.exists():
         agent.policy.load_state_dict(read_state(kept))
         reports.say(f"warm start of the reader: taken from {kept}")
     else:
         tick = reports.progress("warm start of the reader", config.warm_start.steps)
         if is_lm:
-            warm_start(agent.policy, lessons, config.warm_start, seed=config.seed, on_step=tick)  # pyright: ignore[reportArgumentType]
+            warm_start(agent.policy, examples, config.warm_start, seed=config.seed, on_step=tick)  # pyright: ignore[reportArgumentType]
         else:
-            examples = [_asked(one, agent) for one in lessons]
             teach(agent.policy, examples, config.warm_start, seed=config.seed, on_step=tick)
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -116,19 +116,21 @@ def memory_lessons(agent: Agent, config: TrainConfig) -> list[Example]:
     return found
 
 
-def _asked(lesson: ReadingLesson | Example, agent: Agent) -> Example:
-    """A lesson as play would ask it, and its text."""
-    if isinstance(lesson, Example):
-        return lesson
+def _asked(lessons: Sequence[ReadingLesson | Example], agent: Agent) -> list[Example]:
+    """Lessons as play would ask them, with the environment's own brief, and their texts."""
+    source = agent.task_source
+    task = source.train(source.cells()[-1], 0)
+    return [one if isinstance(one, Example) else _example(one, task, brief_of(source, task)) for one in lessons]
+
+
+def _example(lesson: ReadingLesson, task: Task, brief: Brief) -> Example:
     question = Observation(id="", step=0, content=lesson.question, wants_action=True, writable=False)
     view = tuple(ViewLine(line, "", "token", "") for line in lesson.lines)
-    task = agent.task_source.train(agent.task_source.cells()[-1], 0)
-    brief = brief_of(agent.task_source, task)
     request = SampleRequest(task=task, observation=question, view=view, memory_hash="", seed=0, brief=brief)
     return Example(request, lesson.answer)
 
 
-def _kept_at(config: TrainConfig, lessons: Sequence[ReadingLesson | Example]) -> Path:
+def _kept_at(config: TrainConfig, lessons: Sequence[Example]) -> Path:
     """A file named by everything that the warmed weights depend on."""
     libraries = [version(name) for name in ("torch", "transformers", "peft", "trl")]
     dtype = str(pick_dtype(config.policy.dtype, pick_device(config.policy.device)))

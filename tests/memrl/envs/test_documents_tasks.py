@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from memrl.contracts.capabilities import Bounded, EvidenceReader, Finite, Lesson
 from memrl.contracts.errors import ConfigError, DataError
 from memrl.contracts.options import options_from
 from memrl.contracts.types import Observation, Say, Unreadable
+from memrl.envs.documents.lessons import _shared
 from memrl.envs.documents.options import DocumentsOptions
 from memrl.envs.documents.tasks import DocumentsTasks
 from memrl.rollouts.guards import LeakGuard
@@ -284,6 +286,14 @@ def test_lessons_hold_the_evidence_among_other_lines_of_one_training_stream() ->
     )
     again = np.random.default_rng(0)
     assert source.reading_lessons(0, again, 4) == lessons[: len(source.reading_lessons(0, np.random.default_rng(0), 4))]
+
+
+def test_other_lines_of_a_lesson_share_rare_words_with_the_question() -> None:
+    texts = ["The Mallow lies at the quay.", "A barge lies there.", "It rains.", "Gulls nest here."]
+    told = [Observation(id=str(i), step=i, content=text) for i, text in enumerate(texts)]
+    # Of four lines, two have "lies" and one "mallow": log(1 + 4/2) and log(1 + 4/1). "The" is in the question too.
+    expected = [log(3) + log(5) + log(5), log(3), 0.0, 0.0]
+    assert _shared(told, "Where lies the Mallow?") == pytest.approx(expected)
 
 
 def test_other_horizons_keep_questions_in_proportion() -> None:

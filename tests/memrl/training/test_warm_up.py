@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import cos, pi
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +13,16 @@ import torch
 from memrl.contracts.capabilities import Example, ReadingLesson
 from memrl.contracts.config import TrainConfig, WarmStartConfig
 from memrl.contracts.errors import ConfigError, InputError
+from memrl.contracts.protocols import Agent
 from memrl.contracts.types import CONTROLLER
+from memrl.policies.prompts import render
 from memrl.policies.scripted import ScriptedPolicy
 from memrl.policies.warm_start import _share, teach
 from memrl.recipes import recipe
 from memrl.training.build import build_agent
 from memrl.training.warm_up import lessons_of, memory_lessons, warm_up
 
+SMALL = str(Path(__file__).parents[1] / "streams" / "small.jsonl")
 WORLD = {"horizon": 12, "objects": 2, "places": 4, "questions": 3, "delay": 2, "distractor_level": 1}
 
 
@@ -48,6 +52,22 @@ def config(**changes: Any) -> TrainConfig:
         rollout={"practice_tasks": 0},
     )
     return replace(made, **{name: replace(getattr(made, name), **knobs) for name, knobs in changes.items()})
+
+
+def read_in_warm_up(agent: Agent, made: TrainConfig) -> list[list[int]]:
+    """The rows of ids that the model reads in its warm start, padding cut off."""
+    policy: Any = agent.policy
+    rows: list[list[int]] = []
+
+    def note(_module: object, _args: object, kwargs: dict[str, Any]) -> None:
+        for ids, mask in zip(kwargs["input_ids"], kwargs["attention_mask"], strict=True):
+            rows.append(ids[mask.bool()].tolist())
+
+    policy.shares_starts = False  # row by row, so that each can be looked at
+    hook = policy.model.register_forward_pre_hook(note, with_kwargs=True)
+    warm_up(agent, made, Quiet())
+    hook.remove()
+    return rows
 
 
 def test_the_rows_are_memories_to_write_and_answers_to_read_and_the_same_every_time() -> None:
@@ -106,6 +126,25 @@ def test_a_reader_that_is_no_language_model_learns_short_views() -> None:
     assert agent.policy.version == 1
 
 
+def test_short_views_are_taught_under_the_environment_s_own_brief_token_for_token_as_play_asks() -> None:
+    made = recipe(
+        "documents",
+        env={"options": {"data": SMALL}}, memory={"embedder": "hash", "read_budget": 400},
+        policy={"model": "tiny", "lora_rank": 2}, warm_start={"steps": 1, "batch_size": 2},
+    )  # fmt: skip
+    agent = build_agent(made)
+    policy: Any = agent.policy
+    source: Any = agent.task_source
+    brief = source.brief(source.train(source.cells()[-1], 0))
+    lessons: Any = lessons_of(agent, made)
+    expected = [
+        policy.encode([f"{render(one.lines, one.question, brief)} {one.answer}"])[0] + (policy.tokenizer.eos_token_id,)
+        for one in lessons
+    ]
+    assert "in a few words" in brief.header
+    assert sorted(map(tuple, read_in_warm_up(agent, made))) == sorted(expected)
+
+
 def test_a_language_model_is_taught_them_by_trl_token_for_token_as_play_asks() -> None:
     made = config(
         policy={"name": "hf", "model": "tiny", "lora_rank": 2, "options": {}, "dtype": "float32"},
@@ -119,16 +158,7 @@ def test_a_language_model_is_taught_them_by_trl_token_for_token_as_play_asks() -
         [*policy.sample([one.request])[0].prompt_ids, *policy.renderer.completion(one.request, one.text)]
         for one in lessons
     ]
-    rows: list[list[int]] = []
-
-    def note(_module: object, _args: object, kwargs: dict[str, Any]) -> None:
-        for ids, mask in zip(kwargs["input_ids"], kwargs["attention_mask"], strict=True):
-            rows.append(ids[mask.bool()].tolist())
-
-    policy.shares_starts = False  # row by row, so that each can be looked at
-    hook = policy.model.register_forward_pre_hook(note, with_kwargs=True)
-    warm_up(agent, made, Quiet())
-    hook.remove()
+    rows = read_in_warm_up(agent, made)
     assert len(rows) == 2 and all(row in expected for row in rows)
 
 
