@@ -43,6 +43,7 @@ ROWS = {
     "learned": ("learned, entries",),
 }
 """What is measured without a graph -> the same with one."""
+ALL, NOT_TRIED = "**all**", "not tried"
 SAID = {"rrf": "RRF", "late": "late interaction", "learned": "the controller that ships"}
 
 
@@ -56,19 +57,24 @@ def graph_text(folder: Path) -> str | None:
         "evidence in view, held-out streams, the same read budget in each line; in brackets the gain over the same "
         "ranking of texts alone with its 95 % interval (paired bootstrap over questions)."
     )
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    names = list(dict.fromkeys(name for run in runs for name in run["sets"]))
     lines = []
-    for path in paths:
-        run = json.loads(path.read_text(encoding="utf-8"))
+    for run in runs:
         for budget in sorted({key for one in run["sets"].values() for key in one if key.isdigit()}, key=int):
             of_set = {name: one[budget] for name, one in run["sets"].items()}
-            common = set.intersection(*(set(rows) for rows in of_set.values()))
-            of_set["**all**"] = {row: "".join(rows[row] for rows in of_set.values()) for row in common}
-            for plain, wider in ROWS.items():
-                for row in wider:
-                    if row in common:
-                        lines.append([budget, run["linker"], f"{SAID[plain]}, {row.partition(', ')[2]}",
-                                      *(_beside(rows[row], rows[plain]) for rows in of_set.values())])  # fmt: skip
-    return f"{title}\n\n{table(['tokens', 'linker', 'row', *of_set], lines)}"
+            if len(of_set) == len(names):
+                common = set.intersection(*(set(rows) for rows in of_set.values()))
+                of_set[ALL] = {row: "".join(rows[row] for rows in of_set.values()) for row in common}
+            for plain, row in ((plain, row) for plain, wider in ROWS.items() for row in wider):
+                cells = [_cell(of_set.get(name, {}), row, plain) for name in (*names, ALL)]
+                if any(cell != NOT_TRIED for cell in cells):
+                    lines.append([budget, run["linker"], f"{SAID[plain]}, {row.partition(', ')[2]}", *cells])
+    return f"{title}\n\n{table(['tokens', 'linker', 'row', *names, ALL], lines)}"
+
+
+def _cell(rows: Mapping[str, str], row: str, plain: str) -> str:
+    return _beside(rows[row], rows[plain]) if row in rows else NOT_TRIED
 
 
 def _beside(one: str, other: str) -> str:
