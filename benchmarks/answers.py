@@ -90,12 +90,12 @@ def main() -> None:
         tell(options.reader, options.steps)
 
 
-def training(steps: int, **knobs: Any) -> TrainConfig:
+def training(warm_steps: int, **knobs: Any) -> TrainConfig:
     """The recipe on all training streams; no stream that is tested is among them."""
     return recipe(
         "documents",
         env={"options": {"data": TRAINED, "held_out": sum(TESTED.values(), ()), "questions": 8}},
-        warm_start={"steps": steps, "reuse": True},
+        warm_start={"steps": warm_steps, "reuse": True},
         **{**MODEL, **knobs},
     )
 
@@ -216,12 +216,9 @@ def read(name: str, most: int, passes: int, steps: int) -> None:
 def joint(steps: int, rl_steps: int, frozen: bool) -> None:
     """RL from the warm start: the policy by F1, the controller by evidence in view, on training streams only."""
     tasks = {"tasks": 0, "practice_tasks": 2} if frozen else {"tasks": 1, "practice_tasks": 1}
-    memrl.train(
-        training(
-            steps, steps=rl_steps, checkpoint_every=1, out=str(RUNS / RUN_NAMES[frozen]),
-            rollout={"group_size": 4, **tasks}, policy={"trained": not frozen},
-        )
-    )  # fmt: skip
+    rollout, out = {"group_size": 4, **tasks}, str(RUNS / RUN_NAMES[frozen])
+    config = training(steps, steps=rl_steps, checkpoint_every=1, out=out, rollout=rollout)
+    memrl.train(dataclasses.replace(config, policy=dataclasses.replace(config.policy, trained=not frozen)))
 
 
 def views_file(name: str, reader: str) -> Path:

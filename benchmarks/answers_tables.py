@@ -92,17 +92,20 @@ def _joint(folder: Path) -> str | None:
 def _beside(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> str:
     """Two readers on the questions that both have answered, row by row."""
     old = {(one["set"], one["id"]): one["f1"] for one in before["questions"]}
-    lines = []
+    pairs_of: dict[str, list[tuple[float, float]]] = {}
     for row in NAMES:
-        pairs = [
+        pairs_of[row] = [
             (old[one["set"], one["id"]][row], one["f1"][row])
             for one in after["questions"]
             if row in one["f1"] and row in old.get((one["set"], one["id"]), {})
         ]
-        if pairs:
-            left_Q, right_Q = np.array(pairs).T
-            gain = _gain(right_Q, left_Q)
-            lines.append([NAMES[row], str(len(pairs)), f"{left_Q.mean():.3f}", f"{right_Q.mean():.3f}", gain])
+    lines = []
+    most = max(map(len, pairs_of.values()))
+    # A row that was read only where its view is another's is no sample of the questions.
+    for row in (row for row, pairs in pairs_of.items() if pairs and 2 * len(pairs) >= most):
+        left_Q, right_Q = np.array(pairs_of[row]).T
+        gain = _gain(right_Q, left_Q)
+        lines.append([NAMES[row], str(len(left_Q)), f"{left_Q.mean():.3f}", f"{right_Q.mean():.3f}", gain])
     return table(["in view", "questions", *names, "difference"], lines)
 
 

@@ -143,3 +143,22 @@ def test_two_readers_are_compared_on_the_answers_that_both_gave(tmp_path):
     assert "| no memory | 2 | 0.000 | 0.500 | +0.500 [+0.500, +0.500] |" in text
     assert "| `bm25_archive` | 1 | 0.500 | 1.000 | +0.500 [+0.500, +0.500] |" in text
     assert "RRF" not in text
+
+
+def test_a_run_learns_from_the_warm_start_and_its_own_views_are_read(small, tmp_path):
+    small.write_lines(small.views_file("small", "warm"), small.views("small", "warm"))
+    for reader, frozen in (("frozen", True), ("joint", False)):
+        small.joint(1, 1, frozen)
+        small.write_lines(small.views_file("small", reader), small.views("small", reader))
+        assert all("own" in one["views"] for one in small.questions(reader))
+        small.read(reader, 2, 0, 1)
+        small.tell(reader, 1)
+        told = json.loads((tmp_path / "answers" / f"{reader}.json").read_text(encoding="utf-8"))
+        # A view that another row has chosen too counts for that row as well.
+        assert ["own" in one["f1"] for one in told["questions"]] == [True, True]
+        # Four tries at eight questions a step, where the policy plays at all.
+        assert (told["run"]["steps"], told["run"]["answers"]) == (1, 0 if frozen else 32)
+    assert {path.name for path in (tmp_path / "runs").glob("answers-*")} == {
+        "answers-warm-1.jsonl",
+        "answers-joint-1.jsonl",
+    }
