@@ -48,7 +48,7 @@ def measured(theta: Theta, tokens: int, horizon: int, episodes: int) -> dict[str
     return evaluate_agent(agent, config, rows=ROWS, episodes=episodes).to_json()
 
 
-READERS = ("own", "bm25", "dense", "rrf", "late_interaction")
+READERS = ("own", "bm25", "dense", "rrf", "late_interaction", "newest", "newest_dense")
 LENGTHS = ((48, 64), (480, 16))
 """Steps of a task, and how many are played."""
 

@@ -11,7 +11,7 @@ import numpy as np
 from other_tables import table
 from reading_tables import DRAWS, difference
 
-RULES = ("bm25", "dense", "rrf", "late_interaction")
+RULES = ("bm25", "dense", "rrf", "late_interaction", "newest", "newest_dense")
 
 
 def sections() -> dict[str, Callable[[Path], str | None]]:

@@ -256,7 +256,9 @@ def natural() -> TrainConfig:
         ),
         rollout=RolloutConfig(tasks=0, practice_tasks=8),
         curriculum=CurriculumConfig(name="target"),
-        evaluation=EvalConfig(rows=("own", "untrained", "bm25", "dense", "rrf", "late_interaction", "evidence")),
+        evaluation=EvalConfig(
+            rows=("own", "untrained", "bm25", "dense", "rrf", "late_interaction", "newest", "newest_dense", "evidence"),
+        ),
     )
 
 

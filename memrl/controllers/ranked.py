@@ -4,24 +4,28 @@
     dense                by the cosine of whole texts
     rrf                  by the ranks of both, fused (Cormack et al. 2009)
     late_interaction     every token of the query finds its best match (ColBERT, arXiv:2004.12832), weighed by rarity
+    newest               the newest that has the query's rarest word, if its source is to be believed
+    newest_dense         the ranks of ``newest`` and of ``dense``, fused
     evidence             what the answer rests on, oldest first: the ceiling, which looks at the solution
 
 Each fills the budget with entries that fit and never stops before. None learns; what may be done to memory they leave
-as it is. They need the offers "entries".
+as it is. They need the offers "entries", the two that know the time with ``story``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from memory_stores.types import Retrieve
+from memrl.algos.ranking import FUSION
 from memrl.contracts.capabilities import EvidenceReader
 from memrl.contracts.contexts import ControllerContext
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Chooser, ControllerRequest, OpChoice
 from memrl.contracts.registry import register
+from memrl.controllers.entry_features import HIT
 
 MEASURES = {
     "bm25": "read_bm25_place",
@@ -30,6 +34,9 @@ MEASURES = {
     "late_interaction": "read_tokens_place",
 }
 """Name of a controller -> the number that it goes by."""
+TOLD = ("read_known_rarest", "read_newer_known", "read_trust", "read_cosine_place")
+BELIEVED = 0.5
+"""Trust from which a source is believed rather than not."""
 
 
 class Ranked(Chooser):
@@ -49,6 +56,28 @@ class Ranked(Chooser):
         if not isinstance(request.offers.op(len(request.offers) - 1), Retrieve):
             return 0
         return 1 + int(np.argmax(request.offers.numbers[1:, self._at]))
+
+
+class Newest(Ranked):
+    """Goes by time among what matches, and by ``dense`` too if wanted.
+
+    Args:
+        names: of an offer's numbers.
+        dense: whether ranks by the cosine of whole texts count as well.
+    """
+
+    def __init__(self, names: Sequence[str], dense: bool) -> None:
+        self._at = [names.index(name) for name in TOLD]
+        self._dense = dense
+
+    def _best(self, request: ControllerRequest) -> int:
+        if not isinstance(request.offers.op(len(request.offers) - 1), Retrieve):
+            return 0
+        match, newer, trust, place = request.offers.numbers[1:, self._at].T.astype(np.float64)
+        value = 1.0 / (FUSION + np.expm1(2 * newer))
+        if self._dense:
+            value = value + 1.0 / (FUSION + 4 * (1 / place - 1))
+        return 1 + int(np.argmax(value + (match > HIT) + (trust >= BELIEVED)))
 
 
 class Evidence(Chooser):
@@ -87,6 +116,16 @@ def _ranked(name: str) -> type[Ranked]:
     return Made
 
 
+def _newest(dense: bool) -> Callable[[ControllerContext], Newest]:
+    def made(context: ControllerContext) -> Newest:
+        if not set(TOLD) <= set(context.names):
+            way_out = "this controller goes by time: take offers 'entries' with offers_options story"
+            raise ConfigError("controller.offers_options.story", False, way_out)
+        return Newest(context.names, dense)
+
+    return made
+
+
 def _evidence(context: ControllerContext) -> Evidence:
     if context.evidence is None:
         raise ConfigError("controller.name", "evidence", "nobody knows what answers rest on in this env")
@@ -97,4 +136,6 @@ register("controller", "bm25", _ranked("bm25"))
 register("controller", "dense", _ranked("dense"))
 register("controller", "rrf", _ranked("rrf"))
 register("controller", "late_interaction", _ranked("late_interaction"))
+register("controller", "newest", _newest(dense=False))
+register("controller", "newest_dense", _newest(dense=True))
 register("controller", "evidence", _evidence)

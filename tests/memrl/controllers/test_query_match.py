@@ -13,12 +13,12 @@ from memory_stores.bm25_store import Bm25Store
 from memory_stores.embed import HashEmbedder
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Stamp, Write
-from memrl.contracts.contexts import OffersContext
+from memrl.contracts.contexts import ControllerContext, OffersContext
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import OfferRequest
+from memrl.contracts.protocols import ControllerRequest, OfferRequest
 from memrl.contracts.registry import make
 from memrl.contracts.texts import TextTable
-from memrl.contracts.types import Observation
+from memrl.contracts.types import Observation, Task
 from memrl.controllers.query_match import AS_WELL, MATCH, NEVER, SCALE, SHARP, QueryMatch
 from memrl.controllers.scorer import Scorer, ScorerOptions
 from memrl.controllers.token_pool import Bag
@@ -158,3 +158,41 @@ def test_a_long_story_offers_the_newest_of_what_fits_too():
     shown = story.offers([asked(archive(*texts))])[0]
     assert len(shown) == 5 and newest["story"] >= newest["plain"]
     assert {int(op.ids[0][1:]) for op in shown.ops[1:]} & set(range(12, 41))
+
+
+def chosen(name: str, memory: AgentMemory, text: str = "Where is the lantern?", **options) -> str:
+    made, table = offers(**options)
+    rule = make(
+        "controller", name, {}, "controller.name",
+        ControllerContext(table=table, seed=0, plan=lambda task: {}, names=made.names),
+    )  # fmt: skip
+    [found] = made.offers([asked(memory, text)])
+    request = ControllerRequest(
+        observation=asked(memory, text).observation, offers=found, memory=memory, table=table,
+        task=Task(env="e", theta=None, seed=0), rng=np.random.default_rng(0),
+    )  # fmt: skip
+    return memory.get(rule.decide([request])[0].action.ids[0]).text
+
+
+def test_newest_takes_the_newest_that_has_the_rarest_word_and_is_believed():
+    memory = archive(*TOLD)
+    assert chosen("newest", memory, "Lantern?", story=True) == TOLD[2]
+    memory.apply(Write("Zed: the lantern is gone.", "archive"), Stamp(step=5, observation_id="o5", trust=0.3))
+    assert chosen("newest", memory, "Lantern?", story=True) == TOLD[2]
+    memory.apply(Write("Ann: a lantern.", "archive"), Stamp(step=6, observation_id="o6"))
+    assert chosen("newest", memory, "Lantern?", story=True) == "Ann: a lantern."
+
+
+def test_newest_dense_weighs_time_against_meaning():
+    short, middle, long = "lantern", "rain lantern", "soup bread door lantern"
+    for told, newest_dense in (((middle, short, long), short), ((short, long, middle), middle)):
+        # 1/61 + 1/60 for the second newest, most alike, before 1/60 + 1/62; 1/60 + 1/61 before 1/62 + 1/60
+        memory = archive(*told)
+        found = [chosen(name, memory, "lantern", story=True) for name in ("newest", "dense", "newest_dense")]
+        assert found == [told[2], short, newest_dense]
+
+
+@pytest.mark.parametrize("name", ["newest", "newest_dense"])
+def test_rules_that_go_by_time_ask_for_it(name: str):
+    with pytest.raises(ConfigError, match=r"controller\.offers_options\.story = False: this controller goes by time"):
+        chosen(name, archive(*TOLD))
