@@ -57,6 +57,7 @@ def check_controller(
     draws: bool = False,
     offers: str = "ops",
     linker: str = "none",
+    offers_options: Mapping[str, Any] | None = None,
 ) -> None:
     """Ask a controller for decisions, twice, in other company, after its weights changed, and look at each.
 
@@ -65,6 +66,7 @@ def check_controller(
         options: of one that is given by name.
         subjects: offers have the two further columns that the option ``subjects`` of a scorer asks for.
         offers: what lists the ops, a part of kind "offers"; "entries" for a controller that reads entry by entry.
+        offers_options: of those offers.
         linker: what reads relations out of the moments' texts, a part of kind "linker".
         draws: it draws at random when it should be greedy too, as the row "random" does.
 
@@ -77,7 +79,7 @@ def check_controller(
             return make_part("controller", controller, options or {}, "controller.name", context)
         return controller(context)
 
-    bench = Bench(subjects, offers, linker)
+    bench = Bench(subjects, offers, linker, offers_options)
     first, second = make(bench.context()), make(bench.context())
     bench.wants_offers = getattr(first, "wants_offers", True)
     learns = bench.wants_offers and callable(getattr(first, "parameters", None))
@@ -102,7 +104,13 @@ class Moment:
 class Bench:
     """Moments, and requests made of them."""
 
-    def __init__(self, subjects: bool = False, offers: str = "ops", linker: str = "none") -> None:
+    def __init__(
+        self,
+        subjects: bool = False,
+        offers: str = "ops",
+        linker: str = "none",
+        offers_options: Mapping[str, Any] | None = None,
+    ) -> None:
         self.table = TextTable(HashEmbedder(16))
         self.wants_offers = True
         reads = make_part("linker", linker, {}, "memory.linker")
@@ -115,7 +123,7 @@ class Bench:
             subjects=subjects,
             cache=Path(),
         )
-        self._offers: Offers = make_part("offers", offers, {}, "controller.offers", context)
+        self._offers: Offers = make_part("offers", offers, offers_options or {}, "controller.offers", context)
         told = Observation(id="o9", step=9, content="the whistle lies in the barn")
         asked = Observation(id="o9", step=9, content="where is the lantern?", wants_action=True, writable=False)
         self.moments = (

@@ -19,20 +19,25 @@ from memrl.controllers.ranked import MEASURES
 from memrl.controllers.scorer import Scorer, ScorerOptions
 from memrl.testing import check_controller
 
-OFFERS = {"worth": "worth", **dict.fromkeys((*MEASURES, "evidence"), "entries")}
+BY_TIME = ("newest", "newest_dense")
+OFFERS = {"worth": "worth", **dict.fromkeys((*MEASURES, *BY_TIME, "evidence"), "entries")}
 """Controllers that choose among other offers than "ops"."""
 
 
 @pytest.mark.parametrize("name", names("controller"))
 def test_ours_keep_their_promises(name: str):
     linker = "pattern" if name == "linker_rule" else "none"
-    check_controller(name, draws=name == "random", offers=OFFERS.get(name, "ops"), linker=linker)
+    story = {"story": True} if name in BY_TIME else {}
+    check_controller(name, draws=name == "random", offers=OFFERS.get(name, "ops"), linker=linker, offers_options=story)
 
 
 def test_so_does_a_scorer_that_reads_entry_by_entry():
     prior = {"read_tokens_place": 3.0, "read_keep": -3.0}
     check_controller("scorer", {"width": 0, "hidden": 8, "prior": prior}, offers="entries")
     check_controller("scorer", {"width": 4, "hidden": 8}, offers="entries")
+    told = {"story": True, "matches": 8}
+    heads = {"width": 4, "hidden": 8, "query_heads": 2, "layer": 6}
+    check_controller("scorer", heads, offers="entries", offers_options=told)
 
 
 @pytest.mark.parametrize("name", MEASURES)
