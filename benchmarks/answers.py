@@ -43,6 +43,7 @@ from memrl.policies.oracle_reader import OracleReader
 from memrl.recipes import recipe
 from memrl.rollouts.scheduler import play
 from memrl.training.build import build_agent, build_controller, build_task_source
+from memrl.training.line_files import read_lines
 from memrl.training.run_folder import load_run
 from memrl.training.warm_up import warm_up
 
@@ -189,7 +190,7 @@ def read(name: str, most: int, passes: int, steps: int) -> None:
     """Answers of one reader to all views, appended to its file as they come."""
     asked = questions(name)[:most]
     path = answers_file(name, steps)
-    known = {(one["set"], one["id"], one["view"]) for one in lines_of(path)}
+    known = {(one["set"], one["id"], one["view"]) for one in read_lines(path)}
     sources = {one: build_task_source(testing(one).env) for one in TESTED}
     policy = reader_of(name, steps)
     wanted: dict[tuple[str, str, str], Any] = {}
@@ -228,8 +229,8 @@ def views_file(name: str, reader: str) -> Path:
 
 def questions(reader: str) -> list[dict[str, Any]]:
     """All tested questions with their views, in the drawn order."""
-    found = [one for name in TESTED for one in lines_of(views_file(name, ""))]
-    own = {(one["set"], one["id"]): one for name in TESTED for one in lines_of(views_file(name, reader))}
+    found = [one for name in TESTED for one in read_lines(views_file(name, ""))]
+    own = {(one["set"], one["id"]): one for name in TESTED for one in read_lines(views_file(name, reader))}
     for one in found if reader in RUN_NAMES else ():
         for what in ("views", "in_view"):
             one[what] |= own[one["set"], one["id"]][what]
@@ -263,7 +264,7 @@ def judged(source: DocumentsTasks, task: Task, answers: dict[str, str]) -> dict[
 
 def tell(name: str, steps: int) -> None:
     """Scores of one reader by question and row, of what has been answered so far."""
-    answers = lines_of(answers_file(name, steps))
+    answers = read_lines(answers_file(name, steps))
     asked = questions(name)
     scores = scored(asked, {(one["set"], one["id"], one["view"]): one["answer"] for one in answers})
     told: list[dict[str, Any]] = []
@@ -274,7 +275,7 @@ def tell(name: str, steps: int) -> None:
     tokens = sum(one["tokens"] for one in answers)
     about: dict[str, Any] = {"reader": name, "warm_steps": steps, "asked": len(asked), "tokens": tokens}
     if (RUNS / name / "metrics.jsonl").exists():
-        curve, config = lines_of(RUNS / name / "metrics.jsonl"), load_run(RUNS / name)[0]
+        curve, config = read_lines(RUNS / name / "metrics.jsonl"), load_run(RUNS / name)[0]
         sampled = config.rollout.tasks * config.rollout.group_size * config.env.options["questions"]
         about["run"] = {"steps": len(curve), "answers": sampled * len(curve), "curve": curve}
     text = json.dumps({**about, "machine": machine(), "questions": []}, indent=1)
@@ -303,11 +304,6 @@ def scored(asked: Sequence[dict[str, Any]], answers: dict[tuple[str, str, str], 
 def answers_file(name: str, steps: int) -> Path:
     """Where a reader's answers are kept; a frozen one is the warm-started one."""
     return RUNS / f"answers-{'warm' if name == 'frozen' else name}-{steps}.jsonl"
-
-
-def lines_of(path: Path) -> list[dict[str, Any]]:
-    """The records of a file, none where there is no file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
 def write_lines(path: Path, records: Iterator[dict[str, Any]]) -> None:

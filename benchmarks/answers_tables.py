@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from other_tables import table
-from reading_tables import DRAWS, difference
+from reading_tables import DRAWS, gain
 
 # Shapes: Q questions.
 
@@ -64,29 +64,33 @@ def _answers(folder: Path) -> str | None:
 
 def _start(folder: Path) -> str | None:
     """What the warm start gives: the same questions and views before and after it."""
-    before, after = _read(folder, "zero"), _read(folder, "warm")
-    if before is None or after is None:
-        return None
     title = (
         "**What the warm start gives.** The same questions over the same views, read by the model as it comes and "
         "after the warm start; the difference with its 95 % interval."
     )
-    return f"{title}\n\n{_beside(before, after, ('as it comes', 'warm-started'))}"
+    return _compared(folder, {"zero": "as it comes", "warm": "warm-started"}, lambda _: title)
 
 
 def _joint(folder: Path) -> str | None:
     """What RL of the reader adds to its warm start, over the same views and over those of each run's controller."""
-    before, after = _read(folder, "frozen"), _read(folder, "joint")
+
+    def title(run: Mapping[str, Any]) -> str:
+        return (
+            f"**RL on F1 (`benchmarks/answers.py joint`).** {run['steps']} steps from the warm start, {run['answers']} "
+            "sampled answers on training streams; the same questions over the same views, read by the model after the "
+            "warm start and after RL; in the last row each over the views of its own run, in one of which only the "
+            "controller learned. The difference with its 95 % interval."
+        )
+
+    return _compared(folder, {"frozen": "warm-started", "joint": "after RL"}, title)
+
+
+def _compared(folder: Path, readers: Mapping[str, str], title: Callable[[Any], str]) -> str | None:
+    """A section on two readers, file -> how it is called; None where one of them is missing."""
+    before, after = (_read(folder, name) for name in readers)
     if before is None or after is None:
         return None
-    run = after["run"]
-    title = (
-        f"**RL on F1 (`benchmarks/answers.py joint`).** {run['steps']} steps from the warm start, {run['answers']} "
-        "sampled answers on training streams; the same questions over the same views, read by the model after the warm "
-        "start and after RL; in the last row each over the views of its own run, in one of which only the controller "
-        "learned. The difference with its 95 % interval."
-    )
-    return f"{title}\n\n{_beside(before, after, ('warm-started', 'after RL'))}"
+    return f"{title(after.get('run'))}\n\n{_beside(before, after, tuple(readers.values()))}"
 
 
 def _beside(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence[str]) -> str:
@@ -104,20 +108,15 @@ def _beside(before: Mapping[str, Any], after: Mapping[str, Any], names: Sequence
     # A row that was read only where its view is another's is no sample of the questions.
     for row in (row for row, pairs in pairs_of.items() if pairs and 2 * len(pairs) >= most):
         left_Q, right_Q = np.array(pairs_of[row]).T
-        gain = _gain(right_Q, left_Q)
-        lines.append([NAMES[row], str(len(left_Q)), f"{left_Q.mean():.3f}", f"{right_Q.mean():.3f}", gain])
+        shares = [f"{side_Q.mean():.3f}" for side_Q in (left_Q, right_Q)]
+        lines.append([NAMES[row], str(len(left_Q)), *shares, gain(right_Q, left_Q)])
     return table(["in view", "questions", *names, "difference"], lines)
 
 
 def _line(about: list[str], asked: Sequence[Mapping[str, Any]], rows: Sequence[str]) -> list[str]:
     f1_Q = {row: np.array([one["f1"][row] for one in asked]) for row in rows}
-    gains = [_gain(f1_Q["shipped"], f1_Q[row]) for row in AGAINST]
+    gains = [gain(f1_Q["shipped"], f1_Q[row]) for row in AGAINST]
     return [*about, str(len(asked)), *(f"{f1_Q[row].mean():.3f}" for row in rows), *gains]
-
-
-def _gain(one: Any, other: Any) -> str:
-    low, high = difference(one, other)
-    return f"{one.mean() - other.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 def _whole(asked: Sequence[Mapping[str, Any]], rows: Sequence[str]) -> list[Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from other_tables import of_file, table
-from reading_tables import difference
+from reading_tables import gain
 
 Found = Mapping[str, Any]
 
@@ -79,5 +79,4 @@ def _cell(rows: Mapping[str, str], row: str, plain: str) -> str:
 
 def _beside(one: str, other: str) -> str:
     wide, plain = (np.array([float(digit) for digit in digits]) for digits in (one, other))
-    low, high = difference(wide, plain)
-    return f"{wide.mean():.3f} ({wide.mean() - plain.mean():+.3f} [{low:+.3f}, {high:+.3f}])"
+    return f"{wide.mean():.3f} ({gain(wide, plain)})"

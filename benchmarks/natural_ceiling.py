@@ -20,6 +20,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from machine import machine
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from transformers import AutoTokenizer
 
 from memory_stores.embed import MiniLM
@@ -35,7 +39,7 @@ from memrl.policies.models import resolve
 RESULT = Path(__file__).parent / "results" / "natural" / "ceiling.json"
 TRAINING, HELD_OUT = 110, 64
 BUDGETS = (64, 96, 128)
-DECAYS = (0.003, 0.01, 0.03, 0.1, 0.3)
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
 Embed = Callable[[Sequence[str]], np.ndarray]
 
 
@@ -65,46 +69,21 @@ def judged(every: Sequence[Sequence[Told]]) -> list[Told]:
     return [one for story in every for one in story if one.trusted and not one.asks]
 
 
-def fitted(vectors: np.ndarray, facts: np.ndarray, decay: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, spread and weights (the last a bias) of a logistic regression."""
-    mean, spread = vectors.mean(0), vectors.std(0) + 1e-4
-    x = torch.tensor(np.column_stack([(vectors - mean) / spread, np.ones(len(vectors))]), dtype=torch.float32)
-    y, w = torch.tensor(facts, dtype=torch.float32), torch.zeros(x.shape[1], requires_grad=True)
-    optimizer = torch.optim.LBFGS([w], max_iter=300)
-
-    def loss() -> torch.Tensor:
-        optimizer.zero_grad()
-        out = torch.nn.functional.binary_cross_entropy_with_logits(x @ w, y) + decay * w[:-1].square().sum()
-        out.backward()
-        return out
-
-    optimizer.step(loss)  # pyright: ignore[reportArgumentType]
-    return mean, spread, w.detach().numpy()
-
-
-def scores(found: tuple[np.ndarray, np.ndarray, np.ndarray], vectors: np.ndarray) -> np.ndarray:
-    mean, spread, w = found
-    return ((vectors - mean) / spread) @ w[:-1] + w[-1]
-
-
-def area(score: np.ndarray, fact: np.ndarray) -> float:
-    """Under the ROC curve."""
-    rank = score.argsort().argsort() + 1
-    ones = int(fact.sum())
-    return float((rank[fact == 1].sum() - ones * (ones + 1) / 2) / (ones * (len(fact) - ones)))
-
-
 def classified(embed: Embed, training: Sequence[Told], held_out: Sequence[Told]) -> tuple[dict[str, float], np.ndarray]:
-    """Figures of one kind of vectors on held-out styles, and the scores; decay by a third of training kept apart."""
+    """Figures of one kind of vectors on held-out styles, and the scores; strength by a third of training kept apart."""
     own, other = embed([one.text for one in training]), embed([one.text for one in held_out])
-    facts, true = (np.array([one.fact for one in part], dtype=float) for part in (training, held_out))
+    facts, true = (np.array([one.fact for one in part]) for part in (training, held_out))
     first = 2 * len(own) // 3
-    best = max(DECAYS, key=lambda d: area(scores(fitted(own[:first], facts[:first], d), own[first:]), facts[first:]))
-    found = scores(fitted(own, facts, best), other)
-    right = (found > 0) == (true == 1)
+
+    def scores(strength: float, until: int, vectors: np.ndarray) -> np.ndarray:
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
+        return model.fit(own[:until], facts[:until]).decision_function(vectors)
+
+    best = max(STRENGTHS, key=lambda strength: roc_auc_score(facts[first:], scores(strength, first, own[first:])))
+    found = scores(best, len(own), other)
     figures = {
-        "accuracy": right.mean(), "found": (found > 0)[true == 1].mean(), "false": (found > 0)[true == 0].mean(),
-        "area": area(found, true), "decay": best,
+        "accuracy": ((found > 0) == true).mean(), "found": (found > 0)[true].mean(), "false": (found > 0)[~true].mean(),
+        "area": roc_auc_score(true, found), "strength": best,
     }  # fmt: skip
     return {name: float(value) for name, value in figures.items()}, found
 

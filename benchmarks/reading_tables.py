@@ -131,11 +131,12 @@ def _pooled(runs: Sequence[Mapping[str, str]]) -> dict[str, Right]:
 
 def _line(budget: str, name: str, rows: Mapping[str, Right]) -> list[str]:
     shares = [f"{rows[row].mean():.3f}" for row in ROWS]
-    gains = [_gain(rows["learned"], rows[row]) for row in ("rrf", "late_interaction")]
+    gains = [gain(rows["learned"], rows[row]) for row in ("rrf", "late_interaction")]
     return [budget, name, str(len(rows["rrf"])), *shares, *gains]
 
 
-def _gain(one: Right, other: Right) -> str:
+def gain(one: Right, other: Right) -> str:
+    """The mean difference and its 95 % interval, as a table says it."""
     low, high = difference(one, other)
     return f"{one.mean() - other.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from other_tables import table
-from reading_tables import NAMES, difference
+from reading_tables import NAMES, gain
 
 ROWS = ("bm25", "dense", "rrf", "late_interaction", "learned", "trained", "evidence")
 TITLES = {**NAMES, "learned": "the one that ships", "trained": "trained on these two sets"}
@@ -58,8 +58,7 @@ def _late(has: str, rows: Mapping[str, str]) -> dict[str, str]:
 def _line(budget: str, name: str, rows: Mapping[str, Any], learned: str) -> list[str]:
     cells = [f"{_share(views, OUTDATED)} / {views.count(CURRENT) / len(views):.3f}" for views in rows.values()]
     one, other = (np.array([float(view == OUTDATED) for view in rows[row]]) for row in (learned, "rrf"))
-    low, high = difference(one, other / 2)
-    return [budget, name, str(len(one)), *cells, f"{one.mean() - other.mean() / 2:+.3f} [{low:+.3f}, {high:+.3f}]"]
+    return [budget, name, str(len(one)), *cells, gain(one, other / 2)]
 
 
 def _share(views: str, letter: str) -> str:

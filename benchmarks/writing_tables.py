@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from other_tables import table
-from reading_tables import DRAWS, Right, difference
+from reading_tables import DRAWS, Right, gain
 
 ROWS = ("fifo", "random", "longest", "novel", "learned")
 Held = Mapping[str, Mapping[str, Right]]
@@ -47,7 +47,5 @@ def _joined(runs: list[Mapping[str, Right]]) -> dict[str, Right]:
 
 def _line(size: str, name: str, rows: Mapping[str, Right]) -> list[str]:
     best = max(ROWS[:-1], key=lambda row: rows[row].mean())
-    low, high = difference(rows["learned"], rows[best])
     shares = [f"{rows[row].mean():.3f}" for row in ROWS]
-    gain = rows["learned"].mean() - rows[best].mean()
-    return [size, name, str(len(rows[best])), *shares, f"{gain:+.3f} [{low:+.3f}, {high:+.3f}]"]
+    return [size, name, str(len(rows[best])), *shares, gain(rows["learned"], rows[best])]

@@ -257,7 +257,10 @@ def natural() -> TrainConfig:
         rollout=RolloutConfig(tasks=0, practice_tasks=8),
         curriculum=CurriculumConfig(name="target"),
         evaluation=EvalConfig(
-            rows=("own", "untrained", "bm25", "dense", "rrf", "late_interaction", "newest", "newest_dense", "evidence"),
+            rows=(
+                *("own", "untrained", "bm25", "dense", "rrf", "late_interaction"),
+                *("newest", "newest_dense", "dense_trusted", "evidence"),
+            ),
         ),
     )
 

@@ -73,9 +73,9 @@ def test_views_are_chosen_read_once_and_scored_and_a_second_reading_goes_on(smal
     assert all(not one["views"]["none"] and not one["in_view"]["none"] for one in asked)
     assert all(sum(len(line.split()) for line in view) <= 30 for one in asked for view in one["views"].values())
     small.read("zero", 1, 1, 0)
-    first = small.lines_of(small.answers_file("zero", 0))
+    first = small.read_lines(small.answers_file("zero", 0))
     small.read("zero", 10, 2, 0)
-    every = small.lines_of(small.answers_file("zero", 0))
+    every = small.read_lines(small.answers_file("zero", 0))
     assert 0 < len(first) < len(every) and every[: len(first)] == first
     views = {(one["id"], small.hashed(view)) for one in asked for view in one["views"].values()}
     assert len(every) == len(views) == len({(one["id"], one["view"]) for one in every})

@@ -89,27 +89,26 @@ class TextTable:
         Raises:
             ConfigError: the embedder knows whole texts only, or the table keeps the tokens of another layer already.
         """
-        from memory_stores.token_vectors import token_encoder
-
         if self._encoder is not None and self._layer != layer:
             raise ConfigError(LAYER, layer, f"tokens are those of layer {self._layer} here, which others compare by")
+        if not self.keep_vectors(cache, layer):
+            way_out = f"it knows whole texts only, and {who} compare by token; take minilm"
+            raise ConfigError("memory.embedder", type(self._embedder).__name__, way_out)
+
+    def keep_vectors(self, cache: Path | None = None, layer: int = 6) -> bool:
+        """Keep the vectors of a slow embedder in a folder from one run to the next; False where that is not possible.
+
+        A text is then read by itself and not in a batch, and its tokens are kept beside it.
+        """
+        from memory_stores.token_vectors import token_encoder
+
         if self._encoder is None:
             encoder = token_encoder(self._embedder, cache, layer)  # pyright: ignore[reportArgumentType]
             if encoder is None:
-                way_out = f"it knows whole texts only, and {who} compare by token; take minilm"
-                raise ConfigError("memory.embedder", type(self._embedder).__name__, way_out)
+                return False
             self.by_token(encoder)
             self._layer = layer
-
-    def keep_vectors(self, cache: Path | None) -> None:
-        """Keep the vectors of a slow embedder in a folder from one run to the next, where that is possible: a text is
-        then read by itself and not in a batch, and its tokens are kept beside it."""
-        from memory_stores.token_vectors import token_encoder
-
-        if self._encoder is None and cache is not None:
-            encoder = token_encoder(self._embedder, cache)  # pyright: ignore[reportArgumentType]
-            if encoder is not None:
-                self.by_token(encoder)
+        return True
 
     def tokens(self, texts: Sequence[str]) -> list[Tokens]:
         """The tokens of each text, read in one go where they are new. Raises RuntimeError without ``by_token``."""

@@ -18,11 +18,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, pad
+from torch.nn.functional import embedding
 
 from memrl.contracts.errors import ConfigError
 from memrl.controllers.entry_features import HIT
-from memrl.controllers.token_pool import MATCH, SCALE, Bag
+from memrl.controllers.token_pool import MATCH, Bag, best_of_moment, scaled
 
 AGE, MATCHES = "read_age", "read_match_"
 """The numbers of an offer that it reads; all whose names begin with the second, in order, are one each token."""
@@ -65,9 +65,7 @@ class QueryMatch(nn.Module):
 
     def forward(self, bag: Bag) -> Tensor:
         """[U, H Q] salience of each text's first tokens; lowest where it has no more."""
-        missing = -len(bag.ids) % 32  # whole blocks: a row adds up the same way wherever it stands (``scorer.BLOCK``)
-        x_TE = pad(bag.vectors.float() * SCALE, (0, 0, 0, missing))
-        salience_TH = self.salience(x_TE)
+        salience_TH = self.salience(scaled(bag))
         place_Q = 1 + torch.arange(len(self.match_at))  # a text begins with an empty token
         at_UQ = (bag.lengths.cumsum(0) - bag.lengths)[:, None] + place_Q
         there_UQ = place_Q < bag.lengths[:, None]
@@ -80,25 +78,20 @@ class QueryMatch(nn.Module):
         Args:
             query_N: rows of the queries in ``texts_UW``, which holds what ``forward`` gave.
         """
-        counts_D = torch.ones(len(query_N), dtype=torch.int64) if counts_D is None else counts_D[counts_D > 0]
         matches_NQ = numbers_NF[:, self.match_at]
-        found_NQ = _of_moment(matches_NQ, counts_D) > HIT
+        found_NQ = best_of_moment(matches_NQ, counts_D) > HIT
         logits_NHQ = embedding(query_N, texts_UW).unflatten(1, (self.heads, -1))
         weights_NHQ = logits_NHQ.masked_fill(~found_NQ[:, None], NEVER).softmax(2)
         match_NH = (weights_NHQ * matches_NQ[:, None]).sum(2)
-        missing_NH = _of_moment(match_NH, counts_D) - match_NH
+        missing_NH = best_of_moment(match_NH, counts_D) - match_NH
         newer_NH = _newer_as_well(match_NH, numbers_NF[:, self.age_at], counts_D)
         return torch.cat([MATCH * match_NH, MATCH * missing_NH, newer_NH], dim=1)
 
 
-def _of_moment(values_NX: Tensor, counts_D: Tensor) -> Tensor:
-    """[N, X] the highest of each column among the candidates of the same moment."""
-    best = torch.segment_reduce(values_NX.contiguous(), "max", lengths=counts_D)
-    return torch.repeat_interleave(best, counts_D, dim=0)
-
-
-def _newer_as_well(match_NH: Tensor, age_N: Tensor, counts_D: Tensor) -> Tensor:
+def _newer_as_well(match_NH: Tensor, age_N: Tensor, counts_D: Tensor | None) -> Tensor:
     """[N, H] log of one and the newer candidates of the moment that match as well, halved; 0 for Keep, the first."""
+    if counts_D is None:
+        return torch.zeros_like(match_NH)
     there_DC = torch.arange(int(counts_D.max()))[None, :] < counts_D[:, None]
     match_DCH = match_NH.new_zeros(*there_DC.shape, match_NH.shape[1])
     match_DCH[there_DC] = match_NH

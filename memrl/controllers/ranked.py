@@ -6,10 +6,11 @@
     late_interaction     every token of the query finds its best match (ColBERT, arXiv:2004.12832), weighed by rarity
     newest               the newest that has the query's rarest word, if its source is to be believed
     newest_dense         the ranks of ``newest`` and of ``dense``, fused
+    dense_trusted        ``dense``, but what is not to be believed comes last
     evidence             what the answer rests on, oldest first: the ceiling, which looks at the solution
 
 Each fills the budget with entries that fit and never stops before. None learns; what may be done to memory they leave
-as it is. They need the offers "entries", the two that know the time with ``story``.
+as it is. They need the offers "entries", these three with ``story``.
 """
 
 from __future__ import annotations
@@ -58,26 +59,29 @@ class Ranked(Chooser):
         return 1 + int(np.argmax(request.offers.numbers[1:, self._at]))
 
 
-class Newest(Ranked):
-    """Goes by time among what matches, and by ``dense`` too if wanted.
+class Believed(Ranked):
+    """Takes what is not to be believed last; before that goes by time among what matches, by ``dense``, or by both.
 
     Args:
         names: of an offer's numbers.
-        dense: whether ranks by the cosine of whole texts count as well.
+        time: whether what has the query's rarest word comes first, and of that the newest.
+        dense: whether ranks by the cosine of whole texts count.
     """
 
-    def __init__(self, names: Sequence[str], dense: bool) -> None:
+    def __init__(self, names: Sequence[str], time: bool, dense: bool) -> None:
         self._at = [names.index(name) for name in TOLD]
-        self._dense = dense
+        self._time, self._dense = time, dense
 
     def _best(self, request: ControllerRequest) -> int:
         if not isinstance(request.offers.op(len(request.offers) - 1), Retrieve):
             return 0
         match, newer, trust, place = request.offers.numbers[1:, self._at].T.astype(np.float64)
-        value = 1.0 / (FUSION + np.expm1(2 * newer))
+        value = (trust >= BELIEVED).astype(np.float64)
+        if self._time:
+            value += (match > HIT) + 1.0 / (FUSION + np.expm1(2 * newer))
         if self._dense:
-            value = value + 1.0 / (FUSION + 4 * (1 / place - 1))
-        return 1 + int(np.argmax(value + (match > HIT) + (trust >= BELIEVED)))
+            value += 1.0 / (FUSION + 4 * (1 / place - 1))
+        return 1 + int(np.argmax(value))
 
 
 class Evidence(Chooser):
@@ -116,12 +120,12 @@ def _ranked(name: str) -> type[Ranked]:
     return Made
 
 
-def _newest(dense: bool) -> Callable[[ControllerContext], Newest]:
-    def made(context: ControllerContext) -> Newest:
+def _believed(time: bool, dense: bool) -> Callable[[ControllerContext], Believed]:
+    def made(context: ControllerContext) -> Believed:
         if not set(TOLD) <= set(context.names):
-            way_out = "this controller goes by time: take offers 'entries' with offers_options story"
+            way_out = "this controller goes by time and trust: take offers 'entries' with offers_options story"
             raise ConfigError("controller.offers_options.story", False, way_out)
-        return Newest(context.names, dense)
+        return Believed(context.names, time, dense)
 
     return made
 
@@ -136,6 +140,7 @@ register("controller", "bm25", _ranked("bm25"))
 register("controller", "dense", _ranked("dense"))
 register("controller", "rrf", _ranked("rrf"))
 register("controller", "late_interaction", _ranked("late_interaction"))
-register("controller", "newest", _newest(dense=False))
-register("controller", "newest_dense", _newest(dense=True))
+register("controller", "newest", _believed(time=True, dense=False))
+register("controller", "newest_dense", _believed(time=True, dense=True))
+register("controller", "dense_trusted", _believed(time=False, dense=True))
 register("controller", "evidence", _evidence)

@@ -127,8 +127,7 @@ class TokenPool(nn.Module):
 
     def forward(self, bag: Bag) -> Tensor:
         """[U, W + H V]"""
-        missing = -len(bag.ids) % 32  # whole blocks: a row adds up the same way wherever it stands (``scorer.BLOCK``)
-        x_TE = torch.nn.functional.pad(bag.vectors.float() * SCALE, (0, 0, 0, missing))
+        x_TE = scaled(bag)
         size = len(bag.ids)
         features = torch.segment_reduce(self.detect(x_TE)[:size], "max", lengths=bag.lengths)
         if not self.heads:
@@ -155,12 +154,22 @@ class TokenPool(nn.Module):
             codes, place = (pairs[:, 0] * len(subjects) + pairs[:, 1]).unique(return_inverse=True)
             one, other = codes // len(subjects), codes % len(subjects)
             read, written = (MATCH * (subjects[one] * subjects[other]).sum(2))[place].split(len(rows_N3))
-            lengths = torch.ones(len(rows_N3), dtype=torch.int64) if counts_D is None else counts_D
-            lengths = lengths[lengths > 0]
-            best = torch.segment_reduce(read.contiguous(), "max", lengths=lengths)
-            best = torch.repeat_interleave(best, lengths, dim=0)
+            best = best_of_moment(read, counts_D)
             seen += [read, written, best, torch.where(t[:, None] == len(subjects) - 1, 0.0, best - read)]
         return seen
+
+
+def scaled(bag: Bag) -> Tensor:
+    """[T and more, E] token vectors as loud as projections want them, in whole blocks: a row adds up the same way
+    wherever it stands (``scorer.BLOCK``)."""
+    return torch.nn.functional.pad(bag.vectors.float() * SCALE, (0, 0, 0, -len(bag.ids) % 32))
+
+
+def best_of_moment(values_NX: Tensor, counts_D: Tensor | None) -> Tensor:
+    """[N, X] the highest of each column among the candidates of the same moment; ``counts_D`` None for one each."""
+    lengths = torch.ones(len(values_NX), dtype=torch.int64) if counts_D is None else counts_D[counts_D > 0]
+    best = torch.segment_reduce(values_NX.contiguous(), "max", lengths=lengths)
+    return torch.repeat_interleave(best, lengths, dim=0)
 
 
 def signs(ids_T: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes_and_is_evaluated_beside_the_rul
     assert (whole / "metrics.jsonl").read_bytes() == (half / "metrics.jsonl").read_bytes()
     report = evaluate(half, episodes=4)
     rows = {row.controller: row.success for row in report.rows}
-    rules = ["bm25", "dense", "rrf", "late_interaction", "newest", "newest_dense"]
+    rules = ["bm25", "dense", "rrf", "late_interaction", "newest", "newest_dense", "dense_trusted"]
     assert list(rows) == ["scorer", "untrained", *rules, "evidence"]
     assert rows["evidence"] == 1.0
     [nothing] = evaluate(half, episodes=4, read_tokens=1, rows=["evidence"]).rows

@@ -19,15 +19,15 @@ from memrl.controllers.ranked import MEASURES
 from memrl.controllers.scorer import Scorer, ScorerOptions
 from memrl.testing import check_controller
 
-BY_TIME = ("newest", "newest_dense")
-OFFERS = {"worth": "worth", **dict.fromkeys((*MEASURES, *BY_TIME, "evidence"), "entries")}
+TELL_STORIES = ("newest", "newest_dense", "dense_trusted")
+OFFERS = {"worth": "worth", **dict.fromkeys((*MEASURES, *TELL_STORIES, "evidence"), "entries")}
 """Controllers that choose among other offers than "ops"."""
 
 
 @pytest.mark.parametrize("name", names("controller"))
 def test_ours_keep_their_promises(name: str):
     linker = "pattern" if name == "linker_rule" else "none"
-    story = {"story": True} if name in BY_TIME else {}
+    story = {"story": True} if name in TELL_STORIES else {}
     check_controller(name, draws=name == "random", offers=OFFERS.get(name, "ops"), linker=linker, offers_options=story)
 
 

@@ -19,9 +19,9 @@ from memrl.contracts.protocols import ControllerRequest, OfferRequest
 from memrl.contracts.registry import make
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import Observation, Task
-from memrl.controllers.query_match import AS_WELL, MATCH, NEVER, SCALE, SHARP, QueryMatch
+from memrl.controllers.query_match import AS_WELL, MATCH, NEVER, SHARP, QueryMatch
 from memrl.controllers.scorer import Scorer, ScorerOptions
-from memrl.controllers.token_pool import Bag
+from memrl.controllers.token_pool import SCALE, Bag
 
 NAMES = ("bias", "read_age", "read_match_00", "read_match_01")
 TOLD = ("Mara: the lantern is in the attic.", "Theo: soup again.", "Mara: the lantern is in the shed.", "Theo: rain.")
@@ -192,7 +192,14 @@ def test_newest_dense_weighs_time_against_meaning():
         assert found == [told[2], short, newest_dense]
 
 
-@pytest.mark.parametrize("name", ["newest", "newest_dense"])
+def test_dense_trusted_is_dense_but_for_what_is_not_believed():
+    memory = archive("rain lantern", "soup bread door lantern")
+    memory.apply(Write("lantern", "archive"), Stamp(step=5, observation_id="o5", trust=0.3))
+    assert chosen("dense", memory, "lantern", story=True) == "lantern"
+    assert chosen("dense_trusted", memory, "lantern", story=True) == "rain lantern"
+
+
+@pytest.mark.parametrize("name", ["newest", "newest_dense", "dense_trusted"])
 def test_rules_that_go_by_time_ask_for_it(name: str):
-    with pytest.raises(ConfigError, match=r"controller\.offers_options\.story = False: this controller goes by time"):
+    with pytest.raises(ConfigError, match=r"controller\.offers_options\.story = False: .* goes by time and trust"):
         chosen(name, archive(*TOLD))

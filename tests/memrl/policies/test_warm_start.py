@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from policy_samples import ask, tiny_policy
+from rows_read import rows_read
 
 from memrl.contracts.capabilities import ReadingLesson
 from memrl.contracts.config import PolicyConfig, WarmStartConfig
@@ -26,17 +27,8 @@ TEMPLATE = (
 
 def seen_by(policy: HFPolicy, steps: int = 1, **knobs: Any) -> list[list[int]]:
     """The rows of ids that the model reads in a warm start, padding cut off."""
-    rows: list[list[int]] = []
-
-    def note(_module: object, _args: object, kwargs: dict[str, Any]) -> None:
-        for ids, mask in zip(kwargs["input_ids"], kwargs["attention_mask"], strict=True):
-            rows.append(ids[mask.bool()].tolist())
-
-    policy.shares_starts = False  # row by row, so that each can be looked at
-    hook = policy.model.register_forward_pre_hook(note, with_kwargs=True)
-    warm_start(policy, LESSONS, WarmStartConfig(steps=steps, batch_size=2, **knobs))
-    hook.remove()
-    return rows
+    config = WarmStartConfig(steps=steps, batch_size=2, **knobs)
+    return rows_read(policy, lambda: warm_start(policy, LESSONS, config))
 
 
 def prompts_of(policy: HFPolicy) -> list[tuple[int, ...]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from rows_read import rows_read
 
 from memrl.contracts.capabilities import Example, ReadingLesson
 from memrl.contracts.config import TrainConfig, WarmStartConfig
@@ -56,18 +57,7 @@ def config(**changes: Any) -> TrainConfig:
 
 def read_in_warm_up(agent: Agent, made: TrainConfig) -> list[list[int]]:
     """The rows of ids that the model reads in its warm start, padding cut off."""
-    policy: Any = agent.policy
-    rows: list[list[int]] = []
-
-    def note(_module: object, _args: object, kwargs: dict[str, Any]) -> None:
-        for ids, mask in zip(kwargs["input_ids"], kwargs["attention_mask"], strict=True):
-            rows.append(ids[mask.bool()].tolist())
-
-    policy.shares_starts = False  # row by row, so that each can be looked at
-    hook = policy.model.register_forward_pre_hook(note, with_kwargs=True)
-    warm_up(agent, made, Quiet())
-    hook.remove()
-    return rows
+    return rows_read(agent.policy, lambda: warm_up(agent, made, Quiet()))
 
 
 def test_the_rows_are_memories_to_write_and_answers_to_read_and_the_same_every_time() -> None:
