@@ -51,8 +51,10 @@ class QueryMatch(nn.Module):
     def __init__(self, dim: int, heads: int, names: Sequence[str]) -> None:
         super().__init__()
         at = [i for i, name in enumerate(names) if name.startswith(MATCHES)]
-        if not at or AGE not in names:
-            way_out = "offers tell nothing token by token: take offers 'entries' with offers_options story and matches"
+        missing = [option for option, told in (("matches", bool(at)), ("story", AGE in names)) if not told]
+        if missing:
+            options = " and ".join(f"controller.offers_options.{option}" for option in missing)
+            way_out = f"offers tell nothing token by token: take offers 'entries' and set {options}"
             raise ConfigError("controller.options.query_heads", heads, way_out)
         self.heads, self.age_at = heads, names.index(AGE)
         self.register_buffer("match_at", torch.tensor(at))

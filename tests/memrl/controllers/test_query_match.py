@@ -128,9 +128,11 @@ def test_played_scores_are_those_that_are_learned_from_to_the_last_bit():
         assert (alone == own).all()
 
 
-def test_offers_without_matches_are_refused():
-    with pytest.raises(ConfigError, match=r"controller\.options\.query_heads = 1: offers tell nothing token by token"):
-        QueryMatch(2, 1, ("read_age", "bias"))
+@pytest.mark.parametrize(("told", "missing"), [("read_age", "matches"), ("read_match_00", "story")])
+def test_offers_that_tell_too_little_are_refused_by_what_is_missing(told: str, missing: str):
+    way_out = rf"query_heads = 1: offers tell nothing token by token.* set controller\.offers_options\.{missing}$"
+    with pytest.raises(ConfigError, match=way_out):
+        QueryMatch(2, 1, (told, "bias"))
 
 
 def test_a_story_tells_age_trust_and_how_many_newer_ones_match_the_rarest_token():
