@@ -20,6 +20,7 @@ from memory_stores.durable.purge import Subject, count_bytes, wipe
 from memory_stores.durable.rows import SETTINGS, Ask, Head, read_heads, write_head
 from memory_stores.durable.schema import SHIFT
 from memory_stores.durable.stored import Shared
+from memory_stores.durable.transfer import export, load
 from memory_stores.durable.types import ArchiveKind, Change, PurgeReport, SpaceName, VerifyReport
 from memory_stores.durable.verify import verify
 from memory_stores.embed import Embedder
@@ -209,6 +210,19 @@ class MemoryFile:
                 forget_origin(self._database)
             self._spaces.clear()
             return sum(self.space(name).embed_all() for name in self.spaces())
+
+    def export(self, folder: str | Path) -> dict[str, Any]:
+        """Write all spaces, their past and their log as JSON lines into a new folder; returns the manifest."""
+        with self._database.lock:
+            return export(self._database, Path(folder))
+
+    def load(self, folder: str | Path) -> list[SpaceName]:
+        """Bring in the spaces of an export, past and log included, in one commit; returns their names.
+
+        Raises Conflict if the file has a space of one of the names, StoreError on a damaged export.
+        """
+        with self._database.lock:
+            return [tuple(name) for name in load(self._database, Path(folder))]
 
     def copy(self, name: str | Sequence[str], to: str | Sequence[str]) -> DurableMemory:
         """A new space that holds what ``name`` holds now, names and metadata included, with a past of its own.

@@ -41,7 +41,7 @@ def verify(database: Database) -> VerifyReport:
             problems += [f"sqlite: {row[0]}" for row in database.rows("PRAGMA integrity_check") if row[0] != "ok"]
             heads = read_heads(database)
             for head in heads:
-                problems += _problems(database, head)
+                problems += problems_of(database, head)
             problems += _strays(database, heads)
             stored_origin(database)
         except StoreError as error:
@@ -68,7 +68,8 @@ def replayed(database: Database, head: Head) -> tuple[Mirror, Changes]:
     return memory, changes
 
 
-def _problems(database: Database, head: Head) -> Iterator[str]:
+def problems_of(database: Database, head: Head) -> Iterator[str]:
+    """What is wrong with the rows of one space."""
     where = f"space {head.name}"
     try:
         live, past = read_live(database, head), read_past(database, head)
