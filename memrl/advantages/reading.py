@@ -18,7 +18,7 @@ from memory_stores.types import Retrieve
 from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.evidence import chose_among_readings, less_siblings, potential
 from memrl.advantages.return_to_go import return_to_go
-from memrl.contracts.capabilities import EvidenceReader, able
+from memrl.contracts.capabilities import EvidenceReader, able, edges_tell
 from memrl.contracts.checks import check
 from memrl.contracts.registry import register
 from memrl.contracts.types import CONTROLLER, Decision, Episode, Step, Task
@@ -77,8 +77,9 @@ def _worth(
     needed = reader.blame(task, question, frozenset()) if reader is not None else frozenset[str]()
     if reader is None or not needed:
         return [0.0] * (len(readings) - 1) + [step.reward]
-    source = {line.entry_id: line.observation_id for line in step.view}
-    held = {line.observation_id for line in step.view if line.store == "token"}
+    whole = [line for line in step.view if line.store != "graph" or edges_tell(reader)]
+    source = {line.entry_id: line.observation_id for line in whole}
+    held = {line.observation_id for line in whole if line.store == "token"}
     worth, last = [], _potential(reader, task, question, held, len(needed), options.share)
     for i in readings:
         held |= {
