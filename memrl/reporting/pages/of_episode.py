@@ -21,7 +21,7 @@ from memrl.contracts.types import Decision, Episode, Group, OpDecision, Step, as
 from memrl.reflection.auxiliary_losses import offer_logprobs
 from memrl.reflectors.evidence import Evidence
 from memrl.reporting.pages.story import Decided, Lacked, Life, Moment, Offered, Story, told
-from memrl.rollouts.play import stamped
+from memrl.rollouts.play import provenance
 
 LISTED = 12
 """Offers of a decision that are told, the likeliest."""
@@ -84,8 +84,9 @@ class Lives:
         """Ids that were born at a step and that were gone after it."""
         for decision in step.decisions:
             if not is_policy(decision.actor):
+                stamp = provenance(step.observation, decision, self.memory)
                 for op in decision.ops:
-                    self.memory.apply(op, stamped(step.observation, decision.actor))
+                    self.memory.apply(op, stamp)
         return self.noted(t, tuple(line.entry_id for line in step.view))
 
     def noted(self, t: int, view: Sequence[str] = ()) -> tuple[tuple[str, ...], tuple[str, ...]]:
