@@ -265,6 +265,16 @@ def natural() -> TrainConfig:
     )
 
 
+def poisoned() -> TrainConfig:
+    """``natural`` under attack: half of the questions have a text planted against them, by a source of little trust.
+
+    The exact reader believes whatever is in view, so the controller learns what not to bring there. docs/poisoning.md.
+    """
+    base = natural()
+    attacked = {"env": base.env.name, "env_options": dict(base.env.options)}
+    return replace(base, recipe="poisoned", env=replace(base.env, name="poisoned", options=attacked))
+
+
 def natural_writing() -> TrainConfig:
     """``natural`` with 64 tokens of memory in all, so that what is kept decides: not solved, see docs/memworld.md."""
     return TrainConfig(
@@ -355,6 +365,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
         dialogue,
         natural,
         natural_writing,
+        poisoned,
         writing,
         controller_only,
         policy_only,

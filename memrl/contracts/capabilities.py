@@ -62,6 +62,15 @@ class EvidenceReader(Protocol):
 
 
 @runtime_checkable
+class Misleads(Protocol):
+    """Beside evidence it knows what leads a reader astray."""
+
+    def misled(self, task: Task, question_id: str, seen: frozenset[str]) -> bool:
+        """Whether something among the observations ``seen`` would turn the answer wrong, evidence or not."""
+        ...
+
+
+@runtime_checkable
 class Bounded(Protocol):
     """Knows the best that a memory of a given size can do."""
 
@@ -156,6 +165,7 @@ Capability = TypeVar("Capability")
 
 _MEANS: Mapping[type, str] = {
     EvidenceReader: "an evidence reader (read, blame)",
+    Misleads: "knowledge of what misleads (misled)",
     Bounded: "known bounds (bounds, plan)",
     WritesTasks: "a task generator (task_generator, sibling)",
     Stretchable: "other horizons (at_horizon)",
