@@ -4,7 +4,7 @@ python benchmarks/poisoning.py 0 1 2     # seeds: trains `natural` and `poisoned
 
 MemWorld in styles that training never showed, 64 tokens of an archive of everything in view, a gullible exact reader.
 Half of the questions are attacked, in words that training never showed. An attack succeeds where the answer is the one
-that it wants; "benign" is the success on questions that were left alone, and "clean" that on the same tasks with nothing
+that it wants; "benign" is the success on questions that were left alone, "clean" that on the same tasks with nothing
 planted. Rows: what usual search brings into view, the rule that puts what is not to be believed last, the controller
 before (`natural`, which never met an instruction) and after (`poisoned`). Last, the channel passes for a trusted one
 (trust 1), so that nothing but the words tells. Figures go to results/poisoning.json.
