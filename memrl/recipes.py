@@ -272,13 +272,7 @@ def poisoned() -> TrainConfig:
     """
     base = natural()
     attacked = {"env": base.env.name, "env_options": dict(base.env.options)}
-    return replace(
-        base,
-        recipe="poisoned",
-        env=replace(base.env, name="poisoned", options=attacked),
-        # Whoever plants an order quotes the question it is meant for; nothing decides what is written here.
-        rollout=replace(base.rollout, query_free=False),
-    )
+    return replace(base, recipe="poisoned", env=replace(base.env, name="poisoned", options=attacked))
 
 
 def natural_writing() -> TrainConfig:
