@@ -28,8 +28,7 @@ def talk(agent: MemoryAgent, lines: Iterable[str]) -> None:
         elif line.endswith("?"):
             _ask(agent, line)
         else:
-            made = agent.observe(line)
-            typer.echo("; ".join(map(str, made)) if made else "(not kept)")
+            typer.echo(str(agent.observe(line)))
 
 
 def lines_typed() -> Iterator[str]:
