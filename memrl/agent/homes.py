@@ -1,4 +1,4 @@
-"""Where memories live: in the program, or in a file; one for each user."""
+"""Where memories live: what ``ram.py`` and ``files.py`` have in common. One memory for each user."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from memory_stores.memory import AgentMemory
-from memory_stores.types import Entry, Forget, Stamp
+from memory_stores.types import Entry
 from memrl.agent.intake import Intake
-from memrl.agent.keeping import Keeping, RamKeeping
-from memrl.agent.results import Details
-from memrl.contracts.errors import ConfigError, DataError, InputError, StorageError
+from memrl.agent.keeping import Keeping
+from memrl.contracts.errors import ConfigError, DataError, InputError
 from memrl.contracts.protocols import Agent
 
 DEFAULT = "default"
@@ -35,46 +34,6 @@ class Home(Protocol):
     def save(self, path: str | Path | None, name: str, keeping: Keeping) -> Path:
         """See that a memory is in a file; returns that file. Raises InputError."""
         ...
-
-
-class RamHome:
-    """Memories that live as long as the program; each can be saved to one JSON file and taken up again.
-
-    Args:
-        path: file that the memory of ``first`` is read from, if it exists, and saved to; None for none.
-        first: whose memory that is.
-    """
-
-    def __init__(self, agent: Agent, path: Path | None = None, first: str = DEFAULT) -> None:
-        self._agent, self._path, self._first = agent, path, first
-        self._open: dict[str, Keeping] = {}
-
-    def open(self, name: str) -> Keeping:
-        if name not in self._open:
-            if self._path is not None and name != self._first:
-                raise InputError(
-                    f"user({name!r}): the memory file {self._path} holds one memory only; wrap without memory="
-                )
-            there = self._path is not None and self._path.exists()
-            memory = load(self._path, self._agent) if there and self._path else self._agent.new_memory()
-            self._open[name] = RamKeeping(memory)
-        return self._open[name]
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._open)
-
-    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> None:
-        intake.change([Forget(entry.id) for entry in entries], Stamp(writer="user"), Details(), 0.0)
-
-    def save(self, path: str | Path | None, name: str, keeping: Keeping) -> Path:
-        target = checked_path("save(path)", path) if path is not None else self._path
-        if target is None:
-            raise InputError("save(path): no path given, neither here nor as wrap(..., memory=path)")
-        try:
-            keeping.memory.save(target)
-        except OSError as error:
-            raise StorageError(f"memory file {target} cannot be written: {error.strerror or error}") from error
-        return target
 
 
 def checked_path(knob: str, path: str | Path) -> Path:

@@ -42,6 +42,13 @@ class Intake:
         self._engine, self._keeping, self._clock = engine, keeping, clock
         self._known, self._room = Known(keeping.memory), Room(keeping.memory)
 
+    def refresh(self) -> None:
+        """Take over what other processes wrote; their steps come before the next one here."""
+        self._keeping.refresh()
+        entries = self._keeping.memory.entries()
+        if entries:
+            self._clock = max(self._clock, entries[-1].stamp.step + 1)
+
     def tick(self) -> int:
         """A new step of the clock."""
         self._clock += 1
@@ -51,6 +58,7 @@ class Intake:
         """One text. What is refused changes nothing."""
         if not said.text:
             return Observed(fate=Fate.REFUSED, reason=Reason.BLANK)
+        self.refresh()
         if (held := self._again(said)) is not None:
             return held
         engine = self._engine

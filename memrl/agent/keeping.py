@@ -44,6 +44,10 @@ class Keeping(Protocol):
     @property
     def memory(self) -> AgentMemory: ...
 
+    def refresh(self) -> None:
+        """Take over what other processes wrote."""
+        ...
+
     def details(self, id: str) -> Details:
         """Of an entry; of one that nobody told anything about, what says nothing."""
         ...
@@ -61,18 +65,48 @@ class Keeping(Protocol):
         ...
 
 
+class Events:
+    """Changes in the order in which they were made; an entry that was overwritten and its successor are one family."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._next: dict[str, str] = {}
+
+    def add(self, event: Event) -> None:
+        self._events.append(event)
+        if event.new_id is not None and event.new_id != event.id:
+            self._next[event.id] = event.new_id
+
+    def history(self, id: str) -> list[Event]:
+        """Of an entry, of those it came from and of those it turned into."""
+        family = {id}
+        for event in reversed(self._events):
+            family |= {event.id} if event.new_id in family else set()
+        for event in self._events:
+            family |= {event.new_id} if event.id in family and event.new_id else set()
+        return [event for event in self._events if event.id in family]
+
+    def current(self, id: str) -> str:
+        """The id that an entry has now."""
+        while id in self._next:
+            id = self._next[id]
+        return id
+
+
 class RamKeeping:
-    """A memory that lives as long as the program, or is saved to one JSON file."""
+    """A memory that lives as long as the program."""
 
     def __init__(self, memory: AgentMemory) -> None:
         self._memory = memory
         self._details: dict[str, Details] = {}
-        self._events: list[Event] = []
-        self._next: dict[str, str] = {}
+        self._events = Events()
 
     @property
     def memory(self) -> AgentMemory:
         return self._memory
+
+    def refresh(self) -> None:
+        """Nobody else writes here."""
 
     def details(self, id: str) -> Details:
         return self._details.get(id, UNKNOWN)
@@ -93,29 +127,21 @@ class RamKeeping:
         made = [(id, entry) for id in result.created if (entry := self._memory.get(id)) is not None]
         for id, entry in made:
             self._details[id] = details
-            self._next |= {} if old is None else {old.id: id}
-            event: EventName = "ADD" if old is None else "UPDATE"
-            before = None if old is None else old.text
-            self._events.append(
-                Event(
-                    id=id if old is None else old.id, event=event, before=before, after=entry.text, new_id=id, time=now
-                )
-            )
+            self._events.add(changed(id, old.id if old else id, old.text if old else None, entry.text, now))
         if old is not None and not made:
-            self._events.append(Event(id=old.id, event="DELETE", before=old.text, after=None, new_id=None, time=now))
+            self._events.add(Event(id=old.id, event="DELETE", before=old.text, after=None, new_id=None, time=now))
 
     def history(self, id: str) -> list[Event]:
-        family = {id}
-        for event in reversed(self._events):  # those it came from
-            family |= {event.id} if event.new_id in family else set()
-        for event in self._events:  # those it turned into
-            family |= {event.new_id} if event.id in family and event.new_id else set()
-        return [event for event in self._events if event.id in family]
+        return self._events.history(id)
 
     def current(self, id: str) -> str:
-        while id in self._next:
-            id = self._next[id]
-        return id
+        return self._events.current(id)
+
+
+def changed(new: str, old: str, before: str | None, after: str, time: float) -> Event:
+    """An entry was made; ``old`` is what it took the place of, or itself."""
+    event: EventName = "ADD" if new == old else "UPDATE"
+    return Event(id=old, event=event, before=before, after=after, new_id=new, time=time)
 
 
 class Known:

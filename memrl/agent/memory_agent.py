@@ -145,6 +145,7 @@ class MemoryAgent:
         asked_at = checked_time("ask(time=)", time)
         now = self._time() if asked_at is None else asked_at
         with self._lock:
+            self._intake.refresh()
             step = self._intake.tick()
             asked = Observation(id=f"u{step}", step=step, content=text, time=now, wants_action=True, writable=False)
             looked = Looked(self._engine, self._keeping, asked, self._engine.briefed(told), now)
@@ -220,6 +221,7 @@ class MemoryAgent:
         if not isinstance(k, int) or k < 1:
             raise InputError(f"search(k) = {k!r}: it must be a whole number of at least 1")
         with self._lock, self._engine.parts:
+            self._intake.refresh()
             return search(self._keeping, self._engine.agent.table, text, k, where)
 
     def all(self, *, where: Mapping[str, Any] | None = None) -> list[Found]:

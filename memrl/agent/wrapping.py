@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from memrl.agent.engine import Engine
-from memrl.agent.homes import RamHome, checked_path
+from memrl.agent.files import FileHome, can_hold, check_file
+from memrl.agent.homes import checked_path
 from memrl.agent.memory_agent import MemoryAgent
+from memrl.agent.ram import RamHome
 from memrl.contracts.config import EnvConfig, MemoryConfig, PolicyConfig, TrainConfig
 from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.protocols import PLAIN, Agent, Brief, Policy
@@ -70,13 +72,16 @@ def wrap(
     if model is None or (isinstance(model, str) and not model.strip()):
         raise InputError(f"wrap(model) = {model!r}: name a model, such as 'smollm2-135m', or pass one")
     path = checked_path("wrap(memory=)", memory) if memory is not None else None
+    if path is not None:
+        check_file(path)
     if isinstance(model, str | Path) and is_run(Path(model)):
         engine = _of_run(Path(model), checkpoint)
     else:
         policy, config = _policy(model, tokenizer, max_new_tokens, EndpointOptions(
             url=str(model) if is_url(model) else "", model=model_name, timeout=timeout), api_key)  # fmt: skip
         engine = _of_policy(policy, config, archive_tokens, read_tokens, controller)
-    return MemoryAgent(engine, RamHome(engine.agent, path))
+    durable = path is not None and can_hold(engine.agent)
+    return MemoryAgent(engine, FileHome(engine.agent, path) if durable else RamHome(engine.agent, path))  # pyright: ignore[reportArgumentType]
 
 
 def _of_run(folder: Path, which: Literal["last", "best"]) -> Engine:

@@ -1,4 +1,4 @@
-"""A conversation with an agent, line by line: what is stated is remembered, what is asked is answered, at once saved."""
+"""A conversation with an agent, line by line: what is stated is remembered and saved, what is asked is answered."""
 
 from __future__ import annotations
 
