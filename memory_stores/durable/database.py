@@ -18,7 +18,6 @@ import apsw
 from memory_stores.durable.errors import NotAMemoryFile, ReadOnly, StoreError, typed
 from memory_stores.durable.schema import APPLICATION_ID, upgrade
 
-MAGIC = b"SQLite format 3\x00"
 PRAGMAS = (
     "synchronous = FULL",
     "secure_delete = ON",
@@ -150,19 +149,15 @@ class Database:
 
 
 def _look_at(path: Path, read_only: bool) -> None:
-    """What can be told before SQLite is asked, in plainer words than it would find."""
+    """What can be told before SQLite is asked, in plainer words than it would find.
+
+    The file itself is not opened here: closing it again would let go of the locks that this process has on it.
+    """
     if path.is_dir():
         raise NotAMemoryFile(f"memory file {path} is a folder: name a file in it, such as {path / 'notes.db'}")
     if path.exists():
         if not path.is_file():
             raise NotAMemoryFile(f"memory file {path} is no ordinary file: name another")
-        try:
-            with path.open("rb") as file:
-                start = file.read(len(MAGIC))
-        except OSError as error:
-            raise StoreError(f"memory file {path} cannot be read ({error.strerror}): change its permissions") from error
-        if start and start != MAGIC:
-            raise NotAMemoryFile(f"memory file {path} is no SQLite file: name another, or a new one")
         if not read_only and not os.access(path, os.W_OK):
             raise ReadOnly(f"memory file {path} may not be written: open it with read_only=True")
     elif read_only:

@@ -63,6 +63,8 @@ def typed(path: Path) -> Generator[None]:
         yield
     except apsw.Error as error:
         raise _named(path, error) from error
+    except UnicodeDecodeError as error:
+        raise corrupt(path, f"a text: {error.reason}") from error
     except UnicodeEncodeError as error:
         raise StoreError(
             f"memory file {path}: a text holds half a character ({error.reason}); clean it first"

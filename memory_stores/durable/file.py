@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from memory_stores.codec import entry_to_dict
+from memory_stores.durable.changes import Changes
 from memory_stores.durable.database import Database
 from memory_stores.durable.errors import Conflict, ReadOnly, StoreError
-from memory_stores.durable.memory import DurableMemory, Shared
-from memory_stores.durable.mirror import MakeArchive
+from memory_stores.durable.memory import DurableMemory
+from memory_stores.durable.mirror import Mirror
 from memory_stores.durable.origin import check_origin, stored_origin
-from memory_stores.durable.parts import Bm25Part, Counter, VectorPart, no_embedder
-from memory_stores.durable.rows import SETTINGS, Head, read_heads, write_head
+from memory_stores.durable.parts import Bm25Part, Counter, VectorPart, archive_part, no_embedder
+from memory_stores.durable.rows import SETTINGS, Ask, Head, read_heads, write_head
 from memory_stores.durable.schema import SHIFT
-from memory_stores.durable.types import ArchiveKind, Change, SpaceName
+from memory_stores.durable.stored import Shared
+from memory_stores.durable.types import ArchiveKind, Change, SpaceName, VerifyReport
+from memory_stores.durable.verify import verify
 from memory_stores.embed import Embedder
+from memory_stores.store import NO_STAMP
 from memory_stores.types import CountTokens
 
 DEFAULTS: dict[str, Any] = {"token": 0, "graph": 0, "archive": 100_000, "archive_kind": "bm25"}
@@ -60,11 +64,7 @@ class MemoryFile:
         self._embedder, self._clock = embedder, clock
         self._spaces: dict[str, DurableMemory] = {}
         self._shared = Shared(
-            database=self._database,
-            clock=clock,
-            counter=lambda: Counter(count_tokens),
-            make_archive=self._archives,
-            embedder=embedder,
+            database=self._database, clock=clock, count_tokens=count_tokens, embedder=self._embedder_or_none
         )
         if embedder is not None:
             try:
@@ -87,16 +87,11 @@ class MemoryFile:
         """Let go of the file; what was acknowledged is on disk already."""
         self._database.close()
 
-    def _archives(self, memory: Callable[[], DurableMemory]) -> MakeArchive:
-        def make(kind: str, budget: int) -> Bm25Part | VectorPart:
-            counter = memory().counter
-            if kind == "bm25":
-                return Bm25Part(budget, counter)
+    def _embedder_or_none(self) -> Embedder:
+        if self._embedder is None:
             stored = stored_origin(self._database)
-            embedder = self._embedder or no_embedder(stored[1] if stored else 1)
-            return VectorPart(budget, counter, embedder, lambda ids: memory().stored_vectors(ids))
-
-        return make
+            return no_embedder(stored[1] if stored else 1)
+        return self._embedder
 
     def space(
         self,
@@ -123,9 +118,9 @@ class MemoryFile:
         given = {"token": token, "graph": graph, "archive": archive, "archive_kind": archive_kind}
         given = {setting: _checked(setting, value) for setting, value in given.items() if value is not None}
         with self._database.lock:
-            memory = self._spaces.get(key)
-            if memory is None:
-                memory = self._spaces[key] = DurableMemory(self._shared, self._number(key, given))
+            number, memory = self._number(key, given), self._spaces.get(key)
+            if memory is None or memory.head.space != number:
+                memory = self._spaces[key] = DurableMemory(self._shared, number)
             changed = {setting: value for setting, value in given.items() if getattr(memory.head, setting) != value}
             if changed:
                 _check_fit(memory, changed)
@@ -147,7 +142,11 @@ class MemoryFile:
             rows = self._database.rows("SELECT value FROM meta WHERE key = 'spaces'")
             number = 1 + (int(rows[0][0]) if rows else 0)
             self._database.rows("INSERT OR REPLACE INTO meta VALUES ('spaces', ?)", (number,))
-            write_head(self._database, Head(space=number, name=key, **{k: settings[k] for k in DEFAULTS}))
+            born = Mirror(Head(space=number, name=key), Counter(self._shared.count_tokens), _no_ranking)
+            changes = Changes()
+            born.carry_out(Ask(Change(why="create", settings=settings), NO_STAMP, self._clock()), changes)
+            changes.flush(self._database)
+            write_head(self._database, born.head)
         return number
 
     def _find(self, key: str) -> int | None:
@@ -175,6 +174,14 @@ class MemoryFile:
             self._spaces.pop(key, None)
         return number is not None
 
+    def verify(self) -> VerifyReport:
+        """Check every byte that matters: checksums, the log's chain, rows against a replay of the log, SQLite itself.
+
+        Damage is reported, not raised. Takes seconds for 100,000 ops.
+        """
+        with self._database.lock:
+            return verify(self._database)
+
     def copy(self, name: str | Sequence[str], to: str | Sequence[str]) -> DurableMemory:
         """A new space that holds what ``name`` holds now, names and metadata included, with a past of its own.
 
@@ -190,6 +197,11 @@ class MemoryFile:
             put = tuple((source.store_of(e.id), entry_to_dict(e), source.details_of(e.id)) for e in source.rows())
             twin.change(Change(why="load", put=put, settings={key: settings[key] for key in SETTINGS}))
             return twin
+
+
+def _no_ranking(kind: str, budget: int) -> Bm25Part | VectorPart:
+    """An archive that is never searched."""
+    return archive_part(kind, budget, Counter(len), no_embedder(1))
 
 
 def _checked_name(name: str | Sequence[str]) -> SpaceName:

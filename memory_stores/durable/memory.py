@@ -2,54 +2,29 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from memory_stores.codec import entry_to_dict
 from memory_stores.contents import KEPT
 from memory_stores.durable.asking import Wanted, digest_of, named_ops, result_of, wanted
 from memory_stores.durable.changes import Changes
-from memory_stores.durable.database import Database
-from memory_stores.durable.errors import Conflict, CorruptStore, DiskFull, ReadOnly, StoreBusy, StoreError, corrupt
-from memory_stores.durable.keys import Keys
-from memory_stores.durable.mirror import MakeArchive, Mirror
-from memory_stores.durable.origin import note_origin, read_vectors, write_vectors
-from memory_stores.durable.parts import Counter, VectorPart
-from memory_stores.durable.rows import Ask, Head, ask_of, read_head, read_live, read_log, read_past, write_head
-from memory_stores.durable.types import NO_DETAILS, Change, Details, LoggedOp, Receipt, SpaceName
-from memory_stores.embed import Embedder
+from memory_stores.durable.errors import Conflict, StoreError
+from memory_stores.durable.parts import VectorPart
+from memory_stores.durable.past import Moment, difference, history_of, memory_at, merging, seq_at, undoing
+from memory_stores.durable.rows import Ask, read_log, read_past
+from memory_stores.durable.stored import Stored
+from memory_stores.durable.types import NO_DETAILS, Change, Details, LoggedOp, MemoryDiff, Receipt, Version
 from memory_stores.graph_store import GraphStore
 from memory_stores.memory import AgentMemory
 from memory_stores.store import NO_STAMP
-from memory_stores.token_store import TokenStore
-from memory_stores.types import Entry, Forget, Hit, Keep, MemoryOp, OpResult, Retrieve, Stamp, Unlink
-from memory_stores.vector_store import Vector
-
-if TYPE_CHECKING:
-    from memory_stores.memory import Archive
-
-TAIL = 2000
-"""Records of other processes that are followed one by one; a memory further behind is read anew."""
-SWEEPER = Stamp(writer="ttl")
-"""Who takes out what has expired."""
+from memory_stores.types import Hit, Keep, MemoryOp, OpResult, Retrieve, Stamp
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
-    """What the memories of one file have in common."""
-
-    database: Database
-    clock: Callable[[], float]
-    counter: Callable[[], Counter]
-    make_archive: Callable[[Callable[[], DurableMemory]], MakeArchive]
-    embedder: Embedder | None
-
-
-class DurableMemory(Mirror):
+class DurableMemory(Stored):
     """A memory whose every ``apply`` is on disk when it returns; keeps every promise of ``MemoryStore``.
 
     Made by ``MemoryFile.space``. What is read is a copy in RAM, as of the last ``apply``, ``refresh`` or ``search``;
@@ -57,93 +32,9 @@ class DurableMemory(Mirror):
     failed, RAM is read anew from the file, so that both are as before. What has expired is never returned.
     """
 
-    def __init__(self, shared: Shared, space: int) -> None:
-        self._shared, self._database, self._space = shared, shared.database, space
-        self._stale = self._touched = self._swept = False
-        self._keys = Keys()
-        with self._database.lock, self._database.reading():
-            self._counter = shared.counter()
-            super().__init__(self._read_head(), self._counter, shared.make_archive(lambda: self))
-            self._load()
-
-    # Reading
-
-    @property
-    def token(self) -> TokenStore | None:
-        self._fresh()
-        return super().token
-
-    @property
-    def graph(self) -> GraphStore | None:
-        self._fresh()
-        return super().graph
-
-    @property
-    def archive(self) -> Archive | None:
-        self._fresh()
-        return super().archive
-
-    @property
-    def name(self) -> SpaceName:
-        """Of the namespace."""
-        return tuple(json.loads(self.head.name))
-
-    @property
-    def seq(self) -> int:
-        """Number of the last op that this copy knows of: what ``expect`` and ``as_of`` take."""
-        self._fresh()
-        return self.head.seq
-
-    @property
-    def budget(self) -> int:
-        self._fresh()
-        return super().budget
-
-    @property
-    def tokens_used(self) -> int:
-        self._fresh()
-        return super().tokens_used
-
-    def __len__(self) -> int:
-        self._fresh()
-        return super().__len__()
-
-    def entries(self) -> tuple[Entry, ...]:
-        self._fresh()
-        return super().entries()
-
-    def get(self, id: str) -> Entry | None:
-        self._fresh()
-        return super().get(id)
-
-    def named(self, name: str) -> Entry | None:
-        """The entry that was written under that name."""
-        self._fresh()
-        id = self._names.get(name)
-        return None if id is None else super().get(id)
-
-    def details(self, id: str) -> Details | None:
-        """Name, metadata and times of a live entry."""
-        self._fresh()
-        return self._held[id].details if super().get(id) is not None else None
-
-    def written_at(self, id: str) -> float | None:
-        """When a live entry came into the file, in seconds since 1970."""
-        self._fresh()
-        return self._held[id].written_at if super().get(id) is not None else None
-
-    def state_hash(self) -> str:
-        self._fresh()
-        return super().state_hash()
-
-    def state_dict(self) -> dict[str, Any]:
-        self._fresh()
-        return super().state_dict()
-
     def fork(self) -> AgentMemory:  # pyright: ignore[reportIncompatibleMethodOverride]
         """A twin in RAM, of the same stores; it has no file, and nothing that happens to it reaches this one."""
-        self._fresh()
-        with self._database.lock:
+        with self._reading():
             parts: list[Any] = [
                 None if part is None else part.fork() for part in (self._token, self._graph, self._archive)
             ]
@@ -153,8 +44,6 @@ class DurableMemory(Mirror):
     def load(cls, path: str | Path, **_: Any) -> NoReturn:
         """Raises StoreError: a durable memory comes from ``MemoryFile(path).space(name)``."""
         raise StoreError(f"DurableMemory.load({str(path)!r}): open it by MemoryFile(path).space(name)")
-
-    # Changing
 
     def apply(self, op: MemoryOp, stamp: Stamp = NO_STAMP) -> OpResult:
         """Carry out one op, or refuse it; on disk when it returns. Raises TypeError on no op, and StoreError."""
@@ -253,31 +142,67 @@ class DurableMemory(Mirror):
                 change = Change(why="load", drop=drop, put=tuple(put), settings=settings)
                 self.carry_out(Ask(change, NO_STAMP, self._shared.clock()), changes)
 
-    def refresh(self) -> int:
-        """Take over what other processes wrote; returns ``seq``. Raises CorruptStore, StoreBusy."""
+    # The past
+
+    def log(self, since: int = 0) -> tuple[LoggedOp, ...]:
+        """What was asked for after op ``since``, in order, the refused ops too. Raises CorruptStore."""
+        with self._looking():
+            if not 0 <= since <= self.head.seq:
+                raise StoreError(f"log(since={since}): it must be in 0 to {self.head.seq}")
+            return tuple(record for record, _ in read_log(self._database, self.head, since))
+
+    def history(self, id_or_name: str) -> tuple[Version, ...]:
+        """Every version of that entry and of all that it took the place of, oldest first; empty if none is known."""
+        with self._looking():
+            return history_of(self._shared, self.head, id_or_name)
+
+    def as_of(self, moment: Moment) -> AgentMemory:
+        """The memory after that op, or at that clock time, in RAM. Raises StoreError on a moment not in the log."""
+        with self._looking():
+            return memory_at(self._shared, self.head, seq_at(self._shared, self.head, moment))
+
+    def diff(self, one: Moment, other: Moment) -> MemoryDiff:
+        """What differs between two moments."""
+        with self._looking():
+            ends = (seq_at(self._shared, self.head, moment) for moment in (one, other))
+            return difference(self._shared, self.head, *ends)
+
+    def undo(self, n: int = 1) -> Receipt:
+        """Take back the last ``n`` changes that stand, by a change of its own; the log keeps both.
+
+        Reads, refusals, expiries, budgets and earlier undos are no changes to take back. What comes back stands last.
+        Raises Conflict if there are fewer, or if there is no room for what would come back.
+        """
+        if n < 1:
+            raise StoreError(f"undo({n}): it must be at least 1")
+        with self._database.lock, self._commit() as changes:
+            change = undoing(self._shared, self, n)
+            try:
+                result = self.carry_out(Ask(change, NO_STAMP, self._shared.clock()), changes)
+            except StoreError:
+                raise
+            except ValueError as error:
+                raise Conflict(f"undo({n}): {error}; make room first") from error
+            return Receipt(seq=self.head.seq, results=(result,))
+
+    def merge(self, twin: AgentMemory, base: AgentMemory | None = None) -> Receipt:
+        """Bring over what a twin learned, in one commit; a text that is here already is not written twice.
+
+        Args:
+            twin: a fork that went its own way.
+            base: the fork as it was when they parted (``as_of`` gives it): then what the twin forgot is forgotten too.
+        """
         with self._database.lock:
-            with self._following(), self._database.reading():
-                self._catch_up()
-            return self.seq
+            self.refresh()
+            ops = merging(self, twin, base)
+            return self.apply_all([op for op, _ in ops], [stamp for _, stamp in ops])
 
-    # Between RAM and the file
-
-    def carry_out(self, ask: Ask, changes: Changes, told: LoggedOp | None = None) -> OpResult:
-        self._touched = True
-        result = super().carry_out(ask, changes, told)
-        if ask.key is not None:
-            self._keys.note(ask.key, self.head.seq)
-        return result
-
-    @property
-    def counter(self) -> Counter:
-        """Counts the tokens of new texts."""
-        return self._counter
-
-    def stored_vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
-        """Vectors [E] by id, of the entries of which the file has one."""
-        rows = {known.row: id for id in ids if (known := self._held.get(id)) is not None}
-        return {rows[row]: vector for row, vector in read_vectors(self._database, list(rows)).items()}
+    @contextmanager
+    def _looking(self) -> Generator[None]:
+        """What the block reads of the file is of one moment, and RAM is of that moment too."""
+        with self._reading(), self._following(), self._database.reading():
+            self._catch_up()
+            yield
 
     def _warm(self, asked: Sequence[Wanted]) -> None:
         """Embed what a search of these ops will need before anybody waits for the file."""
@@ -289,108 +214,6 @@ class DurableMemory(Mirror):
             if queries := [query for query in queries if query.strip()]:
                 part.catch_up()
                 part.vectors(queries)
-
-    def _save_vectors(self) -> None:
-        """Inside a transaction: what was embedded for a search is kept with its entry."""
-        part, embedder = self._archive, self._shared.embedder
-        if isinstance(part, VectorPart) and part.table.fresh and embedder is not None:
-            note_origin(self._database, embedder)
-            fresh = [id for id in part.table.fresh if id in self._held and id in part.table]
-            write_vectors(self._database, [(self._held[id].row, part.table.row(id)) for id in fresh])
-            part.table.fresh.clear()
-
-    @contextmanager
-    def _commit(self) -> Generator[Changes]:
-        """What is gathered is written when the block ends, or nothing is, and RAM goes back too."""
-        with self._following(), self._database.writing():
-            self._catch_up()
-            changes = Changes()
-            self._sweep_into(changes)
-            yield changes
-            if changes.log:
-                self._save_vectors()
-                changes.flush(self._database)
-                write_head(self._database, self.head)
-
-    @contextmanager
-    def _following(self) -> Generator[None]:
-        self._touched = False
-        try:
-            yield
-        except BaseException:
-            self._stale = self._stale or self._touched
-            raise
-
-    def _fresh(self) -> None:
-        """Before anything is read: RAM is what the file says, without what has expired."""
-        if self._stale:
-            with self._database.lock, self._database.reading():
-                self._load()
-        if self._expiry and self.deadline <= self._shared.clock():
-            self._sweep()
-
-    def _read_head(self) -> Head:
-        head = read_head(self._database, self._space)
-        if head is None:
-            raise StoreError(f"memory file {self._database.path}: this space was dropped; ask the file for it again")
-        return head
-
-    def _load(self) -> None:
-        head = self._read_head()
-        held = read_live(self._database, head)
-        try:
-            self._become(head, held)
-        except StoreError:
-            raise
-        except (ValueError, KeyError) as error:
-            raise corrupt(self._database.path, str(error)) from error
-        self._keys = Keys()
-        self._stale = self._swept = False
-
-    def _catch_up(self) -> None:
-        """Inside a transaction: RAM becomes what the file holds at this moment."""
-        head = self._read_head()
-        if self._stale or self._swept or not 0 <= head.seq - self.head.seq <= TAIL:
-            self._load()
-        elif head != self.head:
-            try:
-                for record, _ in read_log(self._database, head, self.head.seq):
-                    self.carry_out(ask_of(record), Changes(), record)
-            except CorruptStore:
-                raise
-            except (ValueError, KeyError, AssertionError):
-                self._load()
-            if head != self.head:
-                self._load()
-            self._touched = False
-
-    def _sweep(self) -> None:
-        """Take out what has expired, in the file if that can be done now, or else in RAM alone."""
-        with self._database.lock:
-            if not self._database.read_only:
-                try:
-                    with self._commit():
-                        pass
-                    return
-                except (StoreBusy, DiskFull, ReadOnly):
-                    if self._stale:
-                        with self._database.reading():
-                            self._load()
-            now = self._shared.clock()
-            for id in self.expired(now):
-                AgentMemory.apply(self, self._removal(id), SWEEPER)
-            self._expiry = sorted(pair for pair in self._expiry if pair[0] > now)
-            self._swept = True
-
-    def _sweep_into(self, changes: Changes) -> None:
-        now = self._shared.clock()
-        if self._expiry and self.deadline <= now:
-            for id in self.expired(now):
-                if id in self._held:
-                    self.carry_out(Ask(self._removal(id), SWEEPER, now), changes)
-
-    def _removal(self, id: str) -> MemoryOp:
-        return Unlink(id) if id.startswith("g") else Forget(id)
 
     def _repeated(self, span: tuple[int, int], key: str, digest: str) -> Receipt:
         """The receipt of the first time, told by the log."""

@@ -119,6 +119,13 @@ class VectorPart(VectorStore):
         return _freed(twin)
 
 
+def archive_part(
+    kind: str, budget: int, counter: Counter, embedder: Embedder, fetch: Fetch | None = None
+) -> Bm25Part | VectorPart:
+    """An empty archive of that kind: "bm25" or "vector"."""
+    return VectorPart(budget, counter, embedder, fetch) if kind == "vector" else Bm25Part(budget, counter)
+
+
 def fill(
     table: VectorTable, entries: Sequence[Item | Edge], fetch: Fetch | None, embed: Callable[[Sequence[str]], Vector]
 ) -> None:

@@ -6,7 +6,7 @@ A checksum is 56 bits of BLAKE2b over the ``repr`` of the row's columns. Their s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from hashlib import blake2b
 from pathlib import Path
@@ -159,9 +159,14 @@ def read_live(database: Database, head: Head) -> list[tuple[Entry, Held]]:
     first = head.space << SHIFT
     sql = f"SELECT {ENTRY_SQL}, sum FROM entries WHERE row BETWEEN ? AND ? ORDER BY row"
     found = database.rows(sql, (first, first + (1 << SHIFT) - 1))
-    if len(found) != head.live or sum(row[-1] for row in found) & MASK != head.live_sum:
+    if len(found) != head.live or _total(row[-1] for row in found) != head.live_sum:
         raise corrupt(database.path, f"entries of space {head.name}: {len(found)} rows, {head.live} expected")
     return [read_entry(row, database.path) for row in found]
+
+
+def _total(sums: Iterable[object]) -> int:
+    """Of checksums; one that is no number counts for nothing, and then the total is wrong."""
+    return sum(one for one in sums if isinstance(one, int)) & MASK
 
 
 class Ended(NamedTuple):
@@ -178,7 +183,7 @@ def read_past(database: Database, head: Head) -> list[Ended]:
     first = head.space << SHIFT
     sql = f"SELECT number, died, closed, {ENTRY_SQL}, sum FROM past WHERE number BETWEEN ? AND ? ORDER BY number"
     found = database.rows(sql, (first, first + (1 << SHIFT) - 1))
-    if len(found) != head.past or sum(row[2] for row in found) & MASK != head.past_sum:
+    if len(found) != head.past or _total(row[2] for row in found) != head.past_sum:
         raise corrupt(database.path, f"past of space {head.name}: {len(found)} rows, {head.past} expected")
     ended: list[Ended] = []
     for number, died, closed, *row in found:

@@ -97,6 +97,8 @@ class Version:
     died: int | None
     """Log number of the op that ended it; None while it is held."""
     written_at: float
+    place: int
+    """Grows with every version that is written: their order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

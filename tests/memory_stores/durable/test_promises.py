@@ -75,7 +75,7 @@ def test_a_reopened_file_is_the_memory_that_was_written(open_file):
     fill(memory)
     again = open_file().space("a")
     assert again.state_dict() == memory.state_dict() and again.state_hash() == memory.state_hash()
-    assert again.head == memory.head and again.seq == 7
+    assert again.head == memory.head and again.seq == 8
     assert [e.text for e in again.entries()] == ["the key is gone", "Ana in Berlin", "Ana has a lantern"]
     assert again.get("a1").uses == 1 and again.graph.history()[0].invalid_at == 4
 
@@ -83,7 +83,7 @@ def test_a_reopened_file_is_the_memory_that_was_written(open_file):
 def test_two_openers_see_each_other(open_file):
     one, two = open_file().space("a", token=20, graph=24, archive=40), open_file().space("a")
     fill(one)
-    assert two.refresh() == 7 and two.state_dict() == one.state_dict()
+    assert two.refresh() == 8 and two.state_dict() == one.state_dict()
     assert two.apply(Forget("t2")).removed == ("t2",)
     # The next op of the first sees that t2 is gone, and its own id comes after.
     assert one.apply(Forget("t2")).refused is Refusal.UNKNOWN_ID
@@ -93,7 +93,7 @@ def test_two_openers_see_each_other(open_file):
 
 
 def test_a_copy_far_behind_is_read_anew(open_file, monkeypatch):
-    monkeypatch.setattr("memory_stores.durable.memory.TAIL", 2)
+    monkeypatch.setattr("memory_stores.durable.stored.TAIL", 2)
     one, two = open_file().space("a", token=20, graph=24, archive=40), open_file().space("a")
     fill(one)
     two.refresh()
@@ -102,7 +102,7 @@ def test_a_copy_far_behind_is_read_anew(open_file, monkeypatch):
 
 def test_keep_asks_for_nothing(open_file):
     memory = open_file().space("a")
-    assert memory.apply(Keep()) == OpResult() and memory.seq == 0
+    assert memory.apply(Keep()) == OpResult() and memory.seq == 1
 
 
 def test_a_key_is_done_once(open_file):
@@ -112,17 +112,17 @@ def test_a_key_is_done_once(open_file):
     for memory in (one, two, open_file().space("a")):
         again = memory.apply_all(ops, Stamp(step=2), key="k")
         assert again.repeated and (again.seq, again.results) == (first.seq, first.results)
-    assert not first.repeated and not first.done and one.seq == 3 and len(one) == 1
+    assert not first.repeated and not first.done and one.seq == 4 and len(one) == 1
     with pytest.raises(Conflict, match="key 'k' was used for other ops"):
         two.apply_all([Write("y")], key="k")
 
 
 def test_expect_is_compare_and_set(open_file):
     one, two = open_file().space("a", token=20), open_file().space("a")
-    one.apply_all([Write("x")], expect=0)
-    with pytest.raises(Conflict, match="expected at op 0 is at op 1"):
-        two.apply_all([Write("y")], expect=0)
-    assert two.apply_all([Write("y")], expect=two.seq).seq == 2
+    one.apply_all([Write("x")], expect=1)
+    with pytest.raises(Conflict, match="expected at op 1 is at op 2"):
+        two.apply_all([Write("y")], expect=1)
+    assert two.apply_all([Write("y")], expect=two.seq).seq == 3
 
 
 def test_a_batch_that_fails_leaves_file_and_memory_as_they_were(open_file):
@@ -187,7 +187,7 @@ def test_details_belong_to_ops_that_write(open_file):
         memory.apply_all([Forget("a1")], details=Details(name="x"))
     with pytest.raises(StoreError, match="one for each op"):
         memory.apply_all([Keep()], details=[None, None])
-    assert memory.seq == 0
+    assert memory.seq == 1
 
 
 def test_what_has_expired_is_never_returned(open_file):
@@ -206,10 +206,10 @@ def test_what_has_expired_is_never_returned(open_file):
         assert [e.text for e in seen.entries()] == ["long", "a b c"] and seen.get("t1") is None
         assert seen.tokens_used == 4 and seen.token.tokens_used == 1
     now[0] = 200.0
-    assert [e.text for e in reader.entries()] == ["long"] and reader.refresh() == 4
+    assert [e.text for e in reader.entries()] == ["long"] and reader.refresh() == 5
     assert other.apply(Forget("t1")).refused is Refusal.UNKNOWN_ID
     memory.refresh()
-    assert memory.head == other.head and memory.seq == 6
+    assert memory.head == other.head and memory.seq == 7
 
 
 def test_budgets_are_kept_in_the_file_and_changed_only_if_they_fit(open_file):
@@ -251,7 +251,7 @@ def test_spaces_keep_to_themselves(open_file):
     with pytest.raises(StoreError, match="was dropped"):
         ana.apply(Write("x", "archive"))
     fresh = file.space(("users", "ana"))
-    assert len(fresh) == 0 and fresh.seq == 0 and [e.text for e in bob.entries()] == ["secret of Bob"]
+    assert len(fresh) == 0 and fresh.seq == 1 and [e.text for e in bob.entries()] == ["secret of Bob"]
     for bad in ("", (), ("a", ""), (1,)):
         with pytest.raises(StoreError, match="space name"):
             file.space(bad)
@@ -292,7 +292,7 @@ def test_forks_have_no_file(open_file):
     assert twin.state_dict() == memory.state_dict()
     twin.apply(Write("only here"))
     json.dumps(twin.state_dict())
-    assert len(memory) == 3 and len(open_file().space("a")) == 3 and memory.seq == 7
+    assert len(memory) == 3 and len(open_file().space("a")) == 3 and memory.seq == 8
 
 
 def test_vectors_are_embedded_once_and_kept(open_file):
