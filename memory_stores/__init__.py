@@ -11,6 +11,7 @@ What may be done    ``Keep Write Overwrite Forget`` (texts), ``Link Relink Unlin
 What comes back     ``OpResult``: ids created and removed, ``Hit``s, or a ``Refusal`` with the store as it was
 Where it is kept    ``TokenStore``, ``GraphStore``, ``VectorStore`` or ``Bm25Store``; ``AgentMemory`` joins them
 What is logged      ``Journal``; ``replay`` makes the same store again, hash for hash
+What lasts          ``MemoryFile``: a ``DurableMemory`` for each namespace in one SQLite file, each op a commit
 
 Every store keeps the promises of ``MemoryStore``: a budget of tokens that is never exceeded, ``fork``,
 ``state_hash``, ``state_dict``. ``testing.check_store`` checks them on a store of your own. No torch here, and
@@ -52,23 +53,30 @@ from memory_stores.types import (
 
 if TYPE_CHECKING:
     from memory_stores.bm25_store import Bm25Store
+    from memory_stores.durable import Details, DurableMemory, MemoryFile, StoreError
     from memory_stores.embed import Embedder, HashEmbedder, MiniLM
     from memory_stores.vector_store import VectorStore
 
 _LATER = {
     "Bm25Store": "bm25_store",
+    "Details": "durable",
+    "DurableMemory": "durable",
+    "MemoryFile": "durable",
+    "StoreError": "durable",
     "Embedder": "embed",
     "HashEmbedder": "embed",
     "MiniLM": "embed",
     "VectorStore": "vector_store",
 }
-"""Names for searching, some of which load numpy: imported when they are first asked for."""
+"""Names for searching and for files, some of which load numpy: imported when they are first asked for."""
 
 __all__ = [
     "MEMORY_OPS",
     "AgentMemory",
     "Bm25Store",
     "CountTokens",
+    "Details",
+    "DurableMemory",
     "Edge",
     "Embedder",
     "EntityLinker",
@@ -81,6 +89,7 @@ __all__ = [
     "Journal",
     "Keep",
     "Link",
+    "MemoryFile",
     "MemoryOp",
     "MemoryStore",
     "MiniLM",
@@ -91,6 +100,7 @@ __all__ = [
     "Relink",
     "Retrieve",
     "Stamp",
+    "StoreError",
     "StoreName",
     "TokenStore",
     "Unlink",

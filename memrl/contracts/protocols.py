@@ -115,6 +115,8 @@ class Brief:
     """None leaves it to the policy's config."""
     lines: int | None = 1
     """Lines that an answer may have; None for any number."""
+    apart: str = ""
+    """Heads the last line of the view, which then stands apart from the others; empty keeps it among them."""
 
 
 PLAIN = Brief()

@@ -1,0 +1,89 @@
+"""Whose vectors a file holds, and the vectors themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from memory_stores.durable.database import Database
+from memory_stores.durable.errors import EmbedderMismatch, corrupt
+from memory_stores.durable.rows import checksum
+from memory_stores.embed import Embedder
+from memory_stores.vector_store import Vector
+
+PROBE = "A probe of memory_stores: the lantern is in the attic, and Ana has 2 keys."
+"""Embedded to tell embedders apart, whatever they are called."""
+ALIKE = 0.99
+"""Cosine of two probes above which they come from one model: bf16 and fp32 of one model are at 0.998."""
+ASKED_TOGETHER = 500
+
+
+def name_of(embedder: Embedder) -> str:
+    """What the file calls it: its ``fingerprint``, if it has one, or its type."""
+    return str(getattr(embedder, "fingerprint", None) or type(embedder).__name__)
+
+
+def stored_origin(database: Database) -> tuple[str, int, Vector] | None:
+    """Name, width and probe [E] of the embedder that the file's vectors are of. Raises CorruptStore."""
+    rows = database.rows("SELECT value FROM meta WHERE key = 'embedder'")
+    if not rows:
+        return None
+    try:
+        name, dim, probe, sum = json.loads(rows[0][0])
+        if checksum((name, dim, probe)) != sum:
+            raise ValueError("checksum")
+        return str(name), int(dim), np.frombuffer(bytes.fromhex(probe), dtype=np.float32)
+    except ValueError as error:
+        raise corrupt(database.path, "the note of its embedder") from error
+
+
+def check_origin(database: Database, embedder: Embedder) -> None:
+    """Raises EmbedderMismatch if the file's vectors are of another embedder, CorruptStore if the note is damaged."""
+    stored = stored_origin(database)
+    if stored is None:
+        return
+    name, dim, probe = stored
+    if dim != embedder.dim or float(probe @ _probe(embedder)) < ALIKE:
+        raise EmbedderMismatch(
+            f"memory file {database.path} holds vectors of {name} ({dim} numbers), not of {name_of(embedder)} "
+            f"({embedder.dim}): open it with that one, or open it without and call rebuild_index(embedder)"
+        )
+
+
+def note_origin(database: Database, embedder: Embedder) -> None:
+    """Write down whose vectors the file holds, unless it says so already; inside a transaction."""
+    if not database.rows("SELECT 1 FROM meta WHERE key = 'embedder'"):
+        said = (name_of(embedder), embedder.dim, _probe(embedder).tobytes().hex())
+        database.rows("INSERT INTO meta VALUES ('embedder', ?)", (json.dumps([*said, checksum(said)]),))
+
+
+def forget_origin(database: Database) -> None:
+    """Take out every vector and the note of their embedder; inside a transaction."""
+    database.rows("DELETE FROM vectors")
+    database.rows("DELETE FROM meta WHERE key = 'embedder'")
+
+
+def _probe(embedder: Embedder) -> Vector:
+    row = np.ascontiguousarray(embedder.embed([PROBE])[0], dtype=np.float32)
+    return row / max(float(np.linalg.norm(row)), 1e-8)
+
+
+def read_vectors(database: Database, rows: Sequence[int]) -> dict[int, Vector]:
+    """Vectors by row number of the entry; one that the file lacks is left out. Raises CorruptStore."""
+    found: dict[int, Vector] = {}
+    for start in range(0, len(rows), ASKED_TOGETHER):
+        some = rows[start : start + ASKED_TOGETHER]
+        marks = ",".join("?" * len(some))
+        for row, data, sum in database.rows(f"SELECT row, vector, sum FROM vectors WHERE row IN ({marks})", some):
+            if not isinstance(data, bytes) or checksum((row, data)) != sum:
+                raise corrupt(database.path, "a vector: rebuild_index() makes them anew")
+            found[row] = np.frombuffer(data, dtype=np.float32)
+    return found
+
+
+def write_vectors(database: Database, pairs: Iterable[tuple[int, Vector]]) -> None:
+    """Keep vectors with their entries; inside a transaction."""
+    rows = [(row, vector.tobytes(), checksum((row, vector.tobytes()))) for row, vector in pairs]
+    database.many("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)

@@ -1,0 +1,120 @@
+"""``VectorTable``: unit vectors by id in one matrix, searched exactly and kept up to date in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memory_stores.vector_store import TIE, Vector
+
+SMALLEST = 1024
+"""Rows that the first matrix has room for."""
+
+
+class _Rows:
+    """A matrix that grows; whoever stands at its end may write on, anybody else copies first."""
+
+    def __init__(self, dim: int, room: int) -> None:
+        self.matrix: Vector = np.zeros((room, dim), dtype=np.float32)
+        self.used = 0
+
+
+class VectorTable:
+    """Vectors [N, E] in the order they came, which is their age.
+
+    A row that is dropped stays until half of the rows are dead; forks share the rows, which never change once they
+    are written, and copy them when they write themselves.
+    """
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+        self.fresh: list[str] = []
+        """Ids that were embedded here and are not in the file yet."""
+        self._rows = _Rows(dim, SMALLEST)
+        self._length = 0
+        self._ids: list[str] = []
+        self._slots: dict[str, int] = {}
+        self._alive: NDArray[np.bool_] = np.zeros(SMALLEST, dtype=np.bool_)
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._slots
+
+    def ids(self) -> list[str]:
+        """The ids that it holds, oldest first."""
+        return list(self._slots)
+
+    def row(self, id: str) -> Vector:
+        """[E] of one id. Raises KeyError."""
+        return self._rows.matrix[self._slots[id]]
+
+    def extend(self, ids: Sequence[str], vectors: Sequence[Vector]) -> None:
+        """Add rows at the end. Ids that are held already are an error of the caller."""
+        if self._rows.used != self._length or self._length + len(ids) > len(self._rows.matrix):
+            self._move(len(self._slots) + len(ids))
+        end = self._length + len(ids)
+        self._rows.matrix[self._length : end] = np.stack(vectors)
+        self._alive[self._length : end] = True
+        self._slots.update(zip(ids, range(self._length, end), strict=True))
+        self._ids.extend(ids)
+        self._length = self._rows.used = end
+
+    def drop(self, id: str) -> None:
+        """Take a row out; one that is not there is no error."""
+        slot = self._slots.pop(id, None)
+        if slot is not None:
+            self._alive[slot] = False
+            if self._length > SMALLEST and 2 * len(self._slots) < self._length:
+                self._move(len(self._slots))
+
+    def _move(self, room: int) -> None:
+        """Into a matrix of its own, without the dead rows."""
+        live = np.flatnonzero(self._alive[: self._length])
+        rows = _Rows(self.dim, max(SMALLEST, room + room // 2))
+        rows.matrix[: len(live)] = self._rows.matrix[live]
+        self._ids = [self._ids[slot] for slot in live.tolist()]
+        self._slots = {id: slot for slot, id in enumerate(self._ids)}
+        self._alive = np.zeros(len(rows.matrix), dtype=np.bool_)
+        self._alive[: len(live)] = True
+        self._rows, self._length, rows.used = rows, len(live), len(live)
+
+    def rank(self, query: Vector, k: int, allowed: Callable[[str], bool] | None = None) -> list[tuple[str, float]]:
+        """Up to k pairs (id, cosine to 6 digits), nearest first, ties to the older.
+
+        Args:
+            query: [E], of unit length.
+            k: at least 1.
+            allowed: which ids may be found; k of them are, wherever there are k.
+        """
+        if not self._slots:
+            return []
+        cosines = self._rows.matrix[: self._length] @ query
+        cosines[~self._alive[: self._length]] = -np.inf
+        taken = k
+        while True:
+            found = self._best(cosines, min(taken, len(self._slots)), allowed)
+            if len(found) >= k or taken >= len(self._slots):
+                return found[:k]
+            taken *= 4
+
+    def _best(self, cosines: Vector, count: int, allowed: Callable[[str], bool] | None) -> list[tuple[str, float]]:
+        worst = float(np.partition(cosines, len(cosines) - count)[len(cosines) - count])
+        # All that is as good as the last, so that age decides every tie, those at the edge included.
+        near = np.flatnonzero(cosines >= worst - TIE)
+        order = sorted(
+            (-round(value, 6), slot) for value, slot in zip(cosines[near].tolist(), near.tolist(), strict=True)
+        )
+        pairs = ((self._ids[slot], -minus) for minus, slot in order)
+        return [pair for pair in pairs if allowed is None or allowed(pair[0])] if allowed else list(pairs)[:count]
+
+    def fork(self) -> VectorTable:
+        """A table that begins as this one is."""
+        twin = VectorTable.__new__(VectorTable)
+        twin.dim, twin.fresh = self.dim, []
+        twin._rows, twin._length, twin._ids = self._rows, self._length, self._ids.copy()
+        twin._slots, twin._alive = self._slots.copy(), self._alive.copy()
+        return twin
