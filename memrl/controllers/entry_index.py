@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from memory_stores.contents import words
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Entry
+from memory_stores.words import words
 from memrl.algos.ranking import bm25, rarity
 from memrl.contracts.texts import TextTable
 

@@ -16,6 +16,7 @@ from memory_stores.memory import AgentMemory
 from memory_stores.types import Entry
 from memrl.contracts.config_io import config_to_dict
 from memrl.contracts.errors import DataError
+from memrl.reporting.escaped import escaped
 from memrl.reporting.report import categories_table, read_evaluation, terminal_table
 from memrl.reporting.task_report import task_tables
 from memrl.training.run_folder import done_early, is_finished, load_config, read_metrics
@@ -70,10 +71,11 @@ def show_memory(memory: AgentMemory) -> None:
 
 
 def show_entries(entries: Sequence[Entry]) -> None:
-    """One line an entry: id, text, cost, where it came from."""
+    """One line an entry: id, text, cost, where it came from. What would steer a terminal is shown escaped."""
     for entry in entries:
         stamp = entry.stamp
         trust = f", trust {stamp.trust:g}" if stamp.trust < 1 else ""
-        typer.echo(f"{entry.id:>6}  {entry.text}  ({entry.tokens} tokens; step {stamp.step}, {stamp.writer}{trust})")
+        told = f"{entry.id:>6}  {entry.text}  ({entry.tokens} tokens; step {stamp.step}, {stamp.writer}{trust})"
+        typer.echo(escaped(told))
     if not entries:
         typer.echo("(empty)")
