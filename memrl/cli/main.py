@@ -18,9 +18,10 @@ import typer
 from memrl.cli.data import data_app
 from memrl.cli.eval import evaluate
 from memrl.cli.export import export
+from memrl.cli.inspect import inspect
 from memrl.cli.models import models_app
 from memrl.cli.output import CHECKPOINT_HELP, quiet_stdout
-from memrl.cli.runs import config_app, curriculum, inspect
+from memrl.cli.runs import config_app, curriculum
 from memrl.cli.train import train
 from memrl.cli.trajectories import trajectories
 from memrl.contracts.errors import InputError, MissingExtra
@@ -94,19 +95,19 @@ app.command("eval")(evaluate)
 
 @app.command()
 def chat(
-    model: Annotated[str, typer.Argument(metavar="MODEL|RUN", help="A model name, folder or hub id, or a run folder.")],
-    memory: Annotated[Path | None, typer.Option(help="Memory file: read if it exists, written at the end.")] = None,
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL|RUN|URL", help="A model name, folder or hub id, a run folder, an endpoint.")
+    ],
+    memory: Annotated[Path | None, typer.Option(help="Memory file: read if it exists, written as you go.")] = None,
     checkpoint: Annotated[str, typer.Option(metavar="last|best", help=CHECKPOINT_HELP)] = "last",
+    model_name: Annotated[str, typer.Option(help="Of an endpoint: the model that is to answer.")] = "",
 ) -> None:
-    """Talk to an agent: a line is observed, a line that ends with "?" is asked. /memory, /save [FILE], /quit."""
+    """Talk to an agent: a line is remembered, a question is answered. /ask, /forget, /why, /memory, /save, /quit."""
     with quiet_stdout():
-        from memrl.agent import wrap
-        from memrl.cli.chat import lines_typed, talk
+        from memrl.cli.chat import chat, lines_typed, talk
 
-        agent = wrap(model, memory=memory, checkpoint=checkpoint)  # pyright: ignore[reportArgumentType]
-    talk(agent, lines_typed())
-    if memory is not None:
-        typer.echo(f"memory saved to {agent.save()}")
+        agent = chat(model, memory, checkpoint, model_name)
+    talk(agent, lines_typed(), keep=memory is not None)
 
 
 app.command()(inspect)

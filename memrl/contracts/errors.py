@@ -6,6 +6,7 @@ MemrlError
 │   ├── DataError       a data file is missing, corrupt or of another format
 │   ├── ModelError      a model cannot be found or has no weights
 │   ├── RunFolderError  a run folder exists already, is missing, or is of another version
+│   ├── EndpointError   a model behind a URL does not answer, or not as it should
 │   ├── StorageError    a file of a run cannot be written: the disk is full, a quota, no permission
 │   └── TrainingError   training cannot go on: gradients that are not finite, one after the other
 ├── MissingExtra        a package is not installed; the message names the pip command (also an ImportError)
@@ -42,6 +43,10 @@ class ModelError(InputError):
 
 class RunFolderError(InputError):
     """A run folder exists already, is missing, or is of another version."""
+
+
+class EndpointError(InputError):
+    """A model behind a URL does not answer, or not as it should. Nothing else was changed."""
 
 
 class StorageError(InputError):

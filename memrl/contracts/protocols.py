@@ -80,7 +80,8 @@ class TaskSource(Protocol):
     """A kind of environment: its tasks, and a fresh environment for each. All that a plain environment needs.
 
     ``passive = True`` says that what a policy does changes nothing that is shown later, only what is earned; a source
-    that says nothing may react, and replay-based credit is then refused.
+    that says nothing may react, and replay-based credit is then refused. ``edges_tell = True`` says that an edge
+    tells all that its observation did (``capabilities.shown``).
     """
 
     name: str
@@ -115,6 +116,8 @@ class Brief:
     """None leaves it to the policy's config."""
     lines: int | None = 1
     """Lines that an answer may have; None for any number."""
+    apart: str = ""
+    """Heads the last line of the view, which then stands apart from the others; empty keeps it among them."""
 
 
 PLAIN = Brief()

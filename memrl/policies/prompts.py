@@ -61,10 +61,18 @@ def _layout(
     tools: bool = True,
 ) -> str:
     listed = tool_text(brief.tools) if tools and brief.tools else ""
-    memory = "\n".join(f"- {_inside(line)}" for line in lines) or "(empty)"
+    memory = _memory(lines, brief.apart)
     admissible = f"You may: {'; '.join(choices)}\n" if choices else ""
     notes = "".join(f"Thought: {_inside(note)}\n" for note in scratch)
     return f"{header}\n{listed}Memory:\n{memory}\n{sees}: {_inside(shown)}\n{admissible}{notes}{does}:"
+
+
+def _memory(lines: Sequence[str], apart: str) -> str:
+    """A list of lines; with the heading ``apart`` above the last one."""
+    listed = [f"- {_inside(line)}" for line in lines]
+    if apart and len(listed) > 1:
+        listed.insert(-1, apart)
+    return "\n".join(listed) or "(empty)"
 
 
 def _inside(data: str) -> str:

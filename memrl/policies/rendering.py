@@ -2,11 +2,14 @@
 
 PlainRenderer   text for any model; an answer of so many lines ends with a line break or the end of text
 ChatRenderer    the model's own chat template, with tool schemas where it takes them; ends where its turn ends
+
+What was seen or remembered is data: a special token spelled out in it stays text, so that it forges no turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -30,6 +33,7 @@ class PlainRenderer:
 
     def __init__(self, tokenizer: Any, config: PolicyConfig, ends: Sequence[int]) -> None:
         self._tokenizer, self._config = tokenizer, config
+        self._special = spelled(special_tokens(tokenizer))
         self.ends: Ids = tuple(sorted(ends))
 
     def render(self, request: SampleRequest) -> Prompt:
@@ -46,7 +50,11 @@ class PlainRenderer:
 
     def text(self, request: SampleRequest) -> str:
         """The prompt before it becomes tokens."""
-        return render_prompt(request)
+        return self.data(render_prompt(request))
+
+    def data(self, text: str) -> str:
+        """The text with every special token that is spelled out in it broken by a blank."""
+        return broken(text, self._special)
 
     def encode(self, prompts: Sequence[str]) -> list[Ids]:
         """Token ids of prompts, with whatever special tokens the tokenizer puts in front."""
@@ -94,7 +102,8 @@ class ChatRenderer(PlainRenderer):
 
     def text(self, request: SampleRequest) -> str:
         tools = [tool_schema(tool) for tool in request.brief.tools] if self._takes_tools else []
-        return self._framed(as_user(render_prompt(request, tools=not tools)), tools, add_generation_prompt=True)
+        asked = self.data(render_prompt(request, tools=not tools))
+        return self._framed(as_user(asked), tools, add_generation_prompt=True)
 
     def encode(self, prompts: Sequence[str]) -> list[Ids]:
         # The template writes its own special tokens.
@@ -129,6 +138,25 @@ class ChatRenderer(PlainRenderer):
 def make_renderer(tokenizer: Any, config: PolicyConfig, ends: Sequence[int]) -> PlainRenderer:
     """The renderer that ``policy.prompt`` names."""
     return (ChatRenderer if config.prompt == "chat" else PlainRenderer)(tokenizer, config, ends)
+
+
+def special_tokens(tokenizer: Any) -> list[str]:
+    """The texts that stand for a token of their own in this tokenizer."""
+    added = {str(token) for token in tokenizer.get_added_vocab()}
+    return sorted(one for one in added | set(tokenizer.all_special_tokens) if len(one) > 1 and one == one.strip())
+
+
+def spelled(tokens: Iterable[str]) -> re.Pattern[str] | None:
+    """Finds any of some tokens in a text, the longest first; None for no tokens."""
+    longest = sorted(map(re.escape, tokens), key=len, reverse=True)
+    return re.compile("|".join(longest)) if longest else None
+
+
+def broken(text: str, tokens: re.Pattern[str] | None) -> str:
+    """The text with a blank after the first sign of every token in it, until none is left."""
+    while tokens is not None and tokens.search(text):
+        text = tokens.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
+    return text
 
 
 def line_breaks(tokenizer: Any) -> list[int]:

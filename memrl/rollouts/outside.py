@@ -1,22 +1,15 @@
-"""The same story outside an episode: a text taken in, a question answered, with no environment to reply."""
+"""The same story outside an episode: a text taken in, entries brought into view, with no environment to reply."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, NamedTuple
+from typing import Any
 
+from memory_stores.types import Hit
 from memrl.contracts.protocols import Agent, SampleRequest
-from memrl.contracts.types import Decision, Observation, TokenDecision, ViewLine
-from memrl.rollouts.play import EpisodeContext, OpNeed, act, retrieve, see, write
+from memrl.contracts.types import Decision, Observation
+from memrl.rollouts.play import EpisodeContext, OpNeed, retrieve, write
 from memrl.rollouts.scheduler import decide, sample
-
-
-class Answered(NamedTuple):
-    """A question outside an episode."""
-
-    decisions: list[Decision]
-    view: tuple[ViewLine, ...]
-    answer: TokenDecision
 
 
 def take_in(context: EpisodeContext, observation: Observation) -> list[Decision]:
@@ -26,13 +19,9 @@ def take_in(context: EpisodeContext, observation: Observation) -> list[Decision]
     return decisions
 
 
-def answer_question(context: EpisodeContext, observation: Observation) -> Answered:
-    """Retrieve, look, answer."""
-    decisions: list[Decision] = []
-    hits = _drive(retrieve(context, observation, decisions), context.agent)
-    view = see(context.memory, hits, context.agent)
-    answer = _drive(act(context, observation, view, decisions), context.agent)
-    return Answered(decisions, view, answer)
+def bring_into_view(context: EpisodeContext, observation: Observation, decisions: list[Decision]) -> tuple[Hit, ...]:
+    """What the controller retrieves before a question is answered; its decisions are appended."""
+    return _drive(retrieve(context, observation, decisions), context.agent)
 
 
 def _drive(plays: Generator[Any, Any, Any], agent: Agent) -> Any:

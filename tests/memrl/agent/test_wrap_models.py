@@ -4,8 +4,8 @@ import pytest
 
 import memrl
 from memory_stores.types import Write
-from memrl.agent import wrap
-from memrl.contracts.errors import ConfigError, DataError, ModelError
+from memrl.agent import Reason, wrap
+from memrl.contracts.errors import ConfigError, DataError, InputError, ModelError
 from memrl.policies.tiny import tiny_model
 from memrl.recipes import recipe
 from memrl.training.export import export
@@ -17,8 +17,8 @@ def agent():
 
 
 def test_what_was_observed_is_in_view_when_it_is_asked(agent):
-    ops = agent.observe("Ana put the lantern in the attic.")
-    assert [type(op) for op in ops] == [Write]
+    seen = agent.observe("Ana put the lantern in the attic.")
+    assert seen.kept and [type(op) for op in seen.ops] == [Write] and [agent.memory.get(id).text for id in seen]
     answer = agent.ask("Where is the lantern?")
     assert [line.text for line in answer.used] == ["Ana put the lantern in the attic."]
     assert isinstance(answer.text, str) and answer.ops
@@ -57,17 +57,10 @@ def test_a_folder_without_weights_is_one_clear_line(tmp_path):
         wrap(str(tmp_path))
 
 
-@pytest.mark.parametrize("call", ["observe", "ask"])
-def test_blank_text_is_refused(agent, call):
-    with pytest.raises(ValueError, match="blank"):
-        getattr(agent, call)("  ")
-
-
-def test_what_does_not_fit_any_more_is_said_not_to_be_kept():
-    agent = wrap("tiny", archive_tokens=40)
-    assert [type(op) for op in agent.observe("Ana put the lantern in the attic.")] == [Write]
-    assert agent.observe("Ben put the kettle in the cellar, next to the old stove.") == ()
-    assert len(agent.memory) == 1
+def test_a_blank_question_is_an_error_and_a_blank_text_is_refused(agent):
+    with pytest.raises(InputError, match="blank"):
+        agent.ask("  ")
+    assert agent.observe(" \n").refused and agent.observe("").reason is Reason.BLANK
 
 
 def test_a_run_whose_policy_reads_labels_is_refused_and_its_controller_wrapped(tmp_path):

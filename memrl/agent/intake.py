@@ -1,0 +1,172 @@
+"""What happens to an observation: checked, cut where it is long, kept once, or refused with a reason.
+
+text ─> held already? ─> duplicate: held once, as the newest
+     ─> longer than a view shows at once? ─> pieces, each with the observation it came from
+     ─> could it ever fit? ─> refused, nothing changed
+     ─> the archive takes it, older entries make room; or the controller decides
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from memory_stores.types import Forget, Keep, MemoryOp, OpResult, Overwrite, Stamp, Write
+from memrl.agent.engine import Engine
+from memrl.agent.keeping import Keeping, Known, Room
+from memrl.agent.results import Details, Fate, Observed, Reason
+from memrl.agent.texts import pieces
+from memrl.contracts.types import ARCHIVIST, CONTROLLER, Observation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One observation, checked."""
+
+    text: str
+    trust: float
+    details: Details
+    now: float
+    """Clock time at which it is taken in."""
+
+
+class Intake:
+    """Takes observations into one memory.
+
+    Args:
+        clock: the step at which the next observation stands.
+    """
+
+    def __init__(self, engine: Engine, keeping: Keeping, clock: int) -> None:
+        self._engine, self._keeping, self._clock = engine, keeping, clock
+        self._known, self._room = Known(keeping.memory), Room(keeping.memory)
+
+    def refresh(self) -> None:
+        """Take over what other processes wrote; their steps come before the next one here."""
+        self._keeping.refresh()
+        entries = self._keeping.memory.entries()
+        if entries:
+            self._clock = max(self._clock, entries[-1].stamp.step + 1)
+
+    def tick(self) -> int:
+        """A new step of the clock."""
+        self._clock += 1
+        return self._clock - 1
+
+    def take(self, said: Said) -> Observed:
+        """One text. What is refused changes nothing."""
+        if not said.text:
+            return Observed(fate=Fate.REFUSED, reason=Reason.BLANK)
+        self.refresh()
+        if (held := self._again(said)) is not None:
+            return held
+        engine = self._engine
+        parts = pieces(said.text, engine.longest, engine.agent.count_tokens)
+        tokens = sum(map(engine.agent.count_tokens, parts))
+        if not parts or (engine.keeps_all and tokens > _largest(self._keeping)):
+            return Observed(fate=Fate.REFUSED, reason=Reason.TOO_LONG)
+        shown = [self._observation(part, said) for part in parts]
+        taken = [self._archive(one, said) if engine.keeps_all else self._decide(one, said) for one in shown]
+        return _joined(taken)
+
+    def change(self, ops: Sequence[MemoryOp], stamp: Stamp, details: Details, now: float) -> list[OpResult]:
+        """Ops that nobody need decide on."""
+        before = self._keeping.memory.state_hash()
+        results = self._keeping.apply(ops, stamp, details, now)
+        self._known.follow(results, before)
+        return results
+
+    def _observation(self, text: str, said: Said) -> Observation:
+        step = self.tick()
+        details = said.details
+        return Observation(
+            id=f"u{step}", step=step, content=text, time=details.time, source=details.source, trust=said.trust
+        )
+
+    def _again(self, said: Said) -> Observed | None:
+        """A text that is held already is held once, as the newest; one that is trusted less changes nothing."""
+        held = self._known.holder(said.text)
+        if held is None:
+            return None
+        newest = self._keeping.memory.entries()[-1]
+        if held is newest or held.stamp.trust > said.trust or held.id[:1] not in ("t", "a"):
+            return Observed(fate=Fate.DUPLICATE, ids=(held.id,))
+        observation = self._observation(held.text, said)
+        op = Overwrite(held.id, held.text)
+        before = self._keeping.details(held.id)
+        details = replace(
+            said.details,
+            source=said.details.source or before.source,
+            metadata={**before.metadata, **said.details.metadata},
+        )
+        [result] = self.change([op], _stamp(observation, ARCHIVIST), details, said.now)
+        return Observed(fate=Fate.DUPLICATE, ids=result.created or (held.id,), ops=(op,) if result.done else ())
+
+    def _archive(self, observation: Observation, said: Said) -> _Taken:
+        """Everything is kept; what nobody needed for longest makes room."""
+        text = observation.text
+        making_room = self._room.needed(self._engine.agent.count_tokens(text))
+        ops = [*making_room, Write(text, "archive")]
+        results = self.change(ops, _stamp(observation, ARCHIVIST), said.details, said.now)
+        with self._engine.parts:
+            self._engine.took_in(self._keeping.memory, text)
+        return _taken(ops, results)
+
+    def _decide(self, observation: Observation, said: Said) -> _Taken:
+        """The controller decides on a twin of the memory; what it did there is then done here, with the details."""
+        with self._engine.parts:
+            decisions = self._engine.decide_writes(self._keeping.memory.fork(), observation)
+        ops: list[MemoryOp] = []
+        results: list[OpResult] = []
+        for decision in decisions:
+            wanted = [op for op in decision.ops if not isinstance(op, Keep)]
+            results += self.change(wanted, _stamp(observation, decision.actor), said.details, said.now)
+            ops += wanted
+        with self._engine.parts:
+            self._engine.took_in(self._keeping.memory, observation.text)
+        return _taken(ops, results)
+
+
+class _Taken(NamedTuple):
+    """What was done for one piece."""
+
+    ops: tuple[MemoryOp, ...]
+    created: tuple[str, ...]
+    evicted: tuple[str, ...]
+    refused: bool
+
+
+def _taken(ops: Sequence[MemoryOp], results: Sequence[OpResult]) -> _Taken:
+    done = [(op, result) for op, result in zip(ops, results, strict=True) if result.done]
+    return _Taken(
+        ops=tuple(op for op, _ in done),
+        created=tuple(id for _, result in done for id in result.created),
+        evicted=tuple(id for op, result in done if isinstance(op, Forget) for id in result.removed),
+        refused=len(done) < len(ops),
+    )
+
+
+def _joined(taken: Sequence[_Taken]) -> Observed:
+    """One result for all pieces of a text."""
+    made = Observed(
+        fate=Fate.KEPT,
+        ids=tuple(id for one in taken for id in one.created),
+        ops=tuple(op for one in taken for op in one.ops),
+        evicted=tuple(id for one in taken for id in one.evicted),
+    )
+    if made.ids:
+        return made
+    if any(one.refused for one in taken):
+        return replace(made, fate=Fate.REFUSED, reason=Reason.OVER_BUDGET)
+    return replace(made, fate=Fate.NOT_WORTH_KEEPING)
+
+
+def _stamp(observation: Observation, writer: str = CONTROLLER) -> Stamp:
+    return Stamp(step=observation.step, observation_id=observation.id, writer=writer, trust=observation.trust)
+
+
+def _largest(keeping: Keeping) -> int:
+    """Tokens of the largest of its stores."""
+    memory = keeping.memory
+    return max(part.budget for part in (memory.token, memory.graph, memory.archive) if part is not None)

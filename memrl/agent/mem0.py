@@ -1,0 +1,143 @@
+"""mem0's verbs over a ``MemoryAgent``: what was written for mem0 reads and writes the same here.
+
+Every result is ``{"results": [{"id", "memory", "score", "event", "metadata", "created_at", …}]}``; events are ADD,
+UPDATE, DELETE, and NONE for what was known already, refused or not worth keeping. An id that an entry once had still
+finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from memory_stores.types import Item
+from memrl.agent.conversation import read_messages
+from memrl.agent.results import Fate, Found, Observed
+from memrl.contracts.errors import InputError
+
+if TYPE_CHECKING:
+    from memrl.agent.memory_agent import MemoryAgent
+
+Results = dict[str, list[dict[str, Any]]]
+SCOPES = ("user_id", "agent_id", "run_id")
+"""Whose memory is meant; together they name one namespace."""
+
+
+class Mem0:
+    """``add get get_all update delete delete_all history search``.
+
+    Args:
+        agent: whose memory is used where no scope is given.
+    """
+
+    def __init__(self, agent: MemoryAgent) -> None:
+        self._agent = agent
+
+    def add(
+        self,
+        messages: str | Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        **scope: str | None,
+    ) -> Results:
+        """Remember a text, or every message of a user's. Raises InputError."""
+        agent = self._scoped(scope)
+        texts = [messages] if isinstance(messages, str) else _user_texts(messages)
+        results = []
+        for text in texts:
+            seen = agent.observe(text, metadata=metadata)
+            events = [_found(agent.get(id), "ADD" if seen.kept else "NONE") for id in seen.ids]
+            results += events or [{"id": None, "memory": text, "event": "NONE", "reason": str(seen)}]
+        return {"results": [one for one in results if one]}
+
+    def search(
+        self, query: str, *, limit: int = 5, filters: Mapping[str, Any] | None = None, threshold: float = 0.0,
+        **scope: str | None,
+    ) -> Results:  # fmt: skip
+        """Entries that fit a query, the best first. Raises InputError."""
+        filters, scope = _split(filters, scope)
+        hits = self._scoped(scope).search(query, limit, where=filters)
+        return {"results": [_found(hit) for hit in hits if hit.score >= threshold]}
+
+    def get(self, memory_id: str, **scope: str | None) -> dict[str, Any] | None:
+        """One entry; None where there is none."""
+        return _found(self._scoped(scope).get(memory_id)) or None
+
+    def get_all(
+        self, *, limit: int | None = None, filters: Mapping[str, Any] | None = None, **scope: str | None
+    ) -> Results:
+        """All entries, oldest first."""
+        filters, scope = _split(filters, scope)
+        return {"results": [_found(one) for one in self._scoped(scope).all(where=filters)[:limit]]}
+
+    def update(
+        self, memory_id: str, data: str, *, metadata: Mapping[str, Any] | None = None, **scope: str | None
+    ) -> Results:
+        """Put another text in an entry's place; the result's id is the new one. Raises InputError."""
+        agent = self._scoped(scope)
+        old = agent.get(memory_id)
+        seen: Observed = agent.update(memory_id, data, metadata=metadata)
+        if seen.fate is not Fate.KEPT or old is None:
+            return {"results": [{"id": memory_id, "memory": data, "event": "NONE", "reason": str(seen)}]}
+        return {"results": [_found(agent.get(seen.ids[0]), "UPDATE") | {"previous_memory": old.text}]}
+
+    def delete(self, memory_id: str, **scope: str | None) -> Results:
+        """Remove an entry. Raises InputError where there is none of that id."""
+        return {"results": [_found(self._scoped(scope).delete(memory_id), "DELETE")]}
+
+    def delete_all(self, **scope: str | None) -> Results:
+        """Remove all entries of a scope."""
+        agent = self._scoped(scope)
+        items = [one for one in agent.all() if isinstance(one.entry, Item)]
+        return {"results": [_found(agent.delete(one.id), "DELETE") for one in items]}
+
+    def history(self, memory_id: str, **scope: str | None) -> list[dict[str, Any]]:
+        """All changes of an entry, oldest first."""
+        return [
+            {
+                "memory_id": event.id, "event": event.event, "old_memory": event.before, "new_memory": event.after,
+                "new_id": event.new_id, "created_at": _clock(event.time), "is_deleted": event.event == "DELETE",
+            }
+            for event in self._scoped(scope).history(memory_id)
+        ]  # fmt: skip
+
+    def _scoped(self, scope: Mapping[str, Any]) -> MemoryAgent:
+        """The agent whose memory a scope means. Raises InputError for a scope that there is none of, or an empty id."""
+        if wrong := [name for name in scope if name not in SCOPES]:
+            raise InputError(f"{wrong[0]}: it is no argument here; a scope is one of {', '.join(SCOPES)}")
+        given = [(name, scope[name]) for name in SCOPES if scope.get(name) is not None]
+        for name, value in given:
+            if not isinstance(value, str) or not value.strip():
+                raise InputError(f"{name} = {value!r}: it is blank; name whose memory is meant")
+        if not given:
+            return self._agent
+        [(first, value), *more] = given
+        plain = first == "user_id" and not more
+        return self._agent.user(value if plain else "/".join(f"{name}={value}" for name, value in given))
+
+
+def _split(filters: Mapping[str, Any] | None, scope: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """mem0 2.x gives the scope among the filters."""
+    filters = dict(filters or {})
+    return filters, {**scope, **{name: filters.pop(name) for name in SCOPES if name in filters}}
+
+
+def _user_texts(messages: Any) -> list[str]:
+    given = [messages] if isinstance(messages, Mapping) else list(messages)
+    read = [(one.get("role"), read_messages([{**one, "role": "user"}]).last) for one in given]
+    return [text for role, text in read if role == "user"]
+
+
+def _found(one: Found | None, event: str | None = None) -> dict[str, Any]:
+    if one is None:
+        return {}
+    metadata = dict(one.details.metadata)
+    shown = {"id": one.id, "memory": one.text, "score": one.score, "metadata": metadata, "trust": one.trust}
+    if one.details.time is not None:
+        shown["created_at"] = _clock(one.details.time)
+    return shown | ({"event": event} if event else {})
+
+
+def _clock(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).isoformat()

@@ -1,0 +1,359 @@
+"""``MemoryAgent``: what a user holds. It remembers what it observes, under a budget, and answers from it."""
+
+from __future__ import annotations
+
+import asyncio
+import time as clocks
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from memory_stores.memory import AgentMemory
+from memory_stores.types import Item, Overwrite, Stamp
+from memrl.agent.asking import Answering, Looked
+from memrl.agent.conversation import Turns, read_messages
+from memrl.agent.engine import Engine
+from memrl.agent.forgetting import THRESHOLD, chosen
+from memrl.agent.homes import Home
+from memrl.agent.intake import Intake, Said
+from memrl.agent.keeping import Event, Keeping, found
+from memrl.agent.results import Answer, Details, Fate, Forgotten, Found, Observed, Reason
+from memrl.agent.searching import matches, search
+from memrl.agent.texts import checked_metadata, checked_text, checked_time, checked_trust
+from memrl.contracts.errors import InputError
+from memrl.contracts.types import Observation
+
+if TYPE_CHECKING:
+    from memrl.agent.mem0 import Mem0
+
+Time = float | datetime | None
+"""Seconds since 1970 or a datetime; None for now."""
+
+
+class MemoryAgent:
+    """A model with a memory. Safe to use from several threads; ``user`` gives each person a memory apart.
+
+    Args:
+        engine: the parts, which several agents may share.
+        home: where memories live.
+        name: whose memory this is.
+        clock: tells the time, in seconds since 1970.
+    """
+
+    def __init__(
+        self, engine: Engine, home: Home, name: str = "default", clock: Callable[[], float] = clocks.time
+    ) -> None:
+        self._engine, self._home, self.name, self._time = engine, home, name, clock
+        self._lock = RLock()
+        self._users: dict[str, MemoryAgent] = {name: self}
+        self._keeping: Keeping = home.open(name)
+        self._intake = Intake(engine, self._keeping, _next_step(self._keeping.memory))
+
+    @property
+    def memory(self) -> AgentMemory:
+        """To read, or to change by ops of your own through ``apply``."""
+        return self._keeping.memory
+
+    @property
+    def engine(self) -> Engine:
+        """The parts behind this agent."""
+        return self._engine
+
+    # Remembering
+
+    def observe(
+        self,
+        text: str,
+        *,
+        trust: float = 1.0,
+        time: Time = None,
+        source: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Observed:
+        """Take in one text; the result says whether it was kept, known already, refused and why, or not worth keeping.
+
+        A text of more tokens than half the view is cut into pieces at sentence ends. The same text is held once. Where
+        the archive is full, what was neither written nor read for the longest time makes room.
+
+        Args:
+            trust: how far its source may be believed, in [0, 1].
+            time: when it was said; shown beside it on other days, so that "yesterday" keeps its meaning.
+            source: who or what said it.
+            metadata: JSON-ready, to find it again by ``search(where=)``.
+
+        Raises:
+            InputError: ``text`` is no string, or an argument is out of range. Blank text is refused, not an error.
+        """
+        said = self._said("observe", text, trust, time, source, metadata)
+        with self._lock:
+            return self._intake.take(said)
+
+    def observe_many(self, texts: Iterable[str | Mapping[str, Any]]) -> list[Observed]:
+        """``observe`` of each, in order: strings, or mappings with "text" and the other arguments of ``observe``.
+
+        All are checked before the first is taken in. Raises InputError.
+        """
+        given = [dict(one) if isinstance(one, Mapping) else {"text": one} for one in texts]
+        if wrong := [key for one in given for key in one if key not in _ARGUMENTS]:
+            raise InputError(f"observe_many: {wrong[0]!r} is none of {', '.join(_ARGUMENTS)}")
+        said = [
+            self._said("observe_many", one.get("text"), *(one.get(name) for name in _ARGUMENTS[1:])) for one in given
+        ]
+        with self._lock:
+            return [self._intake.take(one) for one in said]
+
+    def _said(self, call: str, text: Any, trust: Any, time: Any, source: Any, metadata: Any) -> Said:
+        now = self._time()
+        said_at = checked_time(f"{call}(time=)", time)
+        details = Details(
+            time=now if said_at is None else said_at,
+            source=checked_text(f"{call}(source=)", source) if source is not None else "",
+            metadata=checked_metadata(f"{call}(metadata=)", metadata),
+        )
+        trust = 1.0 if trust is None else checked_trust(f"{call}(trust=)", trust)
+        return Said(text=checked_text(f"{call}(text)", text), trust=trust, details=details, now=now)
+
+    # Answering
+
+    @overload
+    def ask(
+        self, question: str, *, time: Time = None, instructions: str = "", stream: Literal[False] = False
+    ) -> Answer: ...
+
+    @overload
+    def ask(self, question: str, *, time: Time = None, instructions: str = "", stream: Literal[True]) -> Answering: ...
+
+    def ask(
+        self, question: str, *, time: Time = None, instructions: str = "", stream: bool = False
+    ) -> Answer | Answering:
+        """Answer from memory. The question itself is not remembered.
+
+        Args:
+            time: when it is asked; None for now.
+            instructions: what the model is told first, such as a system message.
+            stream: True returns the answer as it is written: iterate over its pieces, then read ``.answer``.
+
+        Raises:
+            InputError: ``question`` is blank or no string; the model cannot be reached. Memory is as it was.
+        """
+        text = checked_text("ask(question)", question)
+        if not text:
+            raise InputError("ask(question): question is blank; pass what is to be answered")
+        told = checked_text("ask(instructions=)", instructions)
+        asked_at = checked_time("ask(time=)", time)
+        now = self._time() if asked_at is None else asked_at
+        with self._lock:
+            self._intake.refresh()
+            step = self._intake.tick()
+            asked = Observation(id=f"u{step}", step=step, content=text, time=now, wants_action=True, writable=False)
+            looked = Looked(self._engine, self._keeping, asked, self._engine.briefed(told), now)
+        answering = Answering(self._engine, looked)
+        return answering if stream else answering.answer
+
+    def stream(self, question: str, *, time: Time = None, instructions: str = "") -> Answering:
+        """``ask`` in pieces."""
+        return self.ask(question, time=time, instructions=instructions, stream=True)
+
+    @overload
+    def chat(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        trust: float = 1.0,
+        time: Time = None,
+        stream: Literal[False] = False,
+    ) -> Answer: ...
+
+    @overload
+    def chat(
+        self, messages: Sequence[Mapping[str, Any]], *, trust: float = 1.0, time: Time = None, stream: Literal[True]
+    ) -> Answering: ...
+
+    def chat(
+        self, messages: Sequence[Mapping[str, Any]], *, trust: float = 1.0, time: Time = None, stream: bool = False
+    ) -> Answer | Answering:
+        """Answer the last of some OpenAI messages, with memory in view; what users state in them is observed.
+
+        Of a user's turn everything but its questions is remembered, once however often a client sends it again. System
+        messages go before the memory as they are; assistants' turns are not remembered.
+
+        Raises:
+            InputError: a message without role or text, or the last one is no user's.
+        """
+        turns: Turns = read_messages(messages)
+        with self._lock:
+            for statement in turns.before:
+                self.observe(statement, trust=trust, time=time, source="user")
+            answering = self.ask(turns.last, time=time, instructions=turns.instructions, stream=True)
+            if turns.stated:
+                self.observe(turns.stated, trust=trust, time=time, source="user")
+        return answering if stream else answering.answer
+
+    async def aobserve(self, text: str, **arguments: Any) -> Observed:
+        """``observe`` in a thread of its own."""
+        return await asyncio.to_thread(self.observe, text, **arguments)
+
+    async def aask(self, question: str, **arguments: Any) -> Answer:
+        """``ask`` in a thread of its own."""
+        return await asyncio.to_thread(self.ask, question, **arguments)
+
+    async def achat(self, messages: Sequence[Mapping[str, Any]], **arguments: Any) -> Answer:
+        """``chat`` in a thread of its own."""
+        return await asyncio.to_thread(self.chat, messages, **arguments)
+
+    # Looking
+
+    def search(self, query: str, k: int = 5, *, where: Mapping[str, Any] | None = None) -> list[Found]:
+        """The k entries that fit a query best, the best first, without a model.
+
+        Args:
+            where: metadata, "trust", "time" (seconds), "source" or "writer" that they must have; a value, or operators
+                ``$eq $ne $gt $gte $lt $lte $in``.
+
+        Raises:
+            InputError: ``query`` is blank or no string, ``k`` is below 1, or an unknown operator.
+        """
+        text = checked_text("search(query)", query)
+        if not text:
+            raise InputError("search(query): query is blank; pass what to look for")
+        if not isinstance(k, int) or k < 1:
+            raise InputError(f"search(k) = {k!r}: it must be a whole number of at least 1")
+        with self._lock, self._engine.parts:
+            self._intake.refresh()
+            return search(self._keeping, self._engine.agent.table, text, k, where)
+
+    def all(self, *, where: Mapping[str, Any] | None = None) -> list[Found]:
+        """Every entry that has the metadata, oldest first."""
+        with self._lock:
+            entries = self.memory.entries()
+            return [
+                found(one, 1.0, self._keeping) for one in entries if matches(one, self._keeping.details(one.id), where)
+            ]
+
+    def get(self, id: str) -> Found | None:
+        """One entry, by an id that it has or had; None where there is none."""
+        with self._lock:
+            entry = self.memory.get(self._keeping.current(id)) if isinstance(id, str) else None
+            return None if entry is None else found(entry, 1.0, self._keeping)
+
+    def history(self, id: str) -> list[Event]:
+        """All changes of an entry, and of those it came from and turned into, oldest first."""
+        with self._lock:
+            return self._keeping.history(id)
+
+    # Changing
+
+    def update(self, id: str, text: str, *, metadata: Mapping[str, Any] | None = None) -> Observed:
+        """Put another text in the place of an entry, under a new id. Details stay but for ``metadata`` that is given.
+
+        Raises:
+            InputError: there is no item of that id, or ``text`` is no string.
+        """
+        with self._lock:
+            old = self._item("update", id)
+            details = self._keeping.details(old.id)
+            said = self._said(
+                "update",
+                text,
+                old.stamp.trust,
+                self._time(),
+                details.source or None,
+                details.metadata if metadata is None else metadata,
+            )
+            op = Overwrite(old.id, said.text)
+            step = self._intake.tick()
+            stamp = Stamp(step=step, observation_id=f"u{step}", writer="user", trust=said.trust)
+            [result] = self._intake.change([op], stamp, said.details, said.now)
+            return _of_update(op, result)
+
+    def delete(self, id: str) -> Found:
+        """Remove one item; returns what it was. Raises InputError where there is none of that id."""
+        with self._lock:
+            gone = found(self._item("delete", id), 1.0, self._keeping)
+            self._forget([gone])
+            return gone
+
+    def forget(self, what: str, *, dry_run: bool = False, threshold: float = THRESHOLD) -> Forgotten:
+        """Forget what matches, by id or by what it says; the result says what went and what resembles it and stays.
+
+        Args:
+            what: an entry's id, or words such as "my phone number".
+            dry_run: True only says what would go.
+            threshold: score of ``search`` from which an entry matches.
+
+        Raises:
+            InputError: ``what`` is blank or no string.
+        """
+        text = checked_text("forget(what)", what)
+        if not text:
+            raise InputError("forget(what): it is blank; pass an id, or say what is to be forgotten")
+        with self._lock:
+            by_id = self.get(text)
+            hits = [by_id] if by_id is not None else self.search(text, 50)
+            gone, keeps = chosen(hits, threshold, by_id is not None)
+            if not dry_run:
+                self._forget(gone)
+            return Forgotten(gone=gone, keeps=keeps, dry_run=dry_run)
+
+    def _forget(self, gone: Sequence[Found]) -> None:
+        self._home.purge(self.name, self._keeping, [one.entry for one in gone], self._intake)
+
+    def _item(self, call: str, id: str) -> Item:
+        entry = self.memory.get(self._keeping.current(id)) if isinstance(id, str) else None
+        if not isinstance(entry, Item):
+            raise InputError(f"{call}(id) = {id!r}: there is no item of that id; `search` and `all` name them")
+        return entry
+
+    # Homes
+
+    def user(self, name: str) -> MemoryAgent:
+        """The same model with the memory of one user, apart from all others. The same name gives the same agent.
+
+        Raises:
+            InputError: ``name`` is blank or no string, or the memory's file holds one memory only.
+        """
+        text = checked_text("user(name)", name)
+        if not text:
+            raise InputError("user(name): it is blank; name the user")
+        with self._lock:
+            if text not in self._users:
+                own = MemoryAgent(self._engine, self._home, text, self._time)
+                own._users = self._users
+                self._users[text] = own
+            return self._users[text]
+
+    def users(self) -> tuple[str, ...]:
+        """Everybody who has a memory here."""
+        return tuple(sorted({*self._home.names(), *self._users}))
+
+    @property
+    def mem0(self) -> Mem0:
+        """This memory under mem0's verbs: ``add get get_all update delete delete_all history search``."""
+        from memrl.agent.mem0 import Mem0
+
+        return Mem0(self)
+
+    def save(self, path: str | Path | None = None) -> Path:
+        """Write the memory to one file; ``wrap(..., memory=path)`` takes it up again.
+
+        Raises:
+            InputError: no path was given here or to ``wrap``, or it cannot be written.
+        """
+        with self._lock:
+            return self._home.save(path, self.name, self._keeping)
+
+
+_ARGUMENTS = ("text", "trust", "time", "source", "metadata")
+
+
+def _next_step(memory: AgentMemory) -> int:
+    return max((max(entry.stamp.step, entry.used_at) for entry in memory.entries()), default=-1) + 1
+
+
+def _of_update(op: Overwrite, result: Any) -> Observed:
+    if result.done:
+        return Observed(fate=Fate.KEPT, ids=result.created, ops=(op,))
+    blank = not op.text
+    return Observed(fate=Fate.REFUSED, reason=Reason.BLANK if blank else Reason.OVER_BUDGET)

@@ -1,0 +1,57 @@
+"""Memories that live as long as the program; each can be saved to a file and taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from memory_stores.types import Entry, Forget, Stamp
+from memrl.agent.files import can_hold, saved
+from memrl.agent.homes import DEFAULT, checked_path, load
+from memrl.agent.intake import Intake
+from memrl.agent.keeping import Keeping, RamKeeping
+from memrl.agent.results import Details
+from memrl.contracts.errors import InputError, StorageError
+from memrl.contracts.protocols import Agent
+
+
+class RamHome:
+    """Opens memories in RAM.
+
+    Args:
+        path: JSON file that the memory of nobody in particular is read from, if it exists, and saved to: for archives
+            of a kind that no memory file can hold. None for none.
+    """
+
+    def __init__(self, agent: Agent, path: Path | None = None) -> None:
+        self._agent, self._path = agent, path
+        self._open: dict[str, Keeping] = {}
+
+    def open(self, name: str) -> Keeping:
+        if name not in self._open:
+            if self._path is not None and name != DEFAULT:
+                raise InputError(
+                    f"user({name!r}): the JSON file {self._path} holds one memory only; wrap without memory="
+                )
+            there = self._path is not None and self._path.exists()
+            memory = load(self._path, self._agent) if there and self._path else self._agent.new_memory()
+            self._open[name] = RamKeeping(memory)
+        return self._open[name]
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._open)
+
+    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> None:
+        intake.change([Forget(entry.id) for entry in entries], Stamp(writer="user"), Details(), 0.0)
+
+    def save(self, path: str | Path | None, name: str, keeping: Keeping) -> Path:
+        target = checked_path("save(path)", path) if path is not None else self._path
+        if target is None:
+            raise InputError("save(path): no path given, neither here nor as wrap(..., memory=path)")
+        if can_hold(self._agent):
+            return saved(target, keeping, self._agent)
+        try:
+            keeping.memory.save(target)
+        except OSError as error:
+            raise StorageError(f"memory file {target} cannot be written: {error.strerror or error}") from error
+        return target

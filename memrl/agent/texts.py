@@ -1,0 +1,144 @@
+"""What comes in from outside, checked; long texts in pieces; what is remembered, as one line of a prompt.
+
+Nothing here knows a language: sentences end at the marks of many scripts, and a date is a stamp of digits.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from memrl.contracts.errors import InputError
+
+ASKS = "?\uff1f\u061f\u037e\u055e\u1367\u1945\u2047\u2048\u203d\u2cfa\u2e2e\ua60f\ua6f7"
+"""Question marks: Latin, full width, Arabic, Greek, Armenian, Ethiopic, Limbu, doubled and mixed, Coptic, reversed,
+Vai, Bamum."""
+_CLOSING = "\"'\u2019\u201d\u00bb)]\u300d\u300f\u3011\uff09 \t\r\n"
+"""Signs that may stand behind the mark that ends a sentence."""
+_SENTENCE = re.compile(r"(?<=[.!?\u2026\u061f\u0964\u1362\u1367])\s+|(?<=[\u3002\uff01\uff1f])\s*|\n+")
+_BREAKS = re.compile(r"[ \t]*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+[ \t]*")
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
+
+
+def checked_text(call: str, text: Any) -> str:
+    """A text that can be stored, outer blanks aside; it may be empty.
+
+    Args:
+        call: the call and its argument, for the message.
+
+    Raises:
+        InputError: it is no string, or it holds half of a surrogate pair.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"{call} = {text!r:.80}: it must be a string, got {type(text).__name__}; decode or format it")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{call}: the character at place {error.start} is half of a surrogate pair, which no file can hold; "
+            "decode with errors='replace'"
+        ) from error
+    return text.strip()
+
+
+def checked_trust(call: str, trust: Any) -> float:
+    """Raises InputError unless it is a number in [0, 1]."""
+    number = isinstance(trust, int | float) and not isinstance(trust, bool)
+    if not number or not math.isfinite(trust) or not 0 <= trust <= 1:
+        raise InputError(f"{call} = {trust!r}: it must be a number in [0, 1], 1 for a source that is believed")
+    return float(trust)
+
+
+def checked_time(call: str, time: Any) -> float | None:
+    """Seconds since 1970, from those or from a datetime (naive ones are taken for UTC). Raises InputError."""
+    if time is None:
+        return None
+    if isinstance(time, datetime):
+        time = (time if time.tzinfo is not None else time.replace(tzinfo=UTC)).timestamp()
+    number = isinstance(time, int | float) and not isinstance(time, bool)
+    try:
+        if not number:
+            raise ValueError
+        datetime.fromtimestamp(time, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise InputError(f"{call} = {time!r}: it must be seconds since 1970 or a datetime") from error
+    return float(time)
+
+
+def checked_metadata(call: str, metadata: Any) -> Mapping[str, Any]:
+    """A JSON object, copied. Raises InputError."""
+    if metadata is None:
+        return {}
+    try:
+        if not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata):
+            raise TypeError("it is no mapping from strings")
+        return json.loads(json.dumps(dict(metadata), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{call}: it must be a JSON object ({error})") from error
+
+
+def is_question(text: str) -> bool:
+    """Whether a text ends with a question mark of any script."""
+    return text.rstrip(_CLOSING).endswith(tuple(ASKS))
+
+
+def statements(text: str) -> str:
+    """A text without the questions in it; empty where it only asks."""
+    return " ".join(one for one in sentences(text) if not is_question(one))
+
+
+def sentences(text: str) -> list[str]:
+    """Its sentences, by the marks that end them and by line breaks."""
+    return [one.strip() for one in _SENTENCE.split(text) if one and one.strip()]
+
+
+def pieces(text: str, most: int, count: Callable[[str], int]) -> list[str]:
+    """The text, or its parts of at most ``most`` tokens each, cut between sentences, else words, else characters.
+
+    Empty where a single character takes more.
+    """
+    if count(text) <= most:
+        return [text]
+    packed: list[str] = []
+    for unit, glue in _units(text, most, count):
+        joined = f"{packed[-1]}{glue}{unit}" if packed else unit
+        if packed and count(joined) <= most:
+            packed[-1] = joined
+        elif count(unit) <= most:
+            packed.append(unit)
+        else:
+            return []
+    return packed
+
+
+def _units(text: str, most: int, count: Callable[[str], int]) -> Iterator[tuple[str, str]]:
+    """Sentences, words or characters that fit, each with what joins it to the one before."""
+    for sentence in sentences(text):
+        if count(sentence) <= most:
+            yield sentence, " "
+            continue
+        for word in sentence.split():
+            if count(word) <= most:
+                yield word, " "
+            else:
+                yield from ((sign, " " if place == 0 else "") for place, sign in enumerate(word))
+
+
+def one_line(text: str) -> str:
+    """Data as one line of a prompt: a line break is a blank there, and control characters are not shown."""
+    return _CONTROLS.sub("", _BREAKS.sub(" ", text)).strip()
+
+
+def day(time: float) -> str:
+    """The date of a clock time, by UTC: 2026-11-27."""
+    return datetime.fromtimestamp(time, UTC).date().isoformat()
+
+
+def dated(text: str, time: float | None, today: str) -> str:
+    """One line with the day it was said in front, unless that is today or nobody knows."""
+    said = day(time) if time is not None else today
+    return one_line(text) if said == today else f"[{said}] {one_line(text)}"

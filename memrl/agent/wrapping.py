@@ -1,0 +1,158 @@
+"""``wrap``: from whatever answers to a ``MemoryAgent``.
+
+wrap("smollm2-135m")                     a known name, a folder, a hub id, a PEFT adapter's folder
+wrap(model, tokenizer=tok)               a transformers model in hand, which stays as it is
+wrap("runs/quickstart-0")                the run's own policy, controller and budgets
+wrap("http://host/v1", model_name=…)     any OpenAI-compatible endpoint: the model stays there
+wrap(policy)                             a part of kind "policy" of one's own
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from memrl.agent.engine import Engine
+from memrl.agent.files import FileHome, can_hold, check_file
+from memrl.agent.homes import Home, checked_path
+from memrl.agent.memory_agent import MemoryAgent
+from memrl.agent.ram import RamHome
+from memrl.contracts.config import EnvConfig, MemoryConfig, PolicyConfig, TrainConfig
+from memrl.contracts.errors import ConfigError, InputError
+from memrl.contracts.protocols import PLAIN, Agent, Brief, Policy
+from memrl.policies.endpoint import Endpoint, EndpointOptions, is_url
+from memrl.policies.frozen_lm import FrozenLM, is_chat
+from memrl.policies.oracle_reader import OracleReader
+from memrl.training.build import build_agent
+from memrl.training.policies import load_policies
+from memrl.training.run_folder import is_run, load_run
+from memrl.training.start import SHIPPED, started_config
+
+READER = Brief(header="Answer the question from the memory below, in a few words.", lines=None, apart="Most relevant:")
+"""What a model is told that speaks by a chat template. What the controller read first stands last and apart: a small
+model with twenty lines in view else answers from any of them."""
+COMPLETER = replace(READER, lines=1)
+"""What a model is told that only goes on with a text: its answer is one line."""
+
+
+def wrap(
+    model: str | Path | Any,
+    memory: str | Path | None = None,
+    *,
+    tokenizer: Any = None,
+    archive_tokens: int = 100_000,
+    read_tokens: int = 256,
+    max_new_tokens: int = 64,
+    controller: str = SHIPPED,
+    checkpoint: Literal["last", "best"] = "last",
+    model_name: str = "",
+    api_key: str = "",
+    timeout: float = 60.0,
+    clock: Callable[[], float] = time.time,
+) -> MemoryAgent:
+    """A memory agent around a model, which stays as it is.
+
+    Args:
+        model: a run folder, a known name, a model folder, an adapter's folder, a hub id, a transformers causal LM, the
+            URL of an OpenAI-compatible endpoint, such as ``http://localhost:8000/v1``, or a policy.
+        memory: file that the memory is loaded from, if it exists, and saved to.
+        tokenizer: of a model passed as an object; of an endpoint's model, to count tokens by: else three bytes of UTF-8
+            count as one.
+        archive_tokens: budget of the archive, where ``model`` is not a run.
+        read_tokens: tokens of memory in view at one question, where ``model`` is not a run.
+        max_new_tokens: of one answer, where ``model`` is not a run.
+        controller: an exported one's folder, where ``model`` is not a run; "shipped" for the one of the package.
+        checkpoint: of a run, its newest weights or its best.
+        model_name: of an endpoint, the model that it is to answer with.
+        api_key: of an endpoint; sent as a bearer token, written nowhere.
+        timeout: seconds to wait for an endpoint.
+        clock: tells the time, in seconds since 1970.
+
+    Raises:
+        InputError: the model or the file cannot be used.
+    """
+    if model is None or (isinstance(model, str) and not model.strip()):
+        raise InputError(f"wrap(model) = {model!r}: name a model, such as 'smollm2-135m', or pass one")
+    path = checked_path("wrap(memory=)", memory) if memory is not None else None
+    if path is not None:
+        check_file(path)
+    if isinstance(model, str | Path) and is_run(Path(model)):
+        engine = _of_run(Path(model), checkpoint)
+    else:
+        policy, config = _policy(model, tokenizer, max_new_tokens, EndpointOptions(
+            url=str(model) if is_url(model) else "", model=model_name, timeout=timeout), api_key)  # fmt: skip
+        engine = _of_policy(policy, config, archive_tokens, read_tokens, controller)
+    durable = path is not None and can_hold(engine.agent)
+    home: Home = FileHome(engine.agent, path) if durable and path is not None else RamHome(engine.agent, path)
+    return MemoryAgent(engine, home, clock=clock)
+
+
+def _of_run(folder: Path, which: Literal["last", "best"]) -> Engine:
+    config, checkpoint = load_run(folder, which)
+    agent = build_agent(config)
+    if isinstance(agent.policy, OracleReader):
+        way_out = (
+            "the policy of this run only reads evidence labels; `memrl export RUN --what controller`, then wrap a "
+        )
+        raise ConfigError("wrap(model)", str(folder), way_out + "model with controller=DIR")
+    load_policies(agent, checkpoint)
+    agent.controller.load_state_dict(checkpoint["controller"])
+    alone = agent.archive_all and config.memory.token_budget == 0 and config.memory.graph_budget == 0
+    return Engine(agent=agent, brief=PLAIN, keeps_all=alone, model=str(folder))
+
+
+def _policy(
+    model: Any, tokenizer: Any, max_new_tokens: int, endpoint: EndpointOptions, api_key: str
+) -> tuple[Policy, PolicyConfig]:
+    """Who answers, and the config section that says so."""
+    name = str(model) if isinstance(model, str | Path) else "object"
+    config = PolicyConfig(name="frozen", model=name, trained=False, max_new_tokens=max_new_tokens)
+    if endpoint.url:
+        return Endpoint(replace(config, name="endpoint"), endpoint, api_key=api_key, tokenizer=tokenizer), config
+    if callable(getattr(model, "sample", None)):
+        return model, config
+    if not isinstance(model, str | Path):
+        if not callable(getattr(model, "forward", None)):
+            raise InputError(f"wrap(model) = {model!r:.60}: pass a name, a folder, a URL or a transformers causal LM")
+        chat = is_chat(tokenizer)
+        config = replace(config, prompt="chat" if chat else "plain")
+        return FrozenLM(config, model=model, tokenizer=tokenizer), config
+    policy = FrozenLM(config)
+    if is_chat(policy.tokenizer):
+        config = replace(config, prompt="chat")
+        policy = FrozenLM(config, model=policy.model, tokenizer=policy.tokenizer)
+    return policy, config
+
+
+def _of_policy(policy: Policy, section: PolicyConfig, archive_tokens: int, read_tokens: int, controller: str) -> Engine:
+    _check_view(policy, section, read_tokens)
+    config = TrainConfig(
+        env=EnvConfig(name="conversation"),
+        policy=section,
+        memory=MemoryConfig(
+            token_budget=0,
+            archive_budget=archive_tokens,
+            archive_all=True,
+            archive="bm25",
+            read_budget=read_tokens,
+            texts=0,
+        ),
+        controller=started_config(controller),
+    )
+    agent: Agent = build_agent(config, policy=policy)
+    chats = isinstance(policy, Endpoint) or section.prompt == "chat"
+    return Engine(agent=agent, brief=READER if chats else COMPLETER, keeps_all=True, model=section.model)
+
+
+def _check_view(policy: Policy, section: PolicyConfig, read_tokens: int) -> None:
+    """A full view, its frame and an answer fit the model's context. Raises ConfigError naming both numbers."""
+    context = getattr(policy, "context_length", None)
+    if context is not None and isinstance(read_tokens, int) and read_tokens + section.max_new_tokens > context:
+        way_out = (
+            f"with max_new_tokens = {section.max_new_tokens} it exceeds the context of this model, {context} tokens; "
+            f"give less than {max(context - section.max_new_tokens, 1)}"
+        )
+        raise ConfigError("wrap(read_tokens=)", read_tokens, way_out)
