@@ -33,13 +33,13 @@ class Oracle:
         self.budgets = {name[0]: budget for name, budget in budgets.items()}
         self.serial = dict.fromkeys("tga", 0)
         self.held = {}
-        self.past = []
+        self.past = {}
 
     def fork(self):
         return copy.deepcopy(self)
 
     def used(self, letter):
-        past = sum(cost(text) for _, text in self.past) if letter == "g" else 0
+        past = sum(cost(e["text"]) for e in self.past.values()) if letter == "g" else 0
         return past + sum(cost(entry["text"]) for id, entry in self.held.items() if id[0] == letter)
 
     def view(self):
@@ -92,21 +92,39 @@ class Oracle:
             return Refusal.EMPTY_TEXT
         if self.repeats(letter, text, said, stamp):
             return Refusal.DUPLICATE
+        if letter == "g" and old and stamp.step < self.held[old]["stamp"].step and stamp != Stamp():
+            return self.add_late(text, said, stamp, old)
         live = sum(cost(e["text"]) for id, e in self.held.items() if id[0] == letter and id != old)
         if live + cost(text) > self.budgets[letter]:
             return Refusal.OVER_BUDGET
         if old:
             gone = self.held.pop(old)
             if letter == "g":
-                self.past.append((old, gone["text"]))
-                self.chains = {**getattr(self, "chains", {}), old: gone["replaces"]}
+                self.past[old] = gone
         if letter == "g":
-            while self.used("g") + cost(text) > self.budgets["g"]:
-                self.past.pop(0)
+            self.make_room(text)
         self.serial[letter] += 1
         id = f"{letter}{self.serial[letter]}"
         self.held[id] = {"text": text, "said": said, "stamp": stamp, "replaces": old}
         return ((id,), (old,) if old else ())
+
+    def make_room(self, text):
+        while self.used("g") + cost(text) > self.budgets["g"]:
+            del self.past[next(iter(self.past))]
+
+    def add_late(self, text, said, stamp, old):
+        """A fact from before the one it is said to replace: it goes into the past, where it belongs in time."""
+        if sum(cost(e["text"]) for id, e in self.held.items() if id[0] == "g") + cost(text) > self.budgets["g"]:
+            return Refusal.OVER_BUDGET
+        self.make_room(text)
+        newer = self.held[old]
+        while newer["replaces"] in self.past and self.past[newer["replaces"]]["stamp"].step > stamp.step:
+            newer = self.past[newer["replaces"]]
+        self.serial["g"] += 1
+        id = f"g{self.serial['g']}"
+        self.past[id] = {"text": text, "said": said, "stamp": stamp, "replaces": newer["replaces"]}
+        newer["replaces"] = id
+        return ((id,), ())
 
     def repeats(self, letter, text, said, stamp):
         mine = [e for id, e in self.held.items() if id[0] == letter]
@@ -119,9 +137,8 @@ class Oracle:
         if id not in self.held:
             return Refusal.UNKNOWN_ID
         before = self.held.pop(id)["replaces"]
-        while id[0] == "g" and before in [past for past, _ in self.past]:
-            self.past = [pair for pair in self.past if pair[0] != before]
-            before = self.chains[before]
+        while id[0] == "g" and before in self.past:
+            before = self.past.pop(before)["replaces"]
         return ((), (id,))
 
 
