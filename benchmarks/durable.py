@@ -32,7 +32,7 @@ def count_words(text: str) -> int:
 
 
 class Table:
-    """An embedder that looks its vectors up, so that embedding costs nothing: "row 7" has vector 7, "query 3" query 3."""
+    """An embedder that looks its vectors up, so that embedding costs nothing: "row 7" has row 7, "query 3" query 3."""
 
     dim = DIM
     fingerprint = "benchmark-table"

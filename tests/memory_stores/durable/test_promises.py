@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -379,3 +382,28 @@ def test_a_changed_row_is_no_data(open_file, tmp_path):
     connection.execute("UPDATE spaces SET live = 1")
     with pytest.raises(CorruptStore, match="the row of a space"):
         open_file().space("a")
+
+
+def test_copies_that_nobody_holds_leave_memory(open_file, monkeypatch):
+    monkeypatch.setattr("memory_stores.durable.file.KEPT", 2)
+    file = open_file()
+    held = file.space("held")
+    held.apply(Write("x", "archive"))
+    for n in range(5):
+        file.space(f"s{n}").apply(Write(f"of {n}", "archive"))
+    gc.collect()
+    assert len(file._alive) == 3 and file.space("held") is held
+    assert [e.text for e in file.space("s0").entries()] == ["of 0"]
+
+
+def test_the_page_does_what_it_says(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[3] / "docs" / "durable.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"^```python\n(.*?)^```", page, flags=re.S | re.M)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(block.replace("file.verify().ok", "sound = file.verify().ok"), names)
+    memory = names["memory"]
+    assert names["sound"] and [e.text for e in memory.as_of(2).entries()] == ["The key is under the mat."]
+    assert [v.entry.object for v in memory.history("g2")] == ["Paris", "Paris", "Berlin"]
+    assert len(memory.archive) == 0 and [hit.text for hit in memory.as_of(memory.seq - 1).apply(Retrieve("tea")).hits]
+    names["file"].close()
