@@ -16,7 +16,7 @@ from memory_stores.durable.database import Database
 from memory_stores.durable.errors import Conflict, ReadOnly, StoreError
 from memory_stores.durable.memory import DurableMemory
 from memory_stores.durable.mirror import Mirror
-from memory_stores.durable.origin import check_origin, forget_origin, stored_origin
+from memory_stores.durable.origin import check_again, forget_origin, stored_origin
 from memory_stores.durable.parts import Bm25Part, Counter, VectorPart, archive_part, no_embedder
 from memory_stores.durable.purge import Subject, count_bytes, wipe
 from memory_stores.durable.rows import SETTINGS, Ask, Head, read_heads, write_head
@@ -79,7 +79,7 @@ class MemoryFile:
         )
         if embedder is not None:
             try:
-                check_origin(self._database, embedder)
+                check_again(self._database, embedder, self._shared.agreed)
             except BaseException:
                 self.close()
                 raise

@@ -172,7 +172,7 @@ class Stored(Mirror):
         for table in (*tables, *self._searcher.made()):
             if table.fresh:
                 check_again(self._database, self._shared.embedder(), self._shared.agreed)
-                note_origin(self._database, self._shared.embedder())
+                note_origin(self._database, self._shared.embedder(), self._shared.agreed)
                 fresh = [id for id in table.fresh if id in self._held and id in table]
                 write_vectors(self._database, [(self._held[id].row, table.row(id)) for id in fresh])
                 table.fresh.clear()
