@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from threading import RLock
 from typing import Any
 
 from memory_stores.codec import edge_from_dict, entry_to_dict, item_from_dict
@@ -49,6 +50,7 @@ class Mirror(AgentMemory):
         held: Iterable[tuple[Entry, Held]] = (),
     ) -> None:
         self._counter, self._make_archive = counter, make_archive
+        self._lock = RLock()  # of an AgentMemory, whose own beginning takes its stores
         self._become(head, held)
 
     def _become(self, head: Head, held: Iterable[tuple[Entry, Held]]) -> None:
