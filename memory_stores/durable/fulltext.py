@@ -1,38 +1,17 @@
 """``TextIndex``: SQLite's full-text search (FTS5) over the texts of one space, in RAM.
 
 It is made from rows whose checksums were checked and kept up to date op by op, so no copy of a text lies in the file
-that could go stale or be left behind by ``purge``. Words are folded: NFKC, case, accents. Scripts without spaces
-(Chinese, Japanese kana, Korean, Thai) are indexed by single characters and pairs.
+that could go stale or be left behind by ``purge``. Words are those of ``memory_stores.words``.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import Any
 
 import apsw
 
-_RUNS = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿가-힯฀-๿]+|\w+?(?=[぀-ヿ㐀-䶿一-鿿豈-﫿가-힯฀-๿])|\w+")
-_DENSE = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿가-힯฀-๿]")
-
-
-@lru_cache(maxsize=4096)
-def folded_words(text: str) -> tuple[str, ...]:
-    """The words of a text in order, folded; of scripts without spaces, characters and pairs of neighbours."""
-    if text.isascii():
-        return tuple(re.findall(r"\w+", text.lower()))
-    spread = unicodedata.normalize("NFKD", text).casefold()
-    plain = unicodedata.normalize("NFKC", "".join(c for c in spread if unicodedata.category(c) != "Mn"))
-    found: list[str] = []
-    for run in _RUNS.findall(plain):
-        if _DENSE.match(run):
-            found += [*run, *(run[i : i + 2] for i in range(len(run) - 1))]
-        else:
-            found.append(run)
-    return tuple(found)
+from memory_stores.words import asked_words, words
 
 
 class TextIndex:
@@ -46,7 +25,7 @@ class TextIndex:
 
     def add(self, rows: Iterable[tuple[int, str]]) -> None:
         """Texts with new row numbers."""
-        pairs = [(row, " ".join(folded_words(text))) for row, text in rows]
+        pairs = [(row, " ".join(words(text))) for row, text in rows]
         if pairs:
             with self._connection:
                 self._connection.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", pairs)
@@ -58,7 +37,7 @@ class TextIndex:
 
     def rank(self, query: str, k: int, allowed: Callable[[int], bool]) -> list[tuple[int, float]]:
         """Up to k pairs (row, score s / (1 + s) of BM25 score s), best first, of those that are allowed."""
-        asked = " OR ".join(f'"{word}"' for word in dict.fromkeys(folded_words(query)))
+        asked = " OR ".join(f'"{word}"' for word in dict.fromkeys(asked_words(words(query), self._has)))
         if not asked:
             return []
         found: list[tuple[int, float]] = []
@@ -70,3 +49,7 @@ class TextIndex:
                 if len(found) == k:
                     break
         return found
+
+    def _has(self, word: str) -> bool:
+        sql = "SELECT 1 FROM words WHERE words MATCH ? LIMIT 1"
+        return bool(list(self._connection.execute(sql, (f'"{word}"',))))

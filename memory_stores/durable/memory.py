@@ -112,6 +112,9 @@ class DurableMemory(Stored):
 
     def _carry(self, want: Wanted, ask: Ask, changes: Changes) -> OpResult:
         """One op, and what has to be done for its name."""
+        if want.refused is not None:
+            told = LoggedOp(seq=0, time=ask.time, op=Keep(), stamp=ask.stamp, refused=want.refused.value)
+            return self.carry_out(ask._replace(op=Keep(), details=NO_DETAILS), changes, told)
         created: tuple[str, ...] = ()
         removed: tuple[str, ...] = ()
         hits: Any = ()
@@ -131,14 +134,13 @@ class DurableMemory(Stored):
 
     def set_details(self, id: str, details: Details) -> None:
         """Give a live entry another name, metadata or times; its text stays. Raises StoreError on an unknown id."""
-        [want] = wanted((Keep(),), NO_STAMP, None)
         with self._database.lock, self._commit() as changes:
             entry = AgentMemory.get(self, id)
             if entry is None:
                 raise StoreError(f"set_details({id!r}): no such live entry")
             now = self._shared.clock()
             change = Change(why="details", drop=(id,), put=((self.store_of(id), entry_to_dict(entry), details),))
-            self.carry_out(Ask(change, want.stamp, now), changes)
+            self.carry_out(Ask(change, NO_STAMP, now), changes)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Become that memory, in one commit. Raises ValueError unless it has the same kinds of stores."""
