@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
      "memrl.proposers"),
     ("memrl.rollouts", "memrl.advantages", "memrl.reflection"),
     ("memrl.training", "memrl.reporting"),
-    ("memrl.recipes", "memrl.testing", "memrl.evaluate", "memrl.agent", "memrl.train"),
+    ("memrl.recipes", "memrl.testing", "memrl.evaluate", "memrl.inspection", "memrl.agent", "memrl.train"),
     ("memrl.serve", "memrl.cli"),
     ("memrl",),
 )  # fmt: skip

@@ -49,6 +49,10 @@ class Changes:
             self._ended.append((number, died, closed, *written))
         return closed
 
+    def ended(self) -> dict[int, int]:
+        """Checksums in ``past`` by row number, of the rows that were moved there."""
+        return {columns[0]: columns[2] for columns in (*self._moved, *self._ended)}
+
     def flush(self, database: Database) -> None:
         """Write it all; the caller holds the transaction and writes the head."""
         database.many("INSERT INTO log (row, time, body, key, sum) VALUES (?, ?, ?, ?, ?)", self.log)

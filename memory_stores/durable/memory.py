@@ -8,20 +8,36 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+
 from memory_stores.codec import entry_to_dict
 from memory_stores.contents import KEPT
 from memory_stores.durable.asking import Wanted, digest_of, named_ops, result_of, wanted
 from memory_stores.durable.changes import Changes
 from memory_stores.durable.errors import Conflict, StoreError
-from memory_stores.durable.parts import VectorPart
+from memory_stores.durable.filters import Where
+from memory_stores.durable.parts import NoEmbedder, VectorPart
 from memory_stores.durable.past import Moment, difference, history_of, memory_at, merging, seq_at, undoing
-from memory_stores.durable.rows import Ask, read_log, read_past
+from memory_stores.durable.purge import Subject, count_bytes, scrub_log, scrub_past, wipe
+from memory_stores.durable.rows import Ask, read_log, read_past, write_head
+from memory_stores.durable.search import By
 from memory_stores.durable.stored import Stored
-from memory_stores.durable.types import NO_DETAILS, Change, Details, LoggedOp, MemoryDiff, Receipt, Version
+from memory_stores.durable.types import (
+    NO_DETAILS,
+    Change,
+    Details,
+    Found,
+    LoggedOp,
+    MemoryDiff,
+    PurgeReport,
+    Receipt,
+    Version,
+)
 from memory_stores.graph_store import GraphStore
 from memory_stores.memory import AgentMemory
 from memory_stores.store import NO_STAMP
-from memory_stores.types import Hit, Keep, MemoryOp, OpResult, Retrieve, Stamp
+from memory_stores.types import Edge, Hit, Keep, MemoryOp, OpResult, Retrieve, Stamp, StoreName
+from memory_stores.vector_store import Vector
 
 
 class DurableMemory(Stored):
@@ -142,6 +158,43 @@ class DurableMemory(Stored):
                 change = Change(why="load", drop=drop, put=tuple(put), settings=settings)
                 self.carry_out(Ask(change, NO_STAMP, self._shared.clock()), changes)
 
+    # Searching
+
+    def search(
+        self,
+        query: str | Vector | Sequence[float],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        stores: Sequence[StoreName] | None = None,
+        by: By | None = None,
+    ) -> tuple[Found, ...]:
+        """The best live entries of this space, without a mark on them: no use is counted and nothing is logged.
+
+        Args:
+            query: words, or a vector [E] of the file's embedder.
+            k: how many; as many come wherever so many pass the filter.
+            where: what must hold of an entry (``filters``).
+            stores: of "token", "graph", "archive"; all of them if not given.
+            by: "words" (BM25), "vectors" (cosine, exact) or "both" (reciprocal rank fusion). If not given, both where
+                the file was opened with an embedder, and words where not.
+
+        Returns:
+            Best first, scores in [0, 1], ties to the older.
+
+        Raises:
+            StoreError: a bad filter, query or vector, or no embedder for a search by vectors.
+        """
+        with self._database.lock:
+            self.refresh()
+            self._fresh()
+            if by is None and isinstance(query, str):
+                by = "words" if isinstance(self._shared.embedder(), NoEmbedder) else "both"
+            asked = query if isinstance(query, str) else np.asarray(query, dtype=np.float32)
+            found = self._searcher.find(asked, k, where, stores, by)
+            self._keep_vectors()
+            return found
+
     # The past
 
     def log(self, since: int = 0) -> tuple[LoggedOp, ...]:
@@ -196,6 +249,50 @@ class DurableMemory(Stored):
             self.refresh()
             ops = merging(self, twin, base)
             return self.apply_all([op for op, _ in ops], [stamp for _, stamp in ops])
+
+    def purge(self, subject: str) -> PurgeReport:
+        """Take out all of this space that has the subject in it, for good; ``MemoryFile.purge`` takes all spaces.
+
+        Args:
+            subject: a text, looked for case aside in everything that people wrote; or an id, which stands for that
+                entry, its earlier versions and its lines of the log.
+
+        Raises:
+            StoreError: an empty subject, or the space's own name holds it (drop the space).
+            StoreBusy: another process still reads the old bytes; call it again.
+        """
+        with self._database.lock:
+            mine = tuple(version.entry for version in self.history(subject) if version.entry.id == subject)
+            texts = frozenset(entry.text for entry in mine if not isinstance(entry, Edge))
+            meant = Subject(id=subject, whole=texts) if mine else Subject(part=subject)
+            entries, versions, records = self.scrub(meant)
+            wipe(self._database)
+            left = count_bytes(self._database, meant)
+            named = tuple((self.name, id) for id in entries)
+            return PurgeReport(entries=named, versions=versions, records=records, left=left)
+
+    def scrub(self, subject: Subject) -> tuple[tuple[str, ...], int, int]:
+        """The part of ``purge`` that is one transaction: ids, versions and log lines that were taken out."""
+        if not (subject.id or subject.part.strip()):
+            raise StoreError("purge subject = '': give a text or an id")
+        if any(subject.holds(part) for part in self.name):
+            raise StoreError(f"purge: the name of space {self.name} holds it; drop the space")
+        with self._database.lock:
+            with self._following(), self._database.writing():
+                self._catch_up()
+                self._touched, changes = True, Changes()
+                ids = tuple(entry.id for entry in self.rows() if subject.means(entry, self.details_of(entry.id)))
+                records = scrub_log(self._database, self.head, subject)
+                versions = scrub_past(self._database, self.head, subject)
+                if ids or records or versions:
+                    self.carry_out(Ask(Change(why="purge", drop=ids), NO_STAMP, self._shared.clock()), changes)
+                    changes.flush(self._database)
+                    scrub_past(self._database, self.head, subject)
+                write_head(self._database, self.head)
+            # What RAM knows of old texts goes as well.
+            self._stale = True
+            self._fresh()
+            return ids, versions, records
 
     @contextmanager
     def _looking(self) -> Generator[None]:

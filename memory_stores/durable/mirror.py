@@ -104,6 +104,22 @@ class Mirror(AgentMemory):
         """The live entry of that id, as RAM has it."""
         return AgentMemory.get(self, id)
 
+    def text_of(self, id: str) -> str:
+        """Of a live entry. Raises KeyError."""
+        entry = AgentMemory.get(self, id)
+        if entry is None:
+            raise KeyError(id)
+        return entry.text
+
+    def entries_in(self, letter: str) -> tuple[Entry, ...]:
+        """The live entries of one store, as RAM has it: ``t``, ``g`` or ``a``."""
+        part = self._holder(letter)
+        return () if part is None else part.entries()
+
+    def raw_archive(self) -> Any:
+        """The archive, as RAM has it."""
+        return self._archive
+
     def known(self, id: str) -> Held | None:
         """What is known of an entry that has a row."""
         return self._held.get(id)

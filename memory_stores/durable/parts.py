@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from memory_stores.bm25_store import Bm25Store
 from memory_stores.contents import memoised
+from memory_stores.durable.errors import StoreError
 from memory_stores.durable.vectors import VectorTable
 from memory_stores.embed import Embedder
 from memory_stores.graph_store import GraphStore
@@ -145,7 +146,7 @@ def as_score(cosine: float) -> float:
     return min(1.0, max(0.0, (1 + cosine) / 2))
 
 
-class _Missing:
+class NoEmbedder:
     """Stands for the embedder that nobody gave; asked for a vector, it says so."""
 
     def __init__(self, dim: int) -> None:
@@ -156,8 +157,6 @@ class _Missing:
         return self._dim
 
     def embed(self, texts: Sequence[str]) -> Vector:
-        from memory_stores.durable.errors import StoreError
-
         raise StoreError(
             "this memory is searched by embedding: open its file with embedder=MiniLM(), or the one it had"
         )
@@ -165,7 +164,7 @@ class _Missing:
 
 def no_embedder(dim: int) -> Embedder:
     """An embedder that raises StoreError when it is asked for a vector."""
-    return _Missing(dim)
+    return NoEmbedder(dim)
 
 
 def _freed(store: Any) -> Any:

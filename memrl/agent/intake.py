@@ -94,7 +94,13 @@ class Intake:
             return Observed(fate=Fate.DUPLICATE, ids=(held.id,))
         observation = self._observation(held.text, said)
         op = Overwrite(held.id, held.text)
-        [result] = self.change([op], _stamp(observation, ARCHIVIST), said.details, said.now)
+        before = self._keeping.details(held.id)
+        details = replace(
+            said.details,
+            source=said.details.source or before.source,
+            metadata={**before.metadata, **said.details.metadata},
+        )
+        [result] = self.change([op], _stamp(observation, ARCHIVIST), details, said.now)
         return Observed(fate=Fate.DUPLICATE, ids=result.created or (held.id,), ops=(op,) if result.done else ())
 
     def _archive(self, observation: Observation, said: Said) -> _Taken:

@@ -4,17 +4,20 @@ wrap("smollm2-135m")                     a known name, a folder, a hub id, a PEF
 wrap(model, tokenizer=tok)               a transformers model in hand, which stays as it is
 wrap("runs/quickstart-0")                the run's own policy, controller and budgets
 wrap("http://host/v1", model_name=…)     any OpenAI-compatible endpoint: the model stays there
+wrap(policy)                             a part of kind "policy" of one's own
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from memrl.agent.engine import Engine
 from memrl.agent.files import FileHome, can_hold, check_file
-from memrl.agent.homes import checked_path
+from memrl.agent.homes import Home, checked_path
 from memrl.agent.memory_agent import MemoryAgent
 from memrl.agent.ram import RamHome
 from memrl.contracts.config import EnvConfig, MemoryConfig, PolicyConfig, TrainConfig
@@ -48,12 +51,13 @@ def wrap(
     model_name: str = "",
     api_key: str = "",
     timeout: float = 60.0,
+    clock: Callable[[], float] = time.time,
 ) -> MemoryAgent:
     """A memory agent around a model, which stays as it is.
 
     Args:
-        model: a run folder, a known name, a model folder, an adapter's folder, a hub id, a transformers causal LM, or
-            the URL of an OpenAI-compatible endpoint, such as ``http://localhost:8000/v1``.
+        model: a run folder, a known name, a model folder, an adapter's folder, a hub id, a transformers causal LM, the
+            URL of an OpenAI-compatible endpoint, such as ``http://localhost:8000/v1``, or a policy.
         memory: file that the memory is loaded from, if it exists, and saved to.
         tokenizer: of a model passed as an object; of an endpoint's model, to count tokens by: else three bytes of UTF-8
             count as one.
@@ -65,6 +69,7 @@ def wrap(
         model_name: of an endpoint, the model that it is to answer with.
         api_key: of an endpoint; sent as a bearer token, written nowhere.
         timeout: seconds to wait for an endpoint.
+        clock: tells the time, in seconds since 1970.
 
     Raises:
         InputError: the model or the file cannot be used.
@@ -81,7 +86,8 @@ def wrap(
             url=str(model) if is_url(model) else "", model=model_name, timeout=timeout), api_key)  # fmt: skip
         engine = _of_policy(policy, config, archive_tokens, read_tokens, controller)
     durable = path is not None and can_hold(engine.agent)
-    return MemoryAgent(engine, FileHome(engine.agent, path) if durable else RamHome(engine.agent, path))  # pyright: ignore[reportArgumentType]
+    home: Home = FileHome(engine.agent, path) if durable and path is not None else RamHome(engine.agent, path)
+    return MemoryAgent(engine, home, clock=clock)
 
 
 def _of_run(folder: Path, which: Literal["last", "best"]) -> Engine:
@@ -106,6 +112,8 @@ def _policy(
     config = PolicyConfig(name="frozen", model=name, trained=False, max_new_tokens=max_new_tokens)
     if endpoint.url:
         return Endpoint(replace(config, name="endpoint"), endpoint, api_key=api_key, tokenizer=tokenizer), config
+    if callable(getattr(model, "sample", None)):
+        return model, config
     if not isinstance(model, str | Path):
         if not callable(getattr(model, "forward", None)):
             raise InputError(f"wrap(model) = {model!r:.60}: pass a name, a folder, a URL or a transformers causal LM")

@@ -18,9 +18,10 @@ import typer
 from memrl.cli.data import data_app
 from memrl.cli.eval import evaluate
 from memrl.cli.export import export
+from memrl.cli.inspect import inspect
 from memrl.cli.models import models_app
 from memrl.cli.output import CHECKPOINT_HELP, quiet_stdout
-from memrl.cli.runs import config_app, curriculum, inspect
+from memrl.cli.runs import config_app, curriculum
 from memrl.cli.serve import serve
 from memrl.cli.train import train
 from memrl.cli.trajectories import trajectories

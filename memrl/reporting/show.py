@@ -53,15 +53,19 @@ def show_curriculum(summary: Mapping[str, Any]) -> None:
         console.print(table)
 
 
-def show_memory_file(path: Path) -> None:
-    """What a saved memory holds. Raises DataError for a file that is missing or no memory."""
+def read_memory_file(path: Path) -> AgentMemory:
+    """A saved memory, to look at. Raises DataError for a file that is missing or no memory."""
     try:
         # To look at entries needs neither their tokenizer nor their embedder: token counts stand in the file.
-        memory = AgentMemory.load(path, count_tokens=lambda text: len(text.split()), embedder=HashEmbedder())
+        return AgentMemory.load(path, count_tokens=lambda text: len(text.split()), embedder=HashEmbedder())
     except FileNotFoundError as error:
         raise DataError(f"inspect {path}: there is no such file or folder; name a run or a memory file") from error
     except ValueError as error:
         raise DataError(str(error)) from error
+
+
+def show_memory(memory: AgentMemory) -> None:
+    """What a memory holds."""
     typer.echo(f"{len(memory)} entries, {memory.tokens_used} of {memory.budget} tokens")
     show_entries(memory.entries())
 

@@ -4,7 +4,7 @@ import pytest
 
 from memory_stores import AgentMemory, Bm25Store, GraphStore, Link, Stamp, Write
 from memrl.reporting.escaped import escaped
-from memrl.reporting.show import show_entries, show_memory_file
+from memrl.reporting.show import read_memory_file, show_entries, show_memory
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_text_cannot_forge_an_entry_or_reach_the_terminal(tmp_path, capsys):
     memory.apply(Link("A\x1b[0m", "is", "b"))
     memory.save(tmp_path / "notes.json")
     show_entries(memory.entries())
-    show_memory_file(tmp_path / "notes.json")
+    show_memory(read_memory_file(tmp_path / "notes.json"))
     out = capsys.readouterr().out
     assert len(out.splitlines()) == 5 and "\x1b" not in out and "\x07" not in out
     assert "Nice.\\n    a2  The kettle" in out and "me\\x1b[31m" in out
