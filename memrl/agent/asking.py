@@ -36,7 +36,7 @@ class Looked:
             self.decisions, hits = engine.retrieve(memory, question)
         order = {hit.id: place for place, hit in enumerate(hits)}
         found = engine.view(memory, hits)
-        self.view = _shown(engine, keeping, found, order, day(now), bool(brief.apart))
+        self.view = _shown(engine, keeping, found, order, day(now), bool(brief.background))
         self.question = question.text
         plain = {line.entry_id: one_line(line.text) for line in found}
         dates = any(line.text != plain[line.entry_id] for line in self.view)
@@ -92,13 +92,13 @@ def _answer(looked: Looked, decision: TokenDecision) -> Answer:
 
 
 def _shown(
-    engine: Engine, keeping: Keeping, view: tuple[ViewLine, ...], order: dict[str, int], today: str, apart: bool
+    engine: Engine, keeping: Keeping, view: tuple[ViewLine, ...], order: dict[str, int], today: str, alone: bool
 ) -> tuple[ViewLine, ...]:
     """The lines as they read, as many as fit: token memory first, then hits, the best first; each text once.
 
     Args:
         order: place of each hit, 0 the first that was read.
-        apart: whether that one is to stand last.
+        alone: whether that one is to stand last.
     """
     count, left = engine.agent.count_tokens, engine.read_tokens
     kept: dict[str, ViewLine] = {}
@@ -115,4 +115,4 @@ def _shown(
                 texts.add(one_line(line.text))
                 break
     lines = tuple(kept[line.entry_id] for line in view if line.entry_id in kept)
-    return tuple(sorted(lines, key=lambda line: order.get(line.entry_id) == 0)) if apart else lines
+    return tuple(sorted(lines, key=lambda line: order.get(line.entry_id) == 0)) if alone else lines

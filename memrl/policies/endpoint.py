@@ -30,7 +30,7 @@ from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.registry import register
 from memrl.contracts.types import TokenDecision
 from memrl.policies.parsing import parse
-from memrl.policies.prompts import as_user, render_prompt
+from memrl.policies.prompts import as_turns
 from memrl.policies.rendering import broken
 
 BYTES_A_TOKEN = 3
@@ -120,7 +120,7 @@ class Endpoint:
     def _body(self, request: SampleRequest) -> dict[str, Any]:
         return {
             "model": self._named(),
-            "messages": as_user(broken(render_prompt(request), _MARKS)),
+            "messages": as_turns(request, lambda text: broken(text, _MARKS)),
             "max_tokens": request.brief.max_new_tokens or self._config.max_new_tokens,
             "temperature": 0 if request.greedy else self._config.temperature,
             **({} if request.greedy else {"seed": request.seed % 2**31}),
