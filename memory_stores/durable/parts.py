@@ -12,7 +12,7 @@ from memory_stores.durable.vectors import VectorTable
 from memory_stores.embed import Embedder
 from memory_stores.graph_store import GraphStore
 from memory_stores.token_store import TokenStore
-from memory_stores.types import CountTokens, Edge, Item
+from memory_stores.types import CountTokens, Edge, Item, MemoryOp, OpResult, Stamp
 from memory_stores.vector_store import Vector, VectorStore
 
 Fetch = Callable[[Sequence[str]], Mapping[str, Vector]]
@@ -37,6 +37,11 @@ class TokenPart(TokenStore):
         super().__init__(budget, counter.real)
         self._count = counter
 
+    def do(self, op: MemoryOp, stamp: Stamp) -> OpResult:
+        """Carry out an op that was checked."""
+        with self._lock:
+            return self._carry_out(op, stamp)
+
     def fork(self) -> Self:
         return _freed(super().fork())
 
@@ -47,6 +52,11 @@ class Bm25Part(Bm25Store):
     def __init__(self, budget: int, counter: Counter) -> None:
         super().__init__(budget, counter.real)
         self._count = counter
+
+    def do(self, op: MemoryOp, stamp: Stamp) -> OpResult:
+        """Carry out an op that was checked."""
+        with self._lock:
+            return self._carry_out(op, stamp)
 
     def fork(self) -> Self:
         return _freed(super().fork())
@@ -78,6 +88,11 @@ class GraphPart(GraphStore):
     def _forget_past(self, id: str) -> Edge:
         self._gone.append(id)
         return super()._forget_past(id)
+
+    def do(self, op: MemoryOp, stamp: Stamp) -> OpResult:
+        """Carry out an op that was checked."""
+        with self._lock:
+            return self._carry_out(op, stamp)
 
     def fork(self) -> Self:
         twin = super().fork()
@@ -119,6 +134,11 @@ class VectorPart(VectorStore):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         super().load_state_dict(state)
         self.table = VectorTable(self.table.dim)
+
+    def do(self, op: MemoryOp, stamp: Stamp) -> OpResult:
+        """Carry out an op that was checked."""
+        with self._lock:
+            return self._carry_out(op, stamp)
 
     def fork(self) -> Self:
         twin = super().fork()

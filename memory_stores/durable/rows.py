@@ -6,7 +6,7 @@ A checksum is 56 bits of BLAKE2b over the ``repr`` of the row's columns. Their s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from hashlib import blake2b
 from pathlib import Path
@@ -21,8 +21,19 @@ from memory_stores.types import Edge, Entry, Item, MemoryOp, OpResult, Stamp
 
 MASK = (1 << 56) - 1
 NO_CHAIN = b"\x00" * 16
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-_sorted = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True).encode
+
+
+def _encoder(sort_keys: bool) -> Callable[[Any], str]:
+    """``json.dumps`` with fixed options, set up once: for short texts the setting up is most of the time."""
+    slow = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=sort_keys)
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return slow.encode
+    quick = make(None, slow.default, json.encoder.encode_basestring, None, ":", ",", sort_keys, False, False)
+    return lambda data: "".join(quick(data, 0))
+
+
+_encode, _sorted = _encoder(False), _encoder(True)
 
 
 def checksum(columns: tuple[Any, ...]) -> int:

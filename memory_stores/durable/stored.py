@@ -200,7 +200,7 @@ class Stored(Mirror):
             changes = Changes()
             self._sweep_into(changes)
             yield changes
-            if changes.log:
+            if changes.log or changes.written:
                 self._save_vectors()
                 changes.flush(self._database)
                 write_head(self._database, self.head)
