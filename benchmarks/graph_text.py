@@ -34,11 +34,11 @@ from machine import machine
 from numpy.typing import NDArray
 
 from memory_stores.bm25_store import Bm25Store
-from memory_stores.contents import words
 from memory_stores.graph_store import GraphStore
 from memory_stores.linker import EntityLinker
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Edge, Entry, Hit, Link, Stamp, Write
+from memory_stores.words import words
 from memrl.algos.ranking import best_match, fused, late_interaction, places
 from memrl.contracts.config_io import changed
 from memrl.contracts.protocols import Agent, ControllerRequest, OfferRequest

@@ -7,16 +7,16 @@ from functools import cache
 from importlib import import_module
 from typing import Any, ClassVar
 
-from memory_stores.contents import words
 from memory_stores.items import ItemShelf
 from memory_stores.store import StoreContext
 from memory_stores.types import CountTokens, StoreName
+from memory_stores.words import asked_words, words
 
 
 class Bm25Store(ItemShelf):
     """Items with ids ``a1, a2, ...``, ranked by BM25 (Robertson and Zaragoza 2009) through ``bm25s``.
 
-    k1 = 1.5 and b = 0.75; words are runs of letters and digits, case folded, without stemming. A BM25 score s becomes
+    k1 = 1.5 and b = 0.75; words are those of ``words``: case and accents folded, no stemming. A BM25 score s becomes
     ``s / (1 + s)``; items that share no word with the query are no hits, and ties go to the older item. The index is
     a cache: any change of the items makes it stale, and the next ``Retrieve`` builds it again. Forks share it.
     """
@@ -37,7 +37,7 @@ class Bm25Store(ItemShelf):
         if self._index is None:
             self._index = self._build()
         index, vocabulary = self._index
-        asked = [word for word in words(query) if word in vocabulary]
+        asked = [word for word in asked_words(words(query), vocabulary.__contains__) if word in vocabulary]
         if not asked:
             return []
         scores: list[float] = index.get_scores(asked).tolist()

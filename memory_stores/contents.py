@@ -1,4 +1,4 @@
-"""Small things every store needs: checked budgets, memoised token counts, words, and the content hash.
+"""Small things every store needs: checked budgets, memoised token counts, and the content hash.
 
 The content hash is a multiset hash: each entry adds a 128-bit digest of what it says, when it held and where
 it came from. A sum forgets order and takes an entry back out by subtraction, so a store keeps it up to date in
@@ -7,7 +7,7 @@ constant time (the incremental hash of Bellare and Micciancio 1997, "A new parad
 
 from __future__ import annotations
 
-import re
+import operator
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -18,8 +18,6 @@ KEPT = OpResult()
 REFUSED = {refusal: OpResult(refused=refusal) for refusal in Refusal}
 """One shared result for each refusal; results are frozen."""
 
-_WORD = re.compile(r"\w+")
-
 
 def checked_budget(owner: str, budget: int) -> int:
     """The budget itself. Raises ValueError if it is negative."""
@@ -29,28 +27,33 @@ def checked_budget(owner: str, budget: int) -> int:
 
 
 def memoised(count_tokens: CountTokens) -> CountTokens:
-    """``count_tokens`` with a bounded cache, one for all stores that count alike. It must be a pure function."""
+    """``count_tokens`` with a bounded cache, one for all stores that count alike. It must be a pure function.
+
+    A count that is no whole number of at least 0 raises ValueError.
+    """
     try:
         return _memoised(count_tokens)
     except TypeError:  # an unhashable callable cannot share its cache
-        return lru_cache(maxsize=65536)(count_tokens)
+        return lru_cache(maxsize=65536)(_checked(count_tokens))
 
 
 @lru_cache(maxsize=32)
 def _memoised(count_tokens: CountTokens) -> CountTokens:
-    return lru_cache(maxsize=65536)(count_tokens)
+    return lru_cache(maxsize=65536)(_checked(count_tokens))
 
 
-@lru_cache(maxsize=65536)
-def words(text: str) -> tuple[str, ...]:
-    """The words of a text in order, case folded."""
-    return tuple(_WORD.findall(text.casefold()))
+def _checked(count_tokens: CountTokens) -> CountTokens:
+    def count(text: str) -> int:
+        told: object = count_tokens(text)
+        try:
+            tokens = operator.index(told)  # pyright: ignore[reportArgumentType]
+        except TypeError:
+            tokens = -1
+        if tokens < 0:
+            raise ValueError(f"count_tokens gave {told!r}: it must give a whole number of at least 0 (of type int)")
+        return tokens
 
-
-@lru_cache(maxsize=65536)
-def word_set(text: str) -> frozenset[str]:
-    """The distinct words of a text, case folded."""
-    return frozenset(words(text))
+    return count
 
 
 @lru_cache(maxsize=65536)

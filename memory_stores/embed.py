@@ -31,6 +31,29 @@ class Embedder(Protocol):
         ...
 
 
+NEARLY = 1e-3
+"""A length this close to 1 is left as it is: half precision says no more."""
+
+
+def unit_rows(made: Matrix, count: int, dim: int) -> Matrix:
+    """What an embedder gave, as unit rows [count, dim] of float32; a row of zeros (a text without a word) stays.
+
+    Raises ValueError where the shape is another or a number is not finite: a search could only go wrong with it.
+    """
+    rows = np.ascontiguousarray(made, dtype=np.float32)
+    if rows.shape != (count, dim):
+        raise ValueError(f"embedder gave shape {rows.shape}: it must be {(count, dim)}, a row for each")
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        raise ValueError(f"embedder gave a number that is not finite in row {int(finite.argmin())} of {count}: mend it")
+    lengths = np.linalg.norm(rows.astype(np.float64), axis=1)
+    off = (np.abs(lengths - 1) > NEARLY) & (lengths > 0)
+    if off.any():
+        rows = rows.copy()
+        rows[off] = rows[off] / lengths[off, None]
+    return rows
+
+
 @lru_cache(maxsize=65536)
 def _signed_bucket(feature: str, dim: int) -> tuple[int, float]:
     digest = hashlib.blake2b(feature.encode(), digest_size=8).digest()
@@ -48,6 +71,8 @@ class HashEmbedder:
         if dim < 1:
             raise ValueError(f"HashEmbedder.dim must be at least 1, got {dim}")
         self._dim = dim
+        self.fingerprint = f"hash-{dim}"
+        """Tells apart embedders whose vectors differ."""
 
     @property
     def dim(self) -> int:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-from memory_stores.contents import words
 from memory_stores.types import Edge
+from memory_stores.words import asked_words, words_in_a_row
 
 
 class GraphIndex:
@@ -36,9 +36,13 @@ class GraphIndex:
     def _named(self) -> dict[tuple[str, ...], list[str]]:
         named: dict[tuple[str, ...], list[str]] = {}
         for entity in self._around:
-            named.setdefault(words(entity), []).append(entity)
+            named.setdefault(words_in_a_row(entity), []).append(entity)
         named.pop((), None)
         return named
+
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        return frozenset(word for name in self._named for word in name)
 
     @cached_property
     def _lengths(self) -> list[int]:
@@ -49,7 +53,7 @@ class GraphIndex:
 
         Long names go first and use up their words: "New York" does not mention "York" as well.
         """
-        text: list[str | None] = list(words(query))
+        text: list[str | None] = list(asked_words(words_in_a_row(query), self._words.__contains__))
         found: dict[str, None] = {}
         for length in self._lengths:
             for start in range(len(text) - length + 1):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from threading import RLock
 from typing import Any, ClassVar, Self
 
+from memory_stores.checks import check
 from memory_stores.codec import check_entries, check_kind, edge_from_dict, entry_to_dict, read_count, read_tables
 from memory_stores.contents import KEPT, MASK, REFUSED, checked_budget, edge_digest, hash_text, memoised, newest
+from memory_stores.entity_names import EntityNames, entity_key, tidy
 from memory_stores.graph_index import GraphIndex
 from memory_stores.store import NO_STAMP
 from memory_stores.types import (
@@ -35,6 +38,13 @@ class GraphStore:
 
     History counts to the budget and gives way first: when room is needed, the edges superseded longest ago go.
     ``OpResult.removed`` names edges that stopped being live, whether or not they stay as history.
+
+    A ``Relink`` from before the edge that it names (a late report) becomes history in its place in time, and the newer
+    edge stays; one without a stamp means now.
+
+    Names that differ in case, in white space or in the way Unicode writes them are one entity, spelled as it was first
+    (``entity_names``); a relation's white space is tidied too. Threads may share a store: each call is carried out
+    whole before the next.
     """
 
     kind: ClassVar[str] = "graph_store"
@@ -47,7 +57,7 @@ class GraphStore:
         self._count = memoised(count_tokens)
         self._edges: dict[str, Edge] = {}
         self._history: dict[str, Edge] = {}
-        self._triples: set[tuple[str, str, str]] = set()
+        self._triples: dict[tuple[str, str, str], int] = {}
         self._slots: dict[tuple[str, str], tuple[str, ...]] = {}
         self._live_tokens = 0
         self._history_tokens = 0
@@ -55,6 +65,8 @@ class GraphStore:
         self._serial = 0
         self._cached: tuple[Edge, ...] | None = ()
         self._index: GraphIndex | None = None
+        self._names = EntityNames()
+        self._lock = RLock()
 
     @property
     def budget(self) -> int:
@@ -70,9 +82,11 @@ class GraphStore:
 
     def entries(self) -> tuple[Edge, ...]:
         """The live edges, oldest first."""
-        if self._cached is None:
-            self._cached = tuple(self._edges.values())
-        return self._cached
+        cached = self._cached
+        if cached is None:
+            with self._lock:
+                cached = self._cached = tuple(self._edges.values())
+        return cached
 
     def get(self, id: str) -> Edge | None:
         return self._edges.get(id)
@@ -82,18 +96,22 @@ class GraphStore:
         return self._count(text)
 
     def history(self) -> tuple[Edge, ...]:
-        """The superseded edges that are still held, the one superseded longest ago first."""
-        return tuple(self._history.values())
+        """The superseded edges that are still held, in the order in which they became history."""
+        with self._lock:
+            return tuple(self._history.values())
 
     def at(self, step: int) -> tuple[Edge, ...]:
         """The edges that held at ``step``, as far as history reaches back, oldest first."""
-        held = [e for e in self._history.values() if e.invalid_at is not None and e.valid_at <= step < e.invalid_at]
-        held += [e for e in self._edges.values() if e.valid_at <= step]
+        with self._lock:
+            past, live = self.history(), self.entries()
+        held = [e for e in past if e.invalid_at is not None and e.valid_at <= step < e.invalid_at]
+        held += [e for e in live if e.valid_at <= step]
         return tuple(sorted(held, key=newest))
 
     def conflicts(self, subject: str, relation: str) -> tuple[Edge, ...]:
         """The live edges of that subject and relation, oldest first: what a new object would contradict."""
-        return tuple(self._edges[id] for id in self._slots.get((subject, relation), ()))
+        with self._lock:
+            return tuple(self._edges[id] for id in self._slots.get(_slot(subject, relation), ()))
 
     def entities(self) -> tuple[str, ...]:
         """Every name that a live edge touches, by first appearance."""
@@ -105,7 +123,17 @@ class GraphStore:
         return self._walkable().graph
 
     def apply(self, op: MemoryOp, stamp: Stamp = NO_STAMP) -> OpResult:
-        """Carry out one op or refuse it. Raises TypeError on what is no memory op."""
+        """Carry out one op or refuse it.
+
+        Raises TypeError on what is no memory op and ValueError on a field of the wrong type or a stamp out of range,
+        with the store as it was.
+        """
+        if (refused := check(op, stamp)) is not None:
+            return refused
+        with self._lock:
+            return self._carry_out(op, stamp)
+
+    def _carry_out(self, op: MemoryOp, stamp: Stamp) -> OpResult:
         match op:
             case Keep():
                 return KEPT
@@ -122,33 +150,54 @@ class GraphStore:
                 return self._retrieve(op, stamp)
             case Write() | Overwrite() | Forget():
                 return REFUSED[Refusal.UNSUPPORTED]
-            case _:
-                raise TypeError(f"apply takes a MemoryOp, got {op!r}")
 
     def _put(self, subject: str, relation: str, object: str, stamp: Stamp, old: Edge | None) -> OpResult:
-        if not (subject.strip() and relation.strip() and object.strip()):
+        subject, relation, object = self._names.spelling(subject), tidy(relation), self._names.spelling(object)
+        if not (subject and relation and object):
             return REFUSED[Refusal.EMPTY_TEXT]
-        if (subject, relation, object) in self._triples:
+        if _triple(subject, relation, object) in self._triples:
             return REFUSED[Refusal.DUPLICATE]
-        tokens = self._count(f"{subject} {relation} {object}")
-        if self._live_tokens - (old.tokens if old else 0) + tokens > self._budget:
+        edge = Edge(
+            id=f"g{self._serial + 1}",
+            subject=subject,
+            relation=relation,
+            object=object,
+            tokens=self._count(f"{subject} {relation} {object}"),
+            stamp=stamp,
+            replaces=old.id if old else None,
+        )
+        if old and stamp.step < old.valid_at and stamp != NO_STAMP:
+            return self._put_late(edge, old)
+        if self._live_tokens - (old.tokens if old else 0) + edge.tokens > self._budget:
             return REFUSED[Refusal.OVER_BUDGET]
         if old:
             self._remove(old)
             self._remember(replace(old, invalid_at=stamp.step))
-        self._make_room(tokens)
+        self._make_room(edge.tokens)
         self._serial += 1
-        edge = Edge(
-            id=f"g{self._serial}",
-            subject=subject,
-            relation=relation,
-            object=object,
-            tokens=tokens,
-            stamp=stamp,
-            replaces=old.id if old else None,
-        )
         self._insert(edge)
         return OpResult(created=(edge.id,), removed=(old.id,) if old else ())
+
+    def _put_late(self, edge: Edge, newer: Edge) -> OpResult:
+        """An older fact that comes after a newer one: it becomes history, in its place in time; the newer stays."""
+        if self._live_tokens + edge.tokens > self._budget:
+            return REFUSED[Refusal.OVER_BUDGET]
+        self._make_room(edge.tokens)
+        self._serial += 1
+        older = self._history.get(newer.replaces or "")
+        while older is not None and older.valid_at > edge.valid_at:
+            newer, older = older, self._history.get(older.replaces or "")
+        if older is not None:
+            self._amend(older, replace(older, invalid_at=edge.valid_at))
+        self._remember(replace(edge, invalid_at=newer.valid_at, replaces=newer.replaces))
+        self._amend(newer, replace(newer, replaces=edge.id))
+        return OpResult(created=(edge.id,))
+
+    def _amend(self, old: Edge, new: Edge) -> None:
+        """Put ``new`` where the edge of the same id stands."""
+        (self._edges if old.id in self._edges else self._history)[old.id] = new
+        self._hash = (self._hash - edge_digest(old) + edge_digest(new)) & MASK
+        self._cached = None
 
     def _unlink(self, id: str) -> OpResult:
         edge = self._edges.get(id)
@@ -161,32 +210,38 @@ class GraphStore:
         return OpResult(removed=(id,))
 
     def _insert(self, edge: Edge) -> None:
-        slot = (edge.subject, edge.relation)
+        slot, triple = _slot(edge.subject, edge.relation), _triple(edge.subject, edge.relation, edge.object)
         self._edges[edge.id] = edge
-        self._triples.add((edge.subject, edge.relation, edge.object))
+        self._triples[triple] = self._triples.get(triple, 0) + 1
         self._slots[slot] = (*self._slots.get(slot, ()), edge.id)
+        self._names.add(edge)
         self._live_tokens += edge.tokens
         self._hash = (self._hash + edge_digest(edge)) & MASK
         self._cached = self._index = None
 
     def _remove(self, edge: Edge) -> None:
-        slot = (edge.subject, edge.relation)
+        slot, triple = _slot(edge.subject, edge.relation), _triple(edge.subject, edge.relation, edge.object)
         del self._edges[edge.id]
-        self._triples.discard((edge.subject, edge.relation, edge.object))
+        self._triples[triple] -= 1
+        if not self._triples[triple]:
+            del self._triples[triple]
         others = tuple(id for id in self._slots.pop(slot) if id != edge.id)
         if others:
             self._slots[slot] = others
+        self._names.remove(edge)
         self._live_tokens -= edge.tokens
         self._hash = (self._hash - edge_digest(edge)) & MASK
         self._cached = self._index = None
 
     def _remember(self, edge: Edge) -> None:
         self._history[edge.id] = edge
+        self._names.add(edge)
         self._history_tokens += edge.tokens
         self._hash = (self._hash + edge_digest(edge)) & MASK
 
     def _forget_past(self, id: str) -> Edge:
         edge = self._history.pop(id)
+        self._names.remove(edge)
         self._history_tokens -= edge.tokens
         self._hash = (self._hash - edge_digest(edge)) & MASK
         return edge
@@ -196,9 +251,10 @@ class GraphStore:
             self._forget_past(next(iter(self._history)))
 
     def _walkable(self) -> GraphIndex:
-        if self._index is None:
-            self._index = GraphIndex(self._edges.values())
-        return self._index
+        with self._lock:
+            if self._index is None:
+                self._index = GraphIndex(self._edges.values())
+            return self._index
 
     def _retrieve(self, op: Retrieve, stamp: Stamp) -> OpResult:
         if op.store != "graph":
@@ -226,24 +282,28 @@ class GraphStore:
 
     def fork(self) -> Self:
         twin = object.__new__(type(self))
-        vars(twin).update(vars(self))
-        twin._edges = self._edges.copy()
-        twin._history = self._history.copy()
-        twin._triples = self._triples.copy()
-        twin._slots = self._slots.copy()
+        with self._lock:
+            vars(twin).update(vars(self))
+            twin._edges = self._edges.copy()
+            twin._history = self._history.copy()
+            twin._triples = self._triples.copy()
+            twin._slots = self._slots.copy()
+            twin._names = self._names.fork()
+        twin._lock = RLock()
         return twin
 
     def state_hash(self) -> str:
         return hash_text(self._hash)
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            "budget": self._budget,
-            "serial": self._serial,
-            "edges": [entry_to_dict(edge) for edge in self._edges.values()],
-            "history": [entry_to_dict(edge) for edge in self._history.values()],
-        }
+        with self._lock:
+            return {
+                "kind": self.kind,
+                "budget": self._budget,
+                "serial": self._serial,
+                "edges": [entry_to_dict(edge) for edge in self._edges.values()],
+                "history": [entry_to_dict(edge) for edge in self._history.values()],
+            }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Become that store, its budget included; token counts are taken as they were. Raises ValueError."""
@@ -252,11 +312,21 @@ class GraphStore:
         edges = [edge_from_dict(data) for data in read_tables(state, "edges")]
         history = [edge_from_dict(data) for data in read_tables(state, "history")]
         check_entries([*history, *edges], self.prefix, budget, serial)
-        self._budget, self._serial = budget, serial
-        self._edges, self._history, self._triples, self._slots = {}, {}, set(), {}
-        self._live_tokens = self._history_tokens = self._hash = 0
-        for edge in history:
-            self._remember(edge)
-        for edge in edges:
-            self._insert(edge)
-        self._cached = self._index = None
+        with self._lock:
+            self._budget, self._serial = budget, serial
+            self._edges, self._history, self._triples, self._slots = {}, {}, {}, {}
+            self._names = EntityNames()
+            self._live_tokens = self._history_tokens = self._hash = 0
+            for edge in history:
+                self._remember(edge)
+            for edge in edges:
+                self._insert(edge)
+            self._cached = self._index = None
+
+
+def _slot(subject: str, relation: str) -> tuple[str, str]:
+    return entity_key(subject), tidy(relation)
+
+
+def _triple(subject: str, relation: str, object: str) -> tuple[str, str, str]:
+    return entity_key(subject), tidy(relation), entity_key(object)

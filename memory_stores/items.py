@@ -5,8 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
+from threading import RLock
 from typing import Any, ClassVar, Self
 
+from memory_stores.checks import check
 from memory_stores.codec import check_entries, check_kind, entry_to_dict, item_from_dict, read_count, read_tables
 from memory_stores.contents import KEPT, MASK, REFUSED, checked_budget, hash_text, item_digest, memoised
 from memory_stores.store import NO_STAMP
@@ -34,6 +36,7 @@ class ItemShelf(ABC):
     """Items in the order they were written, under a budget; a subclass says how a query ranks them.
 
     Keeps every promise of ``MemoryStore``. The same text from the same observation is held once (DUPLICATE).
+    Threads may share one: each call is carried out whole before the next.
     A subclass that adds mutable state of its own must copy it in ``fork``; what is derived from the items and
     never changed in place (an index) may be shared.
     """
@@ -55,6 +58,7 @@ class ItemShelf(ABC):
         self._serial = 0
         self._cached: tuple[Item, ...] | None = ()
         self._hash_text: str | None = None
+        self._lock = RLock()
 
     @property
     def budget(self) -> int:
@@ -69,9 +73,11 @@ class ItemShelf(ABC):
 
     def entries(self) -> tuple[Item, ...]:
         """The items, oldest first."""
-        if self._cached is None:
-            self._cached = tuple(self._items.values())
-        return self._cached
+        cached = self._cached
+        if cached is None:
+            with self._lock:
+                cached = self._cached = tuple(self._items.values())
+        return cached
 
     def get(self, id: str) -> Item | None:
         return self._items.get(id)
@@ -81,7 +87,17 @@ class ItemShelf(ABC):
         return self._count(text)
 
     def apply(self, op: MemoryOp, stamp: Stamp = NO_STAMP) -> OpResult:
-        """Carry out one op or refuse it. Raises TypeError on what is no memory op."""
+        """Carry out one op or refuse it.
+
+        Raises TypeError on what is no memory op and ValueError on a field of the wrong type or a stamp out of range,
+        with the store as it was.
+        """
+        if (refused := check(op, stamp)) is not None:
+            return refused
+        with self._lock:
+            return self._carry_out(op, stamp)
+
+    def _carry_out(self, op: MemoryOp, stamp: Stamp) -> OpResult:
         match op:
             case Keep():
                 return KEPT
@@ -96,8 +112,6 @@ class ItemShelf(ABC):
                 return self._retrieve(op, stamp)
             case Link() | Relink() | Unlink():
                 return REFUSED[Refusal.UNSUPPORTED]
-            case _:
-                raise TypeError(f"apply takes a MemoryOp, got {op!r}")
 
     def _put(self, text: str, stamp: Stamp, old: Item | None) -> OpResult:
         if not text or text.isspace():
@@ -108,6 +122,7 @@ class ItemShelf(ABC):
         tokens = self._count(text)
         if self._used - (old.tokens if old else 0) + tokens > self._budget:
             return REFUSED[Refusal.OVER_BUDGET]
+        digest = item_digest(text, stamp)  # whatever may fail comes before the first change
         if old:
             self._drop(old)
         self._serial += 1
@@ -116,7 +131,7 @@ class ItemShelf(ABC):
         if stamp.observation_id:
             self._sources.add(source)
         self._used += tokens
-        self._hash = (self._hash + item_digest(text, stamp)) & MASK
+        self._hash = (self._hash + digest) & MASK
         self._contents_changed()
         return OpResult(created=(id,), removed=(old.id,) if old else ())
 
@@ -143,14 +158,17 @@ class ItemShelf(ABC):
             return REFUSED[Refusal.EMPTY_TEXT]
         if any(id not in self._items for id in op.ids):
             return REFUSED[Refusal.UNKNOWN_ID]
-        hits: list[Hit] = []
-        for id, score in [(id, 1.0) for id in op.ids] or (self._rank(op.query, op.k) if self._items else ()):
-            item = self._items[id]
-            self._items[id] = replace(item, uses=item.uses + 1, used_at=stamp.step)
-            hits.append(Hit(id=id, text=item.text, store=self.store, score=score, tokens=item.tokens, stamp=item.stamp))
-        if hits:
+        ranked = [(id, 1.0) for id in op.ids] or (self._rank(op.query, op.k) if self._items else [])
+        found = [(self._items[id], score) for id, score in ranked]
+        for item, _ in found:
+            held = self._items[item.id]  # may be asked for twice
+            self._items[item.id] = replace(held, uses=held.uses + 1, used_at=stamp.step)
+        if found:
             self._cached = None
-        return OpResult(hits=tuple(hits))
+        return OpResult(hits=tuple(self._hit(item, score) for item, score in found))
+
+    def _hit(self, item: Item, score: float) -> Hit:
+        return Hit(id=item.id, text=item.text, store=self.store, score=score, tokens=item.tokens, stamp=item.stamp)
 
     @abstractmethod
     def _rank(self, query: str, k: int) -> list[tuple[str, float]]:
@@ -162,23 +180,28 @@ class ItemShelf(ABC):
 
     def fork(self) -> Self:
         twin = object.__new__(type(self))
-        vars(twin).update(vars(self))
-        twin._items = self._items.copy()
-        twin._sources = self._sources.copy()
+        with self._lock:
+            vars(twin).update(vars(self))
+            twin._items = self._items.copy()
+            twin._sources = self._sources.copy()
+        twin._lock = RLock()
         return twin
 
     def state_hash(self) -> str:
-        if self._hash_text is None:
-            self._hash_text = hash_text(self._hash)
-        return self._hash_text
+        text = self._hash_text
+        if text is None:
+            with self._lock:
+                text = self._hash_text = hash_text(self._hash)
+        return text
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            "budget": self._budget,
-            "serial": self._serial,
-            "items": [entry_to_dict(item) for item in self._items.values()],
-        }
+        with self._lock:
+            return {
+                "kind": self.kind,
+                "budget": self._budget,
+                "serial": self._serial,
+                "items": [entry_to_dict(item) for item in self._items.values()],
+            }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Become that store, its budget included; token counts are taken as they were. Raises ValueError."""
@@ -186,9 +209,11 @@ class ItemShelf(ABC):
         budget, serial = read_count(state, "budget"), read_count(state, "serial")
         items = [item_from_dict(data) for data in read_tables(state, "items")]
         check_entries(items, self.prefix, budget, serial)
-        self._budget, self._serial = budget, serial
-        self._items = {item.id: item for item in items}
-        self._sources = {(i.stamp.observation_id, i.text) for i in items if i.stamp.observation_id}
-        self._used = sum(item.tokens for item in items)
-        self._hash = sum(item_digest(item.text, item.stamp) for item in items) & MASK
-        self._contents_changed()
+        total = sum(item_digest(item.text, item.stamp) for item in items) & MASK
+        with self._lock:
+            self._budget, self._serial = budget, serial
+            self._items = {item.id: item for item in items}
+            self._sources = {(i.stamp.observation_id, i.text) for i in items if i.stamp.observation_id}
+            self._used = sum(item.tokens for item in items)
+            self._hash = total
+            self._contents_changed()

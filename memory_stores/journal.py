@@ -20,6 +20,11 @@ class Journal:
     """Ops in the order they were asked for, the refused ones too.
 
     A fork shares the past, which never changes, so that it costs next to nothing however long the log is.
+
+    Nothing is ever taken out: a log that rebuilds a memory must hold all that was written, so ``Forget``, ``Overwrite``
+    and ``Unlink`` take a text from memory and leave it in the log, and in every file that the log is saved to. A memory
+    without a journal keeps nothing of what it forgot but superseded edges, while there is room for them. Where a text
+    must be gone for good, do without a journal, or keep the memory in a durable file and ``purge`` the text there.
     """
 
     def __init__(self, records: Iterable[Record] = ()) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
+from memory_stores.checks import check
 from memory_stores.codec import check_kind, read_tables
 from memory_stores.contents import KEPT, REFUSED
 from memory_stores.files import corrupt, read_json, write_json
@@ -48,7 +51,8 @@ class AgentMemory:
     Ids tell their store by the first letter: ``t`` token, ``g`` graph, ``a`` archive. An op for a store that is
     not there is refused as NO_SUCH_STORE. ``entries`` are those of the token store, the graph, then the archive.
     Ops go to the journal if there is one, the refused ones too; ``Keep`` does not, as it asks for nothing. A journal
-    can rebuild the memory if it was there from the start.
+    can rebuild the memory if it was there from the start, and it keeps what was forgotten (``Journal``). Threads may
+    share a memory: each call is carried out whole before the next.
     """
 
     kind: ClassVar[str] = "agent_memory"
@@ -63,6 +67,7 @@ class AgentMemory:
         """The stores become this memory's own. Raises ValueError if there is none."""
         if token is None and graph is None and archive is None:
             raise ValueError("AgentMemory needs at least one store: give it a token store, a graph or an archive")
+        self._lock = RLock()
         self._adopt(token, graph, archive, journal)
 
     def _adopt(
@@ -99,7 +104,10 @@ class AgentMemory:
     @property
     def tokens_used(self) -> int:
         first, *more = self._parts
-        return first.tokens_used + sum(part.tokens_used for part in more) if more else first.tokens_used
+        if not more:
+            return first.tokens_used
+        with self._lock:
+            return first.tokens_used + sum(part.tokens_used for part in more)
 
     def __len__(self) -> int:
         first, *more = self._parts
@@ -109,10 +117,11 @@ class AgentMemory:
         """Items of the token store, edges of the graph, items of the archive; newest edit last within each."""
         if len(self._parts) == 1:
             return self._parts[0].entries()
-        seen = tuple(part.entries() for part in self._parts)
-        if len(seen) != len(self._seen) or any(a is not b for a, b in zip(seen, self._seen, strict=True)):
-            self._seen, self._joined = seen, tuple(entry for part in seen for entry in part)
-        return self._joined
+        with self._lock:
+            seen = tuple(part.entries() for part in self._parts)
+            if len(seen) != len(self._seen) or any(a is not b for a, b in zip(seen, self._seen, strict=True)):
+                self._seen, self._joined = seen, tuple(chain.from_iterable(seen))
+            return self._joined
 
     def get(self, id: str) -> Entry | None:
         part = self._holder(id[:1])
@@ -134,14 +143,21 @@ class AgentMemory:
         return part.store
 
     def apply(self, op: MemoryOp, stamp: Stamp = NO_STAMP) -> OpResult:
-        """Carry out one op in the store it is for, or refuse it. Raises TypeError on what is no memory op."""
+        """Carry out one op in the store it is for, or refuse it.
+
+        Raises TypeError on what is no memory op and ValueError on a field of the wrong type or a stamp out of range,
+        with memory and journal as they were.
+        """
         if isinstance(op, Keep):
             return KEPT
-        part = self._route(op)
-        result = REFUSED[part] if isinstance(part, Refusal) else part.apply(op, stamp)
-        if self._journal is not None:
-            self._journal.append(op, stamp)
-        return result
+        if (refused := check(op, stamp)) is not None:
+            return refused
+        with self._lock:
+            part = self._route(op)
+            result = REFUSED[part] if isinstance(part, Refusal) else part.apply(op, stamp)
+            if self._journal is not None:
+                self._journal.append(op, stamp)
+            return result
 
     def _route(self, op: MemoryOp) -> Part | Refusal:
         match op:
@@ -153,18 +169,20 @@ class AgentMemory:
                 part = self._holder(op.id[:1])
             case Link() | Relink() | Unlink():
                 part = self._graph
-            case _:
-                raise TypeError(f"apply takes a MemoryOp, got {op!r}")
+            case Keep():
+                return Refusal.UNSUPPORTED  # it asks for no store
         return Refusal.NO_SUCH_STORE if part is None else part
 
     def fork(self) -> Self:
         twin = object.__new__(type(self))
-        twin._adopt(
-            None if self._token is None else self._token.fork(),
-            None if self._graph is None else self._graph.fork(),
-            None if self._archive is None else self._archive.fork(),
-            None if self._journal is None else self._journal.fork(),
-        )
+        twin._lock = RLock()
+        with self._lock:
+            twin._adopt(
+                None if self._token is None else self._token.fork(),
+                None if self._graph is None else self._graph.fork(),
+                None if self._archive is None else self._archive.fork(),
+                None if self._journal is None else self._journal.fork(),
+            )
         return twin
 
     def state_hash(self) -> str:
@@ -174,27 +192,33 @@ class AgentMemory:
         return "-".join([part.state_hash() for part in self._parts])
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            "token": None if self._token is None else self._token.state_dict(),
-            "graph": None if self._graph is None else self._graph.state_dict(),
-            "archive": None if self._archive is None else self._archive.state_dict(),
-            "journal": None if self._journal is None else self._journal.to_list(),
-        }
+        with self._lock:
+            return {
+                "kind": self.kind,
+                "token": None if self._token is None else self._token.state_dict(),
+                "graph": None if self._graph is None else self._graph.state_dict(),
+                "archive": None if self._archive is None else self._archive.state_dict(),
+                "journal": None if self._journal is None else self._journal.to_list(),
+            }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Become that memory, journal included. Raises ValueError unless it has the same kinds of stores."""
         check_kind(state, self.kind)
         # Loaded into twins first, so that a bad state leaves every store as it was.
-        self._adopt(
-            _loaded(self._token, state, "token"),
-            _loaded(self._graph, state, "graph"),
-            _loaded(self._archive, state, "archive"),
-            None if state.get("journal") is None else Journal.from_list(read_tables(state, "journal")),
-        )
+        with self._lock:
+            self._adopt(
+                _loaded(self._token, state, "token"),
+                _loaded(self._graph, state, "graph"),
+                _loaded(self._archive, state, "archive"),
+                None if state.get("journal") is None else Journal.from_list(read_tables(state, "journal")),
+            )
 
     def save(self, path: str | Path) -> None:
-        """Write the whole memory, journal included, as one JSON file; a crash leaves the old file as it was."""
+        """Write the whole memory, journal included, as one JSON file; a crash leaves the old file as it was.
+
+        A link is followed, a file's mode is kept. Raises ValueError where the path is no file (a folder, a device),
+        else OSError where it cannot be written.
+        """
         write_json(Path(path), {"format": FORMAT, **self.state_dict()})
 
     @classmethod

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from memory_stores.contents import word_set
 from memory_stores.items import ItemShelf
 from memory_stores.types import StoreName
+from memory_stores.words import asked_words, word_set, words
 
 
 class TokenStore(ItemShelf):
@@ -21,7 +21,8 @@ class TokenStore(ItemShelf):
     prefix: ClassVar[str] = "t"
 
     def _rank(self, query: str, k: int) -> list[tuple[str, float]]:
-        asked = word_set(query)
+        held = {word for item in self._items.values() for word in word_set(item.text)}
+        asked = frozenset(asked_words(words(query), held.__contains__))
         if not asked:
             return []
         shared = ((item.id, len(asked & word_set(item.text)) / len(asked)) for item in self._items.values())

@@ -136,7 +136,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Relink:
-    """Edge ``id`` now points to ``object``; the old edge stays as history while the budget has room."""
+    """Edge ``id`` now points to ``object``; the old edge stays as history while the budget has room.
+
+    Stamped with a step before the edge's own it is a late report: it becomes history itself and the edge stays.
+    """
 
     id: str
     object: str

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_stores.embed import Embedder
+from memory_stores.embed import Embedder, unit_rows
 from memory_stores.items import ItemShelf
 from memory_stores.store import StoreContext
 from memory_stores.types import CountTokens, StoreName
@@ -25,6 +27,9 @@ class VectorStore(ItemShelf):
     The search is exact (FAISS ``IndexFlatIP``). The index is a cache: any change of the items makes it stale, and
     the next ``Retrieve`` builds it again from the items. Texts are embedded then too, all new ones in one batch.
     Forks share vectors and index, neither of which is ever changed in place.
+
+    Vectors are part of the state where the embedder has a ``fingerprint``, and are taken up again by a store whose
+    embedder has the same: a text is embedded once. Vectors of another embedder are left aside and made anew.
     """
 
     kind: ClassVar[str] = "vector_store"
@@ -65,6 +70,38 @@ class VectorStore(ItemShelf):
         index.add(np.stack([self._held[text] for text in texts]))
         return index
 
+    def state_dict(self) -> dict[str, Any]:
+        with self._lock:
+            state = super().state_dict()
+            known = [item for item in self._items.values() if item.text in self._held]
+            if self._vectors.fingerprint is not None and known:
+                rows = np.stack([self._held[item.text] for item in known]).astype("<f4")
+                packed = base64.b85encode(rows.tobytes()).decode()
+                told = {"embedder": self._vectors.fingerprint, "of": [item.id for item in known], "rows": packed}
+                state["vectors"] = told
+            return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        told = state.get("vectors")
+        rows = None if told is None else self._unpacked(told)
+        with self._lock:
+            super().load_state_dict(state)
+            self._held = {}
+            if rows is not None:
+                self._held = {self._items[id].text: row for id, row in rows.items() if id in self._items}
+
+    def _unpacked(self, told: Any) -> dict[str, Vector] | None:
+        """Vectors by id; None for those of another embedder. Raises ValueError."""
+        try:
+            if told["embedder"] != self._vectors.fingerprint:
+                return None
+            ids: list[str] = [str(id) for id in told["of"]]
+            rows = np.frombuffer(base64.b85decode(told["rows"]), dtype="<f4").astype(np.float32)
+            made = unit_rows(rows.reshape(len(ids), -1), len(ids), self._vectors.dim)
+        except (KeyError, TypeError, ValueError, binascii.Error) as error:
+            raise ValueError(f"state vectors cannot be read ({error}): leave them out, they are made anew") from error
+        return dict(zip(ids, made, strict=True))
+
 
 class _Vectors:
     """Unit vectors by text, embedded once for a store and all its forks; the oldest go when there are many."""
@@ -74,6 +111,7 @@ class _Vectors:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
         self._of: dict[str, Vector] = {}
+        self.fingerprint: str | None = getattr(embedder, "fingerprint", None)
 
     @property
     def dim(self) -> int:
@@ -84,9 +122,7 @@ class _Vectors:
         known = {text: self._of[text] for text in texts if text in self._of}
         new = [text for text in dict.fromkeys(texts) if text not in known]
         if new:
-            made = np.ascontiguousarray(self._embedder.embed(new), dtype=np.float32)
-            if made.shape != (len(new), self.dim):
-                raise ValueError(f"embedder gave shape {made.shape}: it must be {(len(new), self.dim)}, a row for each")
+            made = unit_rows(self._embedder.embed(new), len(new), self.dim)
             known.update(zip(new, made, strict=True))
             self._of.update((text, known[text]) for text in new)
             while len(self._of) > self.LIMIT:

@@ -190,9 +190,7 @@ def reading() -> TrainConfig:
         rollout=RolloutConfig(tasks=0, practice_tasks=4),
         credit=CreditConfig(name="reading"),
         learner=LearnerConfig(controller_learning_rate=2e-3, entropy=0.003, epochs=2, minibatches=8, decay_from=0.5),
-        evaluation=EvalConfig(
-            rows=("own", "untrained", "bm25", "dense", "rrf", "late_interaction", "evidence"),
-        ),
+        evaluation=EvalConfig(rows=("own", "untrained", "bm25", "dense", "rrf", "late_interaction", "evidence")),
     )
 
 
@@ -256,13 +254,18 @@ def natural() -> TrainConfig:
         ),
         rollout=RolloutConfig(tasks=0, practice_tasks=8),
         curriculum=CurriculumConfig(name="target"),
-        evaluation=EvalConfig(
-            rows=(
-                *("own", "untrained", "bm25", "dense", "rrf", "late_interaction"),
-                *("newest", "newest_dense", "dense_trusted", "evidence"),
-            ),
-        ),
+        evaluation=EvalConfig(rows=(*base.evaluation.rows[:-1], "newest", "newest_dense", "dense_trusted", "evidence")),
     )
+
+
+def poisoned() -> TrainConfig:
+    """``natural`` under attack: half of the questions have a text planted against them, by a source of little trust.
+
+    The exact reader believes whatever is in view, so the controller learns what not to bring there. docs/poisoning.md.
+    """
+    env = natural().env
+    attacked = {"env": env.name, "env_options": dict(env.options)}
+    return replace(natural(), recipe="poisoned", env=replace(env, name="poisoned", options=attacked))
 
 
 def natural_writing() -> TrainConfig:
@@ -355,6 +358,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
         dialogue,
         natural,
         natural_writing,
+        poisoned,
         writing,
         controller_only,
         policy_only,

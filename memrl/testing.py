@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from memory_stores.testing import check_store as check_store
 from memrl.advantages.promises import check_estimator as check_estimator
-from memrl.contracts.capabilities import EvidenceReader, able, is_passive
+from memrl.contracts.capabilities import EvidenceReader, Misleads, able, is_passive
 from memrl.contracts.protocols import Outcome, TaskSource
 from memrl.contracts.types import Action, Observation, Say, Task
 from memrl.controllers.promises import check_controller as check_controller
@@ -53,17 +53,22 @@ def check_env(source: TaskSource, task: Task | None = None, max_steps: int = 20_
 
 
 def _check_right_answers_score(source: TaskSource, task: Task, max_steps: int) -> None:
-    """An answer that the evidence reader gives with everything in view must be right."""
-    reader = able(source, EvidenceReader)
+    """An answer that the evidence reader gives must be right with everything in view that does not mislead."""
+    reader, misleads = able(source, EvidenceReader), able(source, Misleads)
     if reader is None:
         return
-    env, seen = source.make(task), []
+
+    def in_view(question: str) -> frozenset[str]:
+        return frozenset(id for id in seen if misleads is None or not misleads.misled(task, question, frozenset({id})))
+
+    seen: list[str] = []
+    env = source.make(task)
     observation: Observation | None = env.start()
     for _ in range(max_steps):
         if observation is None:
             return
         asks = observation.is_question
-        answer = reader.read(task, observation.id, frozenset(seen)) if asks else None
+        answer = reader.read(task, observation.id, in_view(observation.id)) if asks else None
         outcome = env.step(None if answer is None else Say(answer))
         if outcome.verdict is not None:
             assert outcome.verdict.score == 1.0, (

@@ -24,6 +24,7 @@ class Changes:
         self._used: dict[int, Columns] = {}
         self._moved: list[Columns] = []
         self._ended: list[Columns] = []
+        self._staying: set[int] = set()
 
     def put(self, columns: Columns) -> int:
         """A new row of ``entries``, or the same row with other use counters; returns its checksum."""
@@ -39,8 +40,9 @@ class Changes:
         self._used[row] = (uses, used_at, sum, row)
         return sum
 
-    def end(self, row: int, number: int, died: int, sum: int) -> int:
-        """Move a row to ``past``; returns the checksum of what it becomes there."""
+    def end(self, row: int, number: int, died: int, sum: int, *, stays: bool = False) -> int:
+        """Move a row to ``past``; returns the checksum of what it becomes there. If it ``stays``, its vector does."""
+        (self._staying.add if stays else self._staying.discard)(row)
         closed = checksum((number, died, sum))
         written = self.puts.pop(row, None)
         if written is None:
@@ -49,14 +51,18 @@ class Changes:
             self._ended.append((number, died, closed, *written))
         return closed
 
+    def ended(self) -> dict[int, int]:
+        """Checksums in ``past`` by row number, of the rows that were moved there."""
+        return {columns[0]: columns[2] for columns in (*self._moved, *self._ended)}
+
     def flush(self, database: Database) -> None:
         """Write it all; the caller holds the transaction and writes the head."""
         database.many("INSERT INTO log (row, time, body, key, sum) VALUES (?, ?, ?, ?, ?)", self.log)
         database.many("UPDATE entries SET uses = ?, used_at = ?, sum = ? WHERE row = ?", list(self._used.values()))
         if self._moved:
-            gone = [(columns[-1],) for columns in self._moved]
+            moved = [columns[-1] for columns in self._moved]
             database.many(_MOVE, self._moved)
-            database.many("DELETE FROM entries WHERE row = ?", gone)
-            database.many("DELETE FROM vectors WHERE row = ?", gone)
+            database.many("DELETE FROM entries WHERE row = ?", [(row,) for row in moved])
+            database.many("DELETE FROM vectors WHERE row = ?", [(row,) for row in moved if row not in self._staying])
         database.many(_END, self._ended)
         database.many(_PUT, list(self.puts.values()))

@@ -16,8 +16,10 @@ from typing import Any
 import apsw
 
 from memory_stores.durable.errors import NotAMemoryFile, ReadOnly, StoreError, typed
-from memory_stores.durable.schema import APPLICATION_ID, upgrade
+from memory_stores.durable.schema import APPLICATION_ID, is_newest, upgrade
 
+SMALLEST = 512
+"""Bytes of the smallest SQLite file that holds anything."""
 PRAGMAS = (
     "synchronous = FULL",
     "secure_delete = ON",
@@ -77,6 +79,8 @@ class Database:
             if not self.read_only:
                 self._into_wal(busy_seconds)
                 upgrade(connection, self.path)
+            elif not is_newest(connection, self.path):
+                raise ReadOnly(f"memory file {self.path} is of an older version: open it once without read_only=True")
 
     def _into_wal(self, busy_seconds: float) -> None:
         # SQLite does not wait for others at this one statement.
@@ -158,6 +162,9 @@ def _look_at(path: Path, read_only: bool) -> None:
     if path.exists():
         if not path.is_file():
             raise NotAMemoryFile(f"memory file {path} is no ordinary file: name another")
+        # SQLite would take a file of a few bytes for an empty one.
+        if 0 < path.stat().st_size < SMALLEST:
+            raise NotAMemoryFile(f"memory file {path} is no memory file: name another, or a new one")
         if not read_only and not os.access(path, os.W_OK):
             raise ReadOnly(f"memory file {path} may not be written: open it with read_only=True")
     elif read_only:

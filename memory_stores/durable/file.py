@@ -14,12 +14,14 @@ from memory_stores.durable.database import Database
 from memory_stores.durable.errors import Conflict, ReadOnly, StoreError
 from memory_stores.durable.memory import DurableMemory
 from memory_stores.durable.mirror import Mirror
-from memory_stores.durable.origin import check_origin, stored_origin
+from memory_stores.durable.origin import check_origin, forget_origin, stored_origin
 from memory_stores.durable.parts import Bm25Part, Counter, VectorPart, archive_part, no_embedder
+from memory_stores.durable.purge import Subject, count_bytes, wipe
 from memory_stores.durable.rows import SETTINGS, Ask, Head, read_heads, write_head
 from memory_stores.durable.schema import SHIFT
 from memory_stores.durable.stored import Shared
-from memory_stores.durable.types import ArchiveKind, Change, SpaceName, VerifyReport
+from memory_stores.durable.transfer import export, load
+from memory_stores.durable.types import ArchiveKind, Change, PurgeReport, SpaceName, VerifyReport
 from memory_stores.durable.verify import verify
 from memory_stores.embed import Embedder
 from memory_stores.store import NO_STAMP
@@ -181,6 +183,46 @@ class MemoryFile:
         """
         with self._database.lock:
             return verify(self._database)
+
+    def purge(self, subject: str) -> PurgeReport:
+        """Take out everything of every space that has the subject in it; see ``DurableMemory.purge``."""
+        found: list[tuple[SpaceName, str]] = []
+        versions = records = 0
+        with self._database.lock:
+            for name in self.spaces():
+                ids, ended, lines = self.space(name).scrub(Subject(part=subject))
+                found += [(name, id) for id in ids]
+                versions, records = versions + ended, records + lines
+            wipe(self._database)
+            left = count_bytes(self._database, Subject(part=subject))
+        return PurgeReport(entries=tuple(found), versions=versions, records=records, left=left)
+
+    def rebuild_index(self, embedder: Embedder | None = None) -> int:
+        """Embed every live entry of every space anew, and keep the vectors; returns how many.
+
+        With another embedder the file is that one's from then on.
+        """
+        with self._database.lock:
+            self._embedder = embedder or self._embedder
+            if self._embedder is None:
+                raise StoreError(f"memory file {self.path}: rebuild_index needs an embedder; give it one")
+            with self._database.writing():
+                forget_origin(self._database)
+            self._spaces.clear()
+            return sum(self.space(name).embed_all() for name in self.spaces())
+
+    def export(self, folder: str | Path) -> dict[str, Any]:
+        """Write all spaces, their past and their log as JSON lines into a new folder; returns the manifest."""
+        with self._database.lock:
+            return export(self._database, Path(folder))
+
+    def load(self, folder: str | Path) -> list[SpaceName]:
+        """Bring in the spaces of an export, past and log included, in one commit; returns their names.
+
+        Raises Conflict if the file has a space of one of the names, StoreError on a damaged export.
+        """
+        with self._database.lock:
+            return [tuple(name) for name in load(self._database, Path(folder))]
 
     def copy(self, name: str | Sequence[str], to: str | Sequence[str]) -> DurableMemory:
         """A new space that holds what ``name`` holds now, names and metadata included, with a past of its own.

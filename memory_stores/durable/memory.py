@@ -8,20 +8,36 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+
 from memory_stores.codec import entry_to_dict
 from memory_stores.contents import KEPT
 from memory_stores.durable.asking import Wanted, digest_of, named_ops, result_of, wanted
 from memory_stores.durable.changes import Changes
 from memory_stores.durable.errors import Conflict, StoreError
-from memory_stores.durable.parts import VectorPart
-from memory_stores.durable.past import Moment, difference, history_of, memory_at, merging, seq_at, undoing
-from memory_stores.durable.rows import Ask, read_log, read_past
+from memory_stores.durable.filters import Where
+from memory_stores.durable.parts import NoEmbedder, VectorPart
+from memory_stores.durable.past import Moment, difference, history_of, memory_at, merging, seq_at, undoing, versions
+from memory_stores.durable.purge import Subject, count_bytes, scrub_log, scrub_past, wipe
+from memory_stores.durable.rows import Ask, read_log, read_past, write_head
+from memory_stores.durable.search import By
 from memory_stores.durable.stored import Stored
-from memory_stores.durable.types import NO_DETAILS, Change, Details, LoggedOp, MemoryDiff, Receipt, Version
+from memory_stores.durable.types import (
+    NO_DETAILS,
+    Change,
+    Details,
+    Found,
+    LoggedOp,
+    MemoryDiff,
+    PurgeReport,
+    Receipt,
+    Version,
+)
 from memory_stores.graph_store import GraphStore
 from memory_stores.memory import AgentMemory
 from memory_stores.store import NO_STAMP
-from memory_stores.types import Hit, Keep, MemoryOp, OpResult, Retrieve, Stamp
+from memory_stores.types import Edge, Hit, Keep, MemoryOp, OpResult, Retrieve, Stamp, StoreName
+from memory_stores.vector_store import Vector
 
 
 class DurableMemory(Stored):
@@ -96,6 +112,9 @@ class DurableMemory(Stored):
 
     def _carry(self, want: Wanted, ask: Ask, changes: Changes) -> OpResult:
         """One op, and what has to be done for its name."""
+        if want.refused is not None:
+            told = LoggedOp(seq=0, time=ask.time, op=Keep(), stamp=ask.stamp, refused=want.refused.value)
+            return self.carry_out(ask._replace(op=Keep(), details=NO_DETAILS), changes, told)
         created: tuple[str, ...] = ()
         removed: tuple[str, ...] = ()
         hits: Any = ()
@@ -115,14 +134,13 @@ class DurableMemory(Stored):
 
     def set_details(self, id: str, details: Details) -> None:
         """Give a live entry another name, metadata or times; its text stays. Raises StoreError on an unknown id."""
-        [want] = wanted((Keep(),), NO_STAMP, None)
         with self._database.lock, self._commit() as changes:
             entry = AgentMemory.get(self, id)
             if entry is None:
                 raise StoreError(f"set_details({id!r}): no such live entry")
             now = self._shared.clock()
             change = Change(why="details", drop=(id,), put=((self.store_of(id), entry_to_dict(entry), details),))
-            self.carry_out(Ask(change, want.stamp, now), changes)
+            self.carry_out(Ask(change, NO_STAMP, now), changes)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Become that memory, in one commit. Raises ValueError unless it has the same kinds of stores."""
@@ -142,6 +160,43 @@ class DurableMemory(Stored):
                 change = Change(why="load", drop=drop, put=tuple(put), settings=settings)
                 self.carry_out(Ask(change, NO_STAMP, self._shared.clock()), changes)
 
+    # Searching
+
+    def search(
+        self,
+        query: str | Vector | Sequence[float],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        stores: Sequence[StoreName] | None = None,
+        by: By | None = None,
+    ) -> tuple[Found, ...]:
+        """The best live entries of this space, without a mark on them: no use is counted and nothing is logged.
+
+        Args:
+            query: words, or a vector [E] of the file's embedder.
+            k: how many; as many come wherever so many pass the filter.
+            where: what must hold of an entry (``filters``).
+            stores: of "token", "graph", "archive"; all of them if not given.
+            by: "words" (BM25), "vectors" (cosine, exact) or "both" (reciprocal rank fusion). If not given, both where
+                the file was opened with an embedder, and words where not.
+
+        Returns:
+            Best first, scores in [0, 1], ties to the older.
+
+        Raises:
+            StoreError: a bad filter, query or vector, or no embedder for a search by vectors.
+        """
+        with self._database.lock:
+            self.refresh()
+            self._fresh()
+            if by is None and isinstance(query, str):
+                by = "words" if isinstance(self._shared.embedder(), NoEmbedder) else "both"
+            asked = query if isinstance(query, str) else np.asarray(query, dtype=np.float32)
+            found = self._searcher.find(asked, k, where, stores, by)
+            self._keep_vectors()
+            return found
+
     # The past
 
     def log(self, since: int = 0) -> tuple[LoggedOp, ...]:
@@ -155,6 +210,11 @@ class DurableMemory(Stored):
         """Every version of that entry and of all that it took the place of, oldest first; empty if none is known."""
         with self._looking():
             return history_of(self._shared, self.head, id_or_name)
+
+    def versions(self) -> tuple[Version, ...]:
+        """Every version of every entry, those that ended first, in the order they did, then those that are held."""
+        with self._looking():
+            return tuple(versions(self._shared, self.head))
 
     def as_of(self, moment: Moment) -> AgentMemory:
         """The memory after that op, or at that clock time, in RAM. Raises StoreError on a moment not in the log."""
@@ -196,6 +256,50 @@ class DurableMemory(Stored):
             self.refresh()
             ops = merging(self, twin, base)
             return self.apply_all([op for op, _ in ops], [stamp for _, stamp in ops])
+
+    def purge(self, subject: str) -> PurgeReport:
+        """Take out all of this space that has the subject in it, for good; ``MemoryFile.purge`` takes all spaces.
+
+        Args:
+            subject: a text, looked for case aside in everything that people wrote; or an id, which stands for that
+                entry, its earlier versions and its lines of the log.
+
+        Raises:
+            StoreError: an empty subject, or the space's own name holds it (drop the space).
+            StoreBusy: another process still reads the old bytes; call it again.
+        """
+        with self._database.lock:
+            mine = tuple(version.entry for version in self.history(subject) if version.entry.id == subject)
+            texts = frozenset(entry.text for entry in mine if not isinstance(entry, Edge))
+            meant = Subject(id=subject, whole=texts) if mine else Subject(part=subject)
+            entries, versions, records = self.scrub(meant)
+            wipe(self._database)
+            left = count_bytes(self._database, meant)
+            named = tuple((self.name, id) for id in entries)
+            return PurgeReport(entries=named, versions=versions, records=records, left=left)
+
+    def scrub(self, subject: Subject) -> tuple[tuple[str, ...], int, int]:
+        """The part of ``purge`` that is one transaction: ids, versions and log lines that were taken out."""
+        if not (subject.id or subject.part.strip()):
+            raise StoreError("purge subject = '': give a text or an id")
+        if any(subject.holds(part) for part in self.name):
+            raise StoreError(f"purge: the name of space {self.name} holds it; drop the space")
+        with self._database.lock:
+            with self._following(), self._database.writing():
+                self._catch_up()
+                self._touched, changes = True, Changes()
+                ids = tuple(entry.id for entry in self.rows() if subject.means(entry, self.details_of(entry.id)))
+                records = scrub_log(self._database, self.head, subject)
+                versions = scrub_past(self._database, self.head, subject)
+                if ids or records or versions:
+                    self.carry_out(Ask(Change(why="purge", drop=ids), NO_STAMP, self._shared.clock()), changes)
+                    changes.flush(self._database)
+                    scrub_past(self._database, self.head, subject)
+                write_head(self._database, self.head)
+            # What RAM knows of old texts goes as well.
+            self._stale = True
+            self._fresh()
+            return ids, versions, records
 
     @contextmanager
     def _looking(self) -> Generator[None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from threading import RLock
 from typing import Any
 
 from memory_stores.codec import edge_from_dict, entry_to_dict, item_from_dict
@@ -48,7 +49,9 @@ class Mirror(AgentMemory):
         make_archive: MakeArchive,
         held: Iterable[tuple[Entry, Held]] = (),
     ) -> None:
+        self._lock = RLock()
         self._counter, self._make_archive = counter, make_archive
+        self._lock = RLock()  # of an AgentMemory, whose own beginning takes its stores
         self._become(head, held)
 
     def _become(self, head: Head, held: Iterable[tuple[Entry, Held]]) -> None:
@@ -103,6 +106,22 @@ class Mirror(AgentMemory):
     def peek(self, id: str) -> Entry | None:
         """The live entry of that id, as RAM has it."""
         return AgentMemory.get(self, id)
+
+    def text_of(self, id: str) -> str:
+        """Of a live entry. Raises KeyError."""
+        entry = AgentMemory.get(self, id)
+        if entry is None:
+            raise KeyError(id)
+        return entry.text
+
+    def entries_in(self, letter: str) -> tuple[Entry, ...]:
+        """The live entries of one store, as RAM has it: ``t``, ``g`` or ``a``."""
+        part = self._holder(letter)
+        return () if part is None else part.entries()
+
+    def raw_archive(self) -> Any:
+        """The archive, as RAM has it."""
+        return self._archive
 
     def known(self, id: str) -> Held | None:
         """What is known of an entry that has a row."""
@@ -166,15 +185,18 @@ class Mirror(AgentMemory):
             self._end(id, changes)
         graph = self._graph
         if isinstance(graph, GraphPart) and (result.removed or result.created):
-            for id in graph.take_gone():
+            gone, amended = graph.take_changes()
+            for id in gone:
                 if id in self._held:
                     self._end(id, changes)
             for id in result.removed:
                 edge = graph.past(id)
                 if edge is not None:
                     self._put(edge, ask.time, NO_DETAILS, changes)
+            for id in amended:
+                self._amend(id, changes)
         for id in result.created:
-            entry = AgentMemory.get(self, id)
+            entry = self._at(id)
             assert entry is not None
             self._put(entry, ask.time, ask.details, changes)
             return entry.tokens
@@ -205,6 +227,25 @@ class Mirror(AgentMemory):
         head.past_sum = (head.past_sum + closed) & MASK
         if known.details.name and self._names.get(known.details.name) == id:
             del self._names[known.details.name]
+
+    def _at(self, id: str) -> Entry | None:
+        """A live entry, or a superseded edge that is still held."""
+        entry, graph = AgentMemory.get(self, id), self._graph
+        return graph.past(id) if entry is None and isinstance(graph, GraphPart) else entry
+
+    def _amend(self, id: str, changes: Changes) -> None:
+        """An edge changed where it stands: one version ends, and another takes its row."""
+        entry, known, head = self._at(id), self._held.get(id), self.head
+        if entry is None or known is None:
+            return
+        head.place += 1
+        number, born = (head.space << SHIFT) + head.place, head.seq + 1
+        closed = changes.end(known.row, number, born, known.sum, stays=True)
+        sum = changes.put(entry_columns(known.row, born, known.written_at, entry, known.details))
+        self._held[id] = known._replace(born=born, sum=sum)
+        head.live_sum = (head.live_sum - known.sum + sum) & MASK
+        head.past += 1
+        head.past_sum = (head.past_sum + closed) & MASK
 
     def _use(self, id: str, changes: Changes) -> None:
         entry, known = AgentMemory.get(self, id), self._held[id]

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from memory_stores.bm25_store import Bm25Store
 from memory_stores.contents import memoised
+from memory_stores.durable.errors import StoreError
 from memory_stores.durable.vectors import VectorTable
 from memory_stores.embed import Embedder
 from memory_stores.graph_store import GraphStore
@@ -52,21 +53,27 @@ class Bm25Part(Bm25Store):
 
 
 class GraphPart(GraphStore):
-    """A graph that counts by a ``Counter`` and tells which edges left its history."""
+    """A graph that counts by a ``Counter`` and tells which edges left its history, and which were amended in place."""
 
     def __init__(self, budget: int, counter: Counter) -> None:
         super().__init__(budget, counter.real)
         self._count = counter
         self._gone: list[str] = []
+        self._amended: list[str] = []
 
     def past(self, id: str) -> Edge | None:
         """A superseded edge that is still held."""
         return self._history.get(id)
 
-    def take_gone(self) -> list[str]:
-        """Edges that left the history since this was last asked."""
-        gone, self._gone = self._gone, []
-        return gone
+    def take_changes(self) -> tuple[list[str], list[str]]:
+        """Edges that left the history, and those amended where they stand, since this was last asked."""
+        changes = self._gone, self._amended
+        self._gone, self._amended = [], []
+        return changes
+
+    def _amend(self, old: Edge, new: Edge) -> None:
+        super()._amend(old, new)
+        self._amended.append(new.id)
 
     def _forget_past(self, id: str) -> Edge:
         self._gone.append(id)
@@ -74,7 +81,7 @@ class GraphPart(GraphStore):
 
     def fork(self) -> Self:
         twin = super().fork()
-        twin._gone = []
+        twin._gone, twin._amended = [], []
         return _freed(twin)
 
 
@@ -145,7 +152,7 @@ def as_score(cosine: float) -> float:
     return min(1.0, max(0.0, (1 + cosine) / 2))
 
 
-class _Missing:
+class NoEmbedder:
     """Stands for the embedder that nobody gave; asked for a vector, it says so."""
 
     def __init__(self, dim: int) -> None:
@@ -156,8 +163,6 @@ class _Missing:
         return self._dim
 
     def embed(self, texts: Sequence[str]) -> Vector:
-        from memory_stores.durable.errors import StoreError
-
         raise StoreError(
             "this memory is searched by embedding: open its file with embedder=MiniLM(), or the one it had"
         )
@@ -165,7 +170,7 @@ class _Missing:
 
 def no_embedder(dim: int) -> Embedder:
     """An embedder that raises StoreError when it is asked for a vector."""
-    return _Missing(dim)
+    return NoEmbedder(dim)
 
 
 def _freed(store: Any) -> Any:

@@ -40,7 +40,7 @@ def _version(entry: Entry, held: Held, died: int | None) -> Version:
 
 def history_of(shared: Shared, head: Head, id_or_name: str) -> tuple[Version, ...]:
     """Versions of that id, or of whatever went by that name, and of all that they took the place of, oldest first."""
-    every = sorted(versions(shared, head), key=lambda version: version.place)
+    every = sorted(versions(shared, head), key=lambda version: (version.place, version.born))
     wanted = {v.entry.id for v in every if id_or_name in (v.entry.id, v.details.name)}
     by_id = {v.entry.id: v.entry.replaces for v in every}
     border = list(wanted)
@@ -94,14 +94,14 @@ class _Uses:
         if later <= 0:
             return entry
         uses = max(0, entry.uses - later)
-        used_at = self._last[entry.id] if entry.id in self._last else -1
+        used_at = self._last.get(entry.id, -1)
         return replace(entry, uses=uses, used_at=used_at if uses else -1)
 
 
 def _settings_at(log: Iterable[LoggedOp], seq: int) -> dict[str, Any]:
     """Budgets and kind of the archive after op ``seq``, and the counters of ids."""
     settings: dict[str, Any] = {"token": 0, "graph": 0, "archive": 0, "archive_kind": "bm25"}
-    serials = dict.fromkeys(("token_serial", "graph_serial", "archive_serial"), 0)
+    serials: dict[str, int] = {f"{name}_serial": 0 for name in STORE_OF.values()}
     for record in log:
         if record.seq <= seq:
             for id in record.created:
@@ -176,7 +176,7 @@ def undoing(shared: Shared, memory: Stored, n: int) -> Change:
                 drop[id] = None
         for version in died.get(record.seq, []):
             put[version.entry.id] = version
-    ordered = sorted(put.values(), key=lambda version: version.place)
+    ordered = sorted(put.values(), key=lambda version: (version.place, version.born))
     return Change(
         why="undo",
         drop=tuple(drop),

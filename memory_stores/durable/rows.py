@@ -229,6 +229,11 @@ def log_columns(row: int, ask: Ask, result: OpResult, tokens: int | None) -> tup
     return row, time, _encode(body), key
 
 
+def text_of_body(body: Mapping[str, Any]) -> str:
+    """The body of a log row as it stands in the file."""
+    return _encode(body)
+
+
 def read_log(database: Database, head: Head, since: int = 0) -> list[tuple[LoggedOp, int]]:
     """Records after ``since`` with their checksums. Raises CorruptStore if one is damaged or missing."""
     first = head.space << SHIFT

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from memory_stores.durable.keys import Keys
 from memory_stores.durable.mirror import Mirror
 from memory_stores.durable.origin import note_origin, read_vectors, write_vectors
 from memory_stores.durable.parts import Bm25Part, Counter, VectorPart, archive_part
-from memory_stores.durable.rows import Ask, Head, ask_of, read_head, read_live, read_log, write_head
+from memory_stores.durable.rows import Ask, Head, Held, ask_of, read_head, read_live, read_log, write_head
+from memory_stores.durable.search import Searcher
 from memory_stores.durable.types import Details, LoggedOp, SpaceName
 from memory_stores.embed import Embedder
 from memory_stores.graph_store import GraphStore
@@ -149,14 +150,47 @@ class Stored(Mirror):
         rows = {known.row: id for id in ids if (known := self._held.get(id)) is not None}
         return {rows[row]: vector for row, vector in read_vectors(self._database, list(rows)).items()}
 
+    def _become(self, head: Head, held: Iterable[tuple[Entry, Held]]) -> None:
+        super()._become(head, held)
+        self._searcher = Searcher(self, self._shared.embedder, self.stored_vectors)
+
+    def _put(self, entry: Entry, time: float, details: Details, changes: Changes) -> None:
+        super()._put(entry, time, details, changes)
+        self._searcher.put(entry.id)
+
+    def _end(self, id: str, changes: Changes) -> None:
+        self._searcher.end(id, self._held[id].row)
+        super()._end(id, changes)
+
     def _save_vectors(self) -> None:
         """Inside a transaction: what was embedded for a search is kept with its entry."""
         part = self._archive
-        if isinstance(part, VectorPart) and part.table.fresh:
-            note_origin(self._database, self._shared.embedder())
-            fresh = [id for id in part.table.fresh if id in self._held and id in part.table]
-            write_vectors(self._database, [(self._held[id].row, part.table.row(id)) for id in fresh])
-            part.table.fresh.clear()
+        tables = [part.table] if isinstance(part, VectorPart) else []
+        for table in (*tables, *self._searcher.made()):
+            if table.fresh:
+                note_origin(self._database, self._shared.embedder())
+                fresh = [id for id in table.fresh if id in self._held and id in table]
+                write_vectors(self._database, [(self._held[id].row, table.row(id)) for id in fresh])
+                table.fresh.clear()
+
+    def embed_all(self) -> int:
+        """See that every live entry has its vector in the file; returns how many there are. Raises StoreError."""
+        with self._database.lock:
+            self.refresh()
+            count = sum(len(table) for table in self._searcher.tables())
+            with self._following(), self._database.writing():
+                self._catch_up()
+                self._save_vectors()
+            return count
+
+    def _keep_vectors(self) -> None:
+        """After a search: what it embedded is written, unless the file is read-only or held by others just now."""
+        part = self._archive
+        tables = [part.table] if isinstance(part, VectorPart) else []
+        if not self._database.read_only and any(table.fresh for table in (*tables, *self._searcher.made())):
+            with suppress(StoreBusy, ReadOnly, DiskFull), self._following(), self._database.writing():
+                self._catch_up()
+                self._save_vectors()
 
     @contextmanager
     def _commit(self) -> Generator[Changes]:

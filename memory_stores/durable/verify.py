@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import apsw
 
@@ -12,9 +13,20 @@ from memory_stores.durable.errors import StoreError
 from memory_stores.durable.mirror import Mirror
 from memory_stores.durable.origin import read_vectors, stored_origin
 from memory_stores.durable.parts import Counter, archive_part, no_embedder
-from memory_stores.durable.rows import NO_CHAIN, Head, ask_of, chained, read_heads, read_live, read_log, read_past
+from memory_stores.durable.rows import (
+    NO_CHAIN,
+    Head,
+    ask_of,
+    chained,
+    checksum,
+    entry_columns,
+    read_heads,
+    read_live,
+    read_log,
+    read_past,
+)
 from memory_stores.durable.schema import SHIFT
-from memory_stores.durable.types import VerifyReport
+from memory_stores.durable.types import Change, VerifyReport
 
 
 def verify(database: Database) -> VerifyReport:
@@ -29,7 +41,7 @@ def verify(database: Database) -> VerifyReport:
             problems += [f"sqlite: {row[0]}" for row in database.rows("PRAGMA integrity_check") if row[0] != "ok"]
             heads = read_heads(database)
             for head in heads:
-                problems += _problems(database, head)
+                problems += problems_of(database, head)
             problems += _strays(database, heads)
             stored_origin(database)
         except StoreError as error:
@@ -43,21 +55,21 @@ def verify(database: Database) -> VerifyReport:
     )
 
 
-def replayed(database: Database, head: Head) -> Mirror:
-    """The memory that the log of a space leads to, made anew from its first op. Raises StoreError."""
-    counter = Counter(len)
-    nobody = no_embedder(1)
+def replayed(database: Database, head: Head) -> tuple[Mirror, Changes]:
+    """The memory that the log of a space leads to, made anew from its first op, and its rows. Raises StoreError."""
+    counter, nobody, changes = Counter(len), no_embedder(1), Changes()
     memory = Mirror(
         Head(space=head.space, name=head.name),
         counter,
         lambda kind, budget: archive_part(kind, budget, counter, nobody),
     )
     for record, _ in read_log(database, head):
-        memory.carry_out(ask_of(record), Changes(), record)
-    return memory
+        memory.carry_out(ask_of(record), changes, record)
+    return memory, changes
 
 
-def _problems(database: Database, head: Head) -> Iterator[str]:
+def problems_of(database: Database, head: Head) -> Iterator[str]:
+    """What is wrong with the rows of one space."""
     where = f"space {head.name}"
     try:
         live, past = read_live(database, head), read_past(database, head)
@@ -78,21 +90,20 @@ def _problems(database: Database, head: Head) -> Iterator[str]:
     )
     if kept != len(vectors):
         yield f"{where}: {kept - len(vectors)} vectors of entries that it does not hold"
-    del past
     try:
-        memory = replayed(database, head)
+        memory, changes = replayed(database, head)
     except (ValueError, KeyError, AssertionError) as error:
         yield f"{where}: the log cannot be replayed ({error})"
         return
-    if memory.head != head:
+    purged = any(isinstance(record.op, Change) and record.op.why == "purge" for record, _ in log)
+    if replace(memory.head, past=head.past, past_sum=head.past_sum) != head or (not purged and memory.head != head):
         yield f"{where}: a replay of the log leads elsewhere than its rows"
-    said = {entry.id: (held.row, entry) for entry, held in live}
-    for entry in memory.rows():
-        known = memory.known(entry.id)
-        if known is None or said.pop(entry.id, None) != (known.row, entry):
-            yield f"{where}: entry {entry.id} is not as the log tells it"
-    for id in said:
-        yield f"{where}: entry {id} is not in a replay of the log"
+    said = {held.row: entry_columns(held.row, held.born, held.written_at, e, held.details) for e, held in live}
+    if said != {row: columns[:-1] for row, columns in changes.puts.items()}:
+        yield f"{where}: its entries are not as the log tells them"
+    ended = changes.ended()
+    if any(ended.get(one.number) != checksum((one.number, one.died, one.held.sum)) for one in past):
+        yield f"{where}: its past is not as the log tells it"
 
 
 def _strays(database: Database, heads: list[Head]) -> Iterator[str]:

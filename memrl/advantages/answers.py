@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from memrl.advantages.clock import Clock, PerStep, align, by_place, by_step
 from memrl.advantages.contract import Advantages, Scene
 from memrl.algos.advantages import leave_one_out
-from memrl.contracts.capabilities import EvidenceReader, able, is_passive
+from memrl.contracts.capabilities import EvidenceReader, able, is_passive, shown
 from memrl.contracts.types import Episode, Step, is_policy
 
 # Shapes: G siblings, T places of their common clock, D decisions of one episode.
@@ -68,6 +68,6 @@ def _supported(episodes: Sequence[Episode], clock: Clock, scene: Scene) -> dict[
 
 
 def _read(episode: Episode, step: Step, scene: Scene) -> str | None:
-    seen = frozenset(line.observation_id for line in step.view)
+    seen = shown(scene.agent.task_source, step.view)
     reader = able(scene.agent.task_source, EvidenceReader)
     return None if reader is None else reader.read(episode.task, step.observation.id, seen)

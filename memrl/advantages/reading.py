@@ -5,7 +5,8 @@
     advantage              R_k less the mean R_k of the siblings that read a k-th time for the same question (RLOO)
 
 phi is a potential (Ng et al. 1999): with discount 1 the sum over a question is what the last view is worth, whatever
-the way there. A discount below 1 keeps from the first reading the luck of the tenth. Where nobody knows the evidence,
+the way there. A discount below 1 keeps from the first reading the luck of the tenth. Where the source knows that
+something in view leads astray, that counts as one more observation that is missing. Where nobody knows the evidence,
 readings earn the step's own reward. All other decisions earn as in ``return_to_go``.
 """
 
@@ -18,7 +19,7 @@ from memory_stores.types import Retrieve
 from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.evidence import chose_among_readings, less_siblings, potential
 from memrl.advantages.return_to_go import return_to_go
-from memrl.contracts.capabilities import EvidenceReader, able
+from memrl.contracts.capabilities import EvidenceReader, Misleads, able, edges_tell
 from memrl.contracts.checks import check
 from memrl.contracts.registry import register
 from memrl.contracts.types import CONTROLLER, Decision, Episode, Step, Task
@@ -77,8 +78,9 @@ def _worth(
     needed = reader.blame(task, question, frozenset()) if reader is not None else frozenset[str]()
     if reader is None or not needed:
         return [0.0] * (len(readings) - 1) + [step.reward]
-    source = {line.entry_id: line.observation_id for line in step.view}
-    held = {line.observation_id for line in step.view if line.store == "token"}
+    whole = [line for line in step.view if line.store != "graph" or edges_tell(reader)]
+    source = {line.entry_id: line.observation_id for line in whole}
+    held = {line.observation_id for line in whole if line.store == "token"}
     worth, last = [], _potential(reader, task, question, held, len(needed), options.share)
     for i in readings:
         held |= {
@@ -91,7 +93,10 @@ def _worth(
 
 
 def _potential(reader: EvidenceReader, task: Task, question: str, held: set[str], size: int, share: float) -> float:
-    return potential(len(reader.blame(task, question, frozenset(held))), size, share)
+    seen = frozenset(held)
+    misleads = able(reader, Misleads)
+    astray = misleads is not None and misleads.misled(task, question, seen)
+    return potential(len(reader.blame(task, question, seen)) + astray, size, share)
 
 
 register("estimator", "reading", reading, ReadingOptions)

@@ -26,11 +26,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_stores.graph_store import GraphStore
 from memory_stores.types import Forget, Overwrite, Relink, Unlink
 from memrl.advantages.contract import Advantages, Scene, serves
 from memrl.advantages.evidence import chose_among_readings, less_siblings, potential
 from memrl.advantages.return_to_go import return_to_go
-from memrl.contracts.capabilities import EvidenceReader, able
+from memrl.contracts.capabilities import EvidenceReader, able, edges_tell
 from memrl.contracts.checks import check
 from memrl.contracts.registry import register
 from memrl.contracts.types import ARCHIVIST, Decision, Episode, is_policy
@@ -75,7 +76,8 @@ def retention(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     asked = reader is not None and any(_questions(episode, reader) for episode in episodes)
     if reader is None or not asked:
         return advantages
-    decided = [deciding(episode) for episode in episodes]
+    edges = edges_tell(reader)
+    decided = [deciding(episode, edges) for episode in episodes]
     earned = [_to_go(episode, own, reader, scene.options) for episode, own in zip(episodes, decided, strict=True)]
     placed = [
         {place: (at, float(values[at])) for at, place in own.places.items()}
@@ -85,8 +87,11 @@ def retention(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
     return advantages
 
 
-def deciding(episode: Episode) -> Deciding:
-    """What was lost, by which decision, told by the ids of entries that ops made and took away."""
+def deciding(episode: Episode, edges: bool = False) -> Deciding:
+    """What was lost, by which decision, told by the ids of entries that ops made and took away.
+
+    ``edges``: whether an edge alone still holds what it was found in.
+    """
     losses: list[Loss] = []
     places: dict[int, Hashable] = {}
     source: dict[str, str] = {}
@@ -97,7 +102,7 @@ def deciding(episode: Episode) -> Deciding:
         for decision in step.decisions:
             if _changes(decision):
                 places[at], last, number = (here.id, number), at, number + 1
-            for id in decision.created:
+            for id in (id for id in decision.created if edges or not id.startswith(GraphStore.prefix)):
                 source[id] = here.id
                 held[here.id] += 1
             for id in filter(source.__contains__, _removed(decision)):

@@ -60,6 +60,10 @@ class Answering(Iterator[str]):
                 self._answer = _answer(self._looked, stop.value)
             raise StopIteration from None
 
+    def close(self) -> None:
+        """Stop before the end, and let go of the model."""
+        self._pieces.close()
+
     @property
     def used(self) -> tuple[ViewLine, ...]:
         """What is in view; known from the start."""

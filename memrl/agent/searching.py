@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_stores.contents import word_set
 from memory_stores.types import Entry
+from memory_stores.words import word_set
 from memrl.agent.keeping import Keeping, found
 from memrl.agent.results import Details, Found
 from memrl.contracts.errors import InputError

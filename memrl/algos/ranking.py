@@ -33,7 +33,8 @@ def bm25(tf_W: Floats, idf_W: Floats, text_W: Ints, lengths_N: Floats) -> Floats
         lengths_N: words of each text.
     """
     mean = max(float(lengths_N.mean()), 1e-9) if len(lengths_N) else 1.0
-    saturated = tf_W * (K1 + 1) / (tf_W + K1 * (1 - B + B * lengths_N[text_W] / mean))
+    norm_N = K1 * (1 - B + B * lengths_N / mean)
+    saturated = tf_W * (K1 + 1) / (tf_W + norm_N[text_W])
     return np.bincount(text_W, weights=idf_W * saturated, minlength=len(lengths_N)).astype(np.float64)
 
 

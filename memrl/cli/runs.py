@@ -1,4 +1,4 @@
-"""``memrl inspect | curriculum | config show``: what stands in a run folder."""
+"""``memrl curriculum | config show``: what stands in a run folder."""
 
 from __future__ import annotations
 
@@ -42,18 +42,6 @@ def config_of(source: str) -> TrainConfig:
     from memrl.training.run_folder import load_config
 
     return load_config(source) if source not in RECIPES and Path(source).exists() else recipe(source)
-
-
-def inspect(
-    path: Annotated[Path, typer.Argument(metavar="RUN|FILE", help="A run folder or a memory file.")],
-) -> None:
-    """Show a run (config, last metrics, evaluation) or what a memory file holds."""
-    from memrl.reporting.show import show_memory_file, show_run
-
-    if path.is_dir():
-        show_run(path)
-    else:
-        show_memory_file(path)
 
 
 def curriculum(

@@ -6,7 +6,7 @@ A plain environment has none of them. ``able(source, EvidenceReader)`` gives the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
@@ -43,7 +43,11 @@ class Bounds(NamedTuple):
 
 @runtime_checkable
 class EvidenceReader(Protocol):
-    """Knows which observations an answer rests on: an exact reader without a language model."""
+    """Knows which observations an answer rests on: an exact reader without a language model.
+
+    An edge in memory or in view stands for the observation it was found in only where the source says
+    ``edges_tell = True``: an edge is cheap, and where it leaves things out, it must not earn what they are worth.
+    """
 
     def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str:
         """The exact answer that the observations ``seen`` support."""
@@ -54,6 +58,15 @@ class EvidenceReader(Protocol):
 
         With nothing held, all that it rests on; empty where nothing was missing or nobody knows.
         """
+        ...
+
+
+@runtime_checkable
+class Misleads(Protocol):
+    """Beside evidence it knows what leads a reader astray."""
+
+    def misled(self, task: Task, question_id: str, seen: frozenset[str]) -> bool:
+        """Whether something among the observations ``seen`` would turn the answer wrong, evidence or not."""
         ...
 
 
@@ -152,6 +165,7 @@ Capability = TypeVar("Capability")
 
 _MEANS: Mapping[type, str] = {
     EvidenceReader: "an evidence reader (read, blame)",
+    Misleads: "knowledge of what misleads (misled)",
     Bounded: "known bounds (bounds, plan)",
     WritesTasks: "a task generator (task_generator, sibling)",
     Stretchable: "other horizons (at_horizon)",
@@ -183,6 +197,17 @@ def need(source: Any, capability: type[Capability], knob: str, value: object, in
 def is_passive(source: object) -> bool:
     """Whether the source says that actions change nothing that is shown later."""
     return bool(getattr(source, "passive", False))
+
+
+def edges_tell(source: object) -> bool:
+    """Whether the source says that an edge tells all that the observation did which it was found in."""
+    return bool(getattr(source, "edges_tell", False))
+
+
+def shown(source: object, view: Iterable[ViewLine]) -> frozenset[str]:
+    """Ids of the observations that a view shows whole: those of its texts, and of its edges where these tell all."""
+    edges = edges_tell(source)
+    return frozenset(line.observation_id for line in view if edges or line.store != "graph")
 
 
 def asked_again(source: TaskSource, task: Task, observation: Observation, view: Sequence[ViewLine]) -> SampleRequest:

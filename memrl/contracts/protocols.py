@@ -80,7 +80,8 @@ class TaskSource(Protocol):
     """A kind of environment: its tasks, and a fresh environment for each. All that a plain environment needs.
 
     ``passive = True`` says that what a policy does changes nothing that is shown later, only what is earned; a source
-    that says nothing may react, and replay-based credit is then refused.
+    that says nothing may react, and replay-based credit is then refused. ``edges_tell = True`` says that an edge
+    tells all that its observation did (``capabilities.shown``).
     """
 
     name: str

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_stores.embed import unit_rows
 from memrl.contracts.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class TextTable:
         if not new:
             return
         if self._encoder is None:
-            vectors = self._embedder.embed(new)
+            vectors = unit_rows(self._embedder.embed(new), len(new), self.dim)
         else:
             encoded = self._encoder.encode(new)
             vectors = encoded.vectors

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from memory_stores.contents import words
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Entry
+from memory_stores.words import words
 from memrl.algos.ranking import bm25, rarity
 from memrl.contracts.texts import TextTable
 
@@ -182,10 +182,10 @@ class EntryIndex:
 
     def bm25(self, query: TextFacts) -> Floats:
         """[N]"""
-        asked = np.zeros(max(len(self._df), int(query.words.max(initial=-1)) + 1), dtype=bool)
-        asked[query.words] = True
-        at = np.flatnonzero(asked[self._words])
-        return bm25(self._tf[at], self.rarity(self._words[at]), self._text[at], self.lengths)
+        idf = np.zeros(max(len(self._df), int(query.words.max(initial=-1)) + 1))
+        idf[query.words] = self.rarity(query.words)
+        at = np.flatnonzero((idf > 0)[self._words])  # no word that is asked has a rarity of 0
+        return bm25(self._tf[at], idf[self._words[at]], self._text[at], self.lengths)
 
     def cosine(self, query: TextFacts) -> Floats:
         """[N] of whole texts."""

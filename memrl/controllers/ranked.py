@@ -19,9 +19,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from memory_stores.types import Retrieve
+from memory_stores.types import Edge, Retrieve
 from memrl.algos.ranking import FUSION
-from memrl.contracts.capabilities import EvidenceReader
+from memrl.contracts.capabilities import EvidenceReader, edges_tell
 from memrl.contracts.contexts import ControllerContext
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Chooser, ControllerRequest, OpChoice
@@ -103,6 +103,8 @@ class Evidence(Chooser):
         needed = self._reader.blame(request.task, request.observation.id, frozenset())
         for i, op in enumerate(request.offers.ops):
             entry = request.memory.get(op.ids[0]) if isinstance(op, Retrieve) and op.ids else None
+            if isinstance(entry, Edge) and not edges_tell(self._reader):
+                continue
             if entry is not None and entry.stamp.observation_id in needed:
                 return i
         return 0

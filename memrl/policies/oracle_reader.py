@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from math import log, log1p
 from typing import Any
 
-from memrl.contracts.capabilities import EvidenceReader, need
+from memrl.contracts.capabilities import EvidenceReader, need, shown
 from memrl.contracts.protocols import SampleRequest, TaskSource
 from memrl.contracts.types import TokenDecision
 from memrl.policies.scripted import silent_decision
@@ -42,8 +42,8 @@ class OracleReader:
         return [sure if self._read(r) == answer else doubt for r, answer in zip(requests, answers, strict=True)]
 
     def _read(self, request: SampleRequest) -> str:
-        seen = frozenset(line.observation_id for line in request.view)
         env = request.task.env
+        seen = shown(self._sources[env], request.view)
         reader = self._readers.get(env)
         if reader is None:
             reader = need(self._sources[env], EvidenceReader, "rollout.practice_tasks", "> 0", "set it to 0")

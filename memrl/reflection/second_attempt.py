@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from memrl.contracts.capabilities import EvidenceReader, able, asked_again
+from memrl.contracts.capabilities import EvidenceReader, able, asked_again, shown
 from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.types import Group
 from memrl.policies.advised import advised
@@ -65,6 +65,6 @@ def _wrong_though_in_view(groups: Sequence[Group], agent: Agent) -> Iterator[_As
                 if step.verdict is None or step.verdict.score >= 1.0:
                     continue
                 view = tuple(line for line in step.view if line.observation_id)
-                seen = frozenset(line.observation_id for line in view)
+                seen = shown(reader, view)
                 if reader.read(episode.task, step.observation.id, seen) == step.verdict.expected:
                     yield _Asked(g, e, t, asked_again(agent.task_source, group.task, step.observation, view))

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from memory_stores.types import Forget, Overwrite, Relink, Unlink
-from memrl.contracts.capabilities import EvidenceReader, able
+from memrl.contracts.capabilities import EvidenceReader, able, shown
 from memrl.contracts.checks import check
 from memrl.contracts.protocols import TaskSource
 from memrl.contracts.types import Episode, OpDecision, Step
@@ -70,7 +70,7 @@ class Evidence:
         found = []
         for t in sorted(self.wanted, reverse=True):
             if self._suspect(self.episode.steps[t]):
-                held = {line.observation_id for line in self.episode.steps[t].view}
+                held = shown(self._source, self.episode.steps[t].view)
                 gone = [s for s in sorted(self.wanted[t]) if self.episode.steps[s].observation.id not in held]
                 found += [Missing(t, s) for s in gone]
         return found

@@ -16,6 +16,7 @@ from memory_stores.memory import AgentMemory
 from memory_stores.types import Entry
 from memrl.contracts.config_io import config_to_dict
 from memrl.contracts.errors import DataError
+from memrl.reporting.escaped import escaped
 from memrl.reporting.report import categories_table, read_evaluation, terminal_table
 from memrl.reporting.task_report import task_tables
 from memrl.training.run_folder import done_early, is_finished, load_config, read_metrics
@@ -52,24 +53,29 @@ def show_curriculum(summary: Mapping[str, Any]) -> None:
         console.print(table)
 
 
-def show_memory_file(path: Path) -> None:
-    """What a saved memory holds. Raises DataError for a file that is missing or no memory."""
+def read_memory_file(path: Path) -> AgentMemory:
+    """A saved memory, to look at. Raises DataError for a file that is missing or no memory."""
     try:
         # To look at entries needs neither their tokenizer nor their embedder: token counts stand in the file.
-        memory = AgentMemory.load(path, count_tokens=lambda text: len(text.split()), embedder=HashEmbedder())
+        return AgentMemory.load(path, count_tokens=lambda text: len(text.split()), embedder=HashEmbedder())
     except FileNotFoundError as error:
         raise DataError(f"inspect {path}: there is no such file or folder; name a run or a memory file") from error
     except ValueError as error:
         raise DataError(str(error)) from error
+
+
+def show_memory(memory: AgentMemory) -> None:
+    """What a memory holds."""
     typer.echo(f"{len(memory)} entries, {memory.tokens_used} of {memory.budget} tokens")
     show_entries(memory.entries())
 
 
 def show_entries(entries: Sequence[Entry]) -> None:
-    """One line an entry: id, text, cost, where it came from."""
+    """One line an entry: id, text, cost, where it came from. What would steer a terminal is shown escaped."""
     for entry in entries:
         stamp = entry.stamp
         trust = f", trust {stamp.trust:g}" if stamp.trust < 1 else ""
-        typer.echo(f"{entry.id:>6}  {entry.text}  ({entry.tokens} tokens; step {stamp.step}, {stamp.writer}{trust})")
+        told = f"{entry.id:>6}  {entry.text}  ({entry.tokens} tokens; step {stamp.step}, {stamp.writer}{trust})"
+        typer.echo(escaped(told))
     if not entries:
         typer.echo("(empty)")

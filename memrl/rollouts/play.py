@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from memory_stores.memory import AgentMemory
-from memory_stores.types import Hit, Keep, Stamp, Write
+from memory_stores.types import Hit, Keep, Overwrite, Stamp, Write
 from memrl.contracts.capabilities import brief_of
 from memrl.contracts.protocols import PLAIN, Agent, Brief, ControllerRequest, OfferRequest, Outcome, SampleRequest
 from memrl.contracts.types import (
@@ -302,7 +302,7 @@ def carry_out(
     if isinstance(decision.action, Keep):  # the usual case, and the quick one
         decisions.append(decision)
         return ()
-    stamp = stamped(observation, decision.actor)
+    stamp = provenance(observation, decision, context.memory)
     results = [context.memory.apply(op, stamp) for op in decision.ops]
     if len(results) == 1:
         created, refused, hits = results[0].created, not results[0].done, results[0].hits
@@ -333,6 +333,20 @@ def _with_outcome(decision: Decision, created: tuple[str, ...], refused: bool) -
 def stamped(observation: Observation, writer: str = "controller") -> Stamp:
     """The provenance of what an actor does with an observation."""
     return Stamp(step=observation.step, observation_id=observation.id, writer=writer, trust=observation.trust)
+
+
+def provenance(observation: Observation, decision: Decision, memory: AgentMemory) -> Stamp:
+    """The stamp of what a decision writes, memory being as it was before.
+
+    What stands in the observation is believed as that is. Words of an actor's own may rest on all that it had in view,
+    so they are believed as the least of it: a note about a doubtful note does not become a sure one.
+    """
+    stamp = stamped(observation, decision.actor)
+    if isinstance(decision, OpDecision) or memory.token is None:  # offers are made of the observation's own words
+        return stamp
+    own = any(isinstance(op, Write | Overwrite) and op.text not in observation.text for op in decision.ops)
+    least = min((item.stamp.trust for item in memory.token.entries()), default=1.0)
+    return replace(stamp, trust=min(stamp.trust, least)) if own else stamp
 
 
 def see(memory: AgentMemory, hits: Sequence[Hit], agent: Agent) -> tuple[ViewLine, ...]:

@@ -25,7 +25,7 @@ from memrl.contracts.capabilities import brief_of
 from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.types import Action, Episode, Observation, Think, TokenDecision, Unreadable, ViewLine, is_policy
 from memrl.rollouts.judge import Judge, Rewards, recorded
-from memrl.rollouts.play import see, stamped, tokens_read
+from memrl.rollouts.play import provenance, see, tokens_read
 from memrl.rollouts.scheduler import sample
 from memrl.rollouts.twin import Twin
 
@@ -143,8 +143,9 @@ def _rebuild(episode: Episode, agent: Agent, states: dict[Site, AgentMemory] | N
                 )
             if states is not None:
                 states[Site(t, place)] = memory.fork()
+            stamp = provenance(step.observation, decision, memory)
             for op in decision.ops:
-                memory.apply(op, stamped(step.observation, decision.actor))
+                memory.apply(op, stamp)
     return memory
 
 

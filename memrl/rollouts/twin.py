@@ -28,7 +28,7 @@ from memory_stores.types import (
     Write,
 )
 from memrl.contracts.types import Decision, Observation
-from memrl.rollouts.play import stamped
+from memrl.rollouts.play import provenance
 
 
 class Done(NamedTuple):
@@ -49,10 +49,10 @@ def recorded_ops(decision: Decision, before: AgentMemory, observation: Observati
     if len(decision.ops) == 1:
         yield Done(decision.ops[0], decision.created, before)
         return
-    memory = before.fork()
+    memory, stamp = before.fork(), provenance(observation, decision, before)
     for op in decision.ops:
         held = memory.fork()
-        yield Done(op, memory.apply(op, stamped(observation, decision.actor)).created, held)
+        yield Done(op, memory.apply(op, stamp).created, held)
 
 
 class Twin:
@@ -66,7 +66,7 @@ class Twin:
 
     def follow(self, decision: Decision, before: AgentMemory, observation: Observation) -> tuple[Hit, ...]:
         """Carry out a recorded decision as it reads here; returns what it finds."""
-        stamp = stamped(observation, decision.actor)
+        stamp = provenance(observation, decision, self.memory)
         done = recorded_ops(decision, before, observation)
         return tuple(hit for one in done for hit in self._carry_out(self._carried_over(one), one, stamp))
 
@@ -74,7 +74,7 @@ class Twin:
         self, ops: Sequence[MemoryOp], decision: Decision, before: AgentMemory, observation: Observation
     ) -> tuple[Hit, ...]:
         """Carry out other ops, at most as many, where ``decision`` was recorded; returns what they find."""
-        stamp = stamped(observation, decision.actor)
+        stamp = provenance(observation, decision, self.memory)
         done = list(recorded_ops(decision, before, observation))
         ahead = [*ops, *[Keep()] * (len(done) - len(ops))]
         # What one decision forgot and what it wrote then are a replacement, as an Overwrite is.

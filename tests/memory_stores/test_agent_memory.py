@@ -166,7 +166,7 @@ def test_saving_replaces_the_file_in_one_go_and_leaves_nothing_beside_it(tmp_pat
     memory.save(str(path))
     assert AgentMemory.load(path, count_tokens=cost).state_hash() == memory.state_hash()
     good = path.read_bytes()
-    memory.apply(Write("hat"), Stamp(observation_id=b"not JSON"))
+    memory.journal.append(Write("hat"), Stamp(observation_id=b"not JSON"))
     with pytest.raises(TypeError):
         memory.save(path)
     assert path.read_bytes() == good

@@ -69,6 +69,7 @@ class CoinFlips:
     """MemWorld tasks with coin flips among the cells and among what the generator finds."""
 
     passive = True
+    edges_tell = True
 
     def __init__(self, inner: MemWorldTasks) -> None:
         self._inner = inner

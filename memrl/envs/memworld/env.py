@@ -110,6 +110,7 @@ class MemWorldTasks:
 
     name = "memworld"
     passive = True
+    edges_tell = True
 
     def __init__(self, theta: Mapping[str, Any] | Theta | None = None) -> None:
         self.theta = as_theta({} if theta is None else theta)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memory_stores.types import Forget, Keep, MemoryOp, Overwrite, Write
+from memory_stores.types import Forget, Keep, Link, MemoryOp, Overwrite, Write
 from memrl.advantages.contract import Scene
 from memrl.advantages.promises import check_estimator
 from memrl.advantages.retention import RetentionOptions, deciding, lost_worth, potential, retention
@@ -111,6 +111,14 @@ def test_a_loss_costs_what_rested_on_it_and_could_still_be_answered():
     worth = lost_worth(played, decided.losses, source, 0.5)
     assert worth.tolist() == [-0.75, -0.25, 0.0, -2.0]
     assert lost_worth(played, decided.losses, source, 1.0).tolist() == [-0.5, -0.5, 0.0, -2.0]
+
+
+def test_an_edge_alone_holds_what_it_was_found_in_only_where_edges_tell_all():
+    played = episode(
+        ("a", [op(Write("a"), ("t1",)), op(Link("ana", "in", "attic"), ("g1",))]), ("b", [op(Forget("t1"))])
+    )
+    assert [loss.id for loss in deciding(played).losses] == ["a", "b"]
+    assert [loss.id for loss in deciding(played, edges=True).losses] == ["b"]
 
 
 def test_what_goes_after_a_question_costs_it_nothing():

@@ -6,16 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from toy import TASK, ToyTasks, count_words, toy_agent
+from toy import TASK, ToyEnv, ToyTasks, count_words, toy_agent
 
 from memrl.advantages.credit import give_credit
 from memrl.contracts.config import CreditConfig
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import SampleRequest
-from memrl.contracts.types import CONTROLLER, Group, MemoryOps, Unreadable
+from memrl.contracts.types import CONTROLLER, Group, MemoryOps, Observation, Task, Unreadable
 from memrl.controllers.overwrite import OverwriteMemory, OverwriteOptions
 from memrl.policies.scripted import ScriptedPolicy
 from memrl.recipes import recipe
+from memrl.rollouts.replay import memory_after
 from memrl.rollouts.scheduler import play
 from memrl.training.build import build
 
@@ -47,6 +48,29 @@ def test_each_observation_leaves_one_text_in_memory_and_it_is_what_was_written()
     assert (first.actor, type(first.action)) == (CONTROLLER, MemoryOps)
     assert first.created == (second.ops[-1].id,), "the next one is written over the entry that this one made"
     assert not episode.steps[2].decisions[0].ops, "the question is not remembered"
+
+
+class Doubtful(ToyTasks):
+    """Its first observation comes from a source that is hardly to be believed."""
+
+    def make(self, task: Task) -> ToyEnv:
+        class Env(ToyEnv):
+            def _observation(self) -> Observation:
+                seen = super()._observation()
+                return replace(seen, trust=0.3 if seen.step == 0 else 1.0)
+
+        return Env(task, self.story)
+
+
+@pytest.mark.parametrize(
+    ("write", "trust"),
+    [(keeps_everything, 0.3), (lambda request: request.observation.text, 1.0), (lambda _: "all of it is true", 0.3)],
+)
+def test_a_note_on_a_doubtful_note_stays_doubtful_and_an_observation_is_believed_as_it_is(write: Any, trust: float):
+    agent = replace(agent_of(write), task_source=Doubtful(STORY))
+    episode, _ = played(agent)
+    memory = memory_after(episode, agent)
+    assert [entry.stamp.trust for entry in memory.entries()] == [trust]
 
 
 def test_a_text_over_the_budget_is_refused_and_memory_stays():

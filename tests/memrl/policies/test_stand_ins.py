@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import pytest
@@ -19,6 +19,8 @@ from memrl.policies.scripted import ScriptedPolicy
 @dataclass
 class Reads:
     """The part of a task source that an exact reader uses; knows the answer once it has seen o1."""
+
+    edges_tell: bool = False
 
     def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str:
         return f"{question_id}: attic" if "o1" in seen else "unknown"
@@ -52,6 +54,16 @@ def test_a_script_goes_on_where_its_state_stood() -> None:
 def test_the_exact_reader_knows_what_the_observations_in_view_support() -> None:
     without, with_it = reader().sample([ask(lines=["a"]), ask(lines=["a", "b"])])
     assert (without.action, with_it.action) == (Say("unknown"), Say("q0: attic"))
+
+
+def test_an_edge_in_view_supports_an_answer_only_where_edges_tell_all() -> None:
+    asked = ask(lines=["a", "b"])
+    linked = replace(asked, view=tuple(replace(line, store="graph") for line in asked.view))
+    sources = (Reads(), Reads(edges_tell=True))
+    assert [reader(source).sample([linked])[0].action for source in sources] == [
+        Say("unknown"),
+        Say("q0: attic"),
+    ]
 
 
 def test_stand_ins_leave_nothing_to_learn_from() -> None:

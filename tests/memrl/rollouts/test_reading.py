@@ -126,6 +126,29 @@ def test_credit_for_readings_by_hand():
         assert first_question == pytest.approx([a - b for a, b in zip(own, other, strict=True)])
 
 
+def test_an_edge_that_is_read_earns_what_its_text_is_worth_only_where_edges_tell_all():
+    agent = replace(reading_agent(Picks("a1", "a3"), room=20), task_source=Two(STORY), policy=Echo())
+    texts = played(agent)
+    ask = texts.steps[3]
+    view = tuple(replace(line, store="graph") if line.entry_id == "a1" else line for line in ask.view)
+    edge = replace(texts, steps=(*texts.steps[:3], replace(ask, view=view), *texts.steps[4:]))
+    config = CreditConfig(name="reading", options={"share": 0.5, "discount": 0.5})
+
+    def first_reading(source: Two) -> float:
+        credits = give_credit([Group(task=TASK, episodes=(texts, edge))], config, replace(agent, task_source=source))
+        at = next(
+            i for i, d in enumerate(texts.decisions) if isinstance(d, OpDecision) and d.ops and d.actor != ARCHIVIST
+        )
+        return credits[0].advantages[at]
+
+    class Telling(Two):
+        edges_tell = True
+
+    # Read as texts 0.25 + 0.75 / 2; where the first is an edge that tells nothing, 0 + 0.25 / 2.
+    assert first_reading(Two(STORY)) == pytest.approx(0.625 - 0.125)
+    assert first_reading(Telling(STORY)) == pytest.approx(0.0)
+
+
 def test_keep_of_the_reader_is_a_decision_like_another():
     episode = played(reading_agent(Taker()))
     assert [type(d.action) for d in episode.steps[3].decisions if isinstance(d, OpDecision)] == [Keep]
