@@ -232,6 +232,7 @@ class MemoryAgent:
     def all(self, *, where: Mapping[str, Any] | None = None) -> list[Found]:
         """Every entry that has the metadata, oldest first."""
         with self._lock:
+            self._intake.refresh()
             entries = self.memory.entries()
             return [
                 found(one, 1.0, self._keeping) for one in entries if matches(one, self._keeping.details(one.id), where)
@@ -240,6 +241,7 @@ class MemoryAgent:
     def get(self, id: str) -> Found | None:
         """One entry, by an id that it has or had; None where there is none."""
         with self._lock:
+            self._intake.refresh()
             entry = self.memory.get(self._keeping.current(id)) if isinstance(id, str) else None
             return None if entry is None else found(entry, 1.0, self._keeping)
 
