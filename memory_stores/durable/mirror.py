@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from threading import RLock
 from typing import Any
 
 from memory_stores.codec import edge_from_dict, entry_to_dict, item_from_dict
@@ -48,6 +49,7 @@ class Mirror(AgentMemory):
         make_archive: MakeArchive,
         held: Iterable[tuple[Entry, Held]] = (),
     ) -> None:
+        self._lock = RLock()
         self._counter, self._make_archive = counter, make_archive
         self._become(head, held)
 
