@@ -51,7 +51,6 @@ class Mirror(AgentMemory):
     ) -> None:
         self._lock = RLock()
         self._counter, self._make_archive = counter, make_archive
-        self._lock = RLock()  # of an AgentMemory, whose own beginning takes its stores
         self._become(head, held)
 
     def _become(self, head: Head, held: Iterable[tuple[Entry, Held]]) -> None:
