@@ -12,7 +12,7 @@ from dataclasses import replace
 from threading import RLock
 from typing import Any
 
-from memory_stores.codec import edge_from_dict, entry_to_dict, item_from_dict
+from memory_stores.codec import edge_from_dict, item_from_dict
 from memory_stores.contents import KEPT, REFUSED, newest
 from memory_stores.durable.changes import Changes
 from memory_stores.durable.errors import StoreError
@@ -72,17 +72,11 @@ class Mirror(AgentMemory):
         archive = self._make_archive(settings["archive_kind"], 0) if settings["archive"] else None
         for part, letter in ((token, "t"), (graph, "g"), (archive, "a")):
             name, rows = STORES[letter], held[letter]
-            state: dict[str, Any] = {"budget": settings[name], "serial": settings[f"{name}_serial"]}
-            if part is None:
-                if rows:
-                    raise StoreError(f"space budget {name} = 0: the space holds {len(rows)} entries there")
-            elif letter == "g":
-                edges = [entry_to_dict(entry) for entry in rows if _lives(entry)]
-                history = [entry_to_dict(entry) for entry in rows if not _lives(entry)]
-                part.load_state_dict({**state, "kind": part.kind, "edges": edges, "history": history})
-            else:
-                items = [entry_to_dict(entry) for entry in rows]
-                part.load_state_dict({**state, "kind": part.kind, "items": items})
+            if part is not None:
+                taker: Any = part
+                taker.take(settings[name], settings[f"{name}_serial"], rows)
+            elif rows:
+                raise StoreError(f"space budget {name} = 0: the space holds {len(rows)} entries there")
         return token, graph, archive
 
     @property

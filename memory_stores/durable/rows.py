@@ -152,12 +152,21 @@ def read_entry(row: tuple[Any, ...], path: Path) -> tuple[Entry, Held]:
     (number, id, born, text, subject, relation, object, tokens, step, observation_id, writer, trust) = columns[:12]
     replaces, invalid_at, uses, used_at, name, metadata, event_time, written_at, expires_at = columns[12:]
     stamp = Stamp(step=step, observation_id=observation_id, writer=writer, trust=trust)
-    shared: dict[str, Any] = {"id": id, "tokens": tokens, "stamp": stamp, "replaces": replaces}
-    shared |= {"uses": uses, "used_at": used_at}
     if text is None:
-        entry: Entry = Edge(subject=subject, relation=relation, object=object, invalid_at=invalid_at, **shared)
+        entry: Entry = Edge(
+            id=id,
+            subject=subject,
+            relation=relation,
+            object=object,
+            tokens=tokens,
+            stamp=stamp,
+            invalid_at=invalid_at,
+            replaces=replaces,
+            uses=uses,
+            used_at=used_at,
+        )
     else:
-        entry = Item(text=text, **shared)
+        entry = Item(id=id, text=text, tokens=tokens, stamp=stamp, replaces=replaces, uses=uses, used_at=used_at)
     details = NO_DETAILS
     if name is not None or metadata is not None or event_time is not None or expires_at is not None:
         told = None if metadata is None else json.loads(metadata)
