@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("memrl.rollouts", "memrl.advantages", "memrl.reflection"),
     ("memrl.training", "memrl.reporting"),
     ("memrl.recipes", "memrl.testing", "memrl.evaluate", "memrl.inspection", "memrl.agent", "memrl.train"),
-    ("memrl.cli",),
+    ("memrl.serve", "memrl.cli"),
     ("memrl",),
 )  # fmt: skip
 """A unit imports lower floors and, on its own floor, units that stand before it. A folder is one unit."""

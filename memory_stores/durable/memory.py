@@ -17,7 +17,7 @@ from memory_stores.durable.changes import Changes
 from memory_stores.durable.errors import Conflict, StoreError
 from memory_stores.durable.filters import Where
 from memory_stores.durable.parts import NoEmbedder, VectorPart
-from memory_stores.durable.past import Moment, difference, history_of, memory_at, merging, seq_at, undoing
+from memory_stores.durable.past import Moment, difference, history_of, memory_at, merging, seq_at, undoing, versions
 from memory_stores.durable.purge import Subject, count_bytes, scrub_log, scrub_past, wipe
 from memory_stores.durable.rows import Ask, read_log, read_past, write_head
 from memory_stores.durable.search import By
@@ -213,6 +213,11 @@ class DurableMemory(Stored):
         """Every version of that entry and of all that it took the place of, oldest first; empty if none is known."""
         with self._looking():
             return history_of(self._shared, self.head, id_or_name)
+
+    def versions(self) -> tuple[Version, ...]:
+        """Every version of every entry, those that ended first, in the order they did, then those that are held."""
+        with self._looking():
+            return tuple(versions(self._shared, self.head))
 
     def as_of(self, moment: Moment) -> AgentMemory:
         """The memory after that op, or at that clock time, in RAM. Raises StoreError on a moment not in the log."""

@@ -36,7 +36,7 @@ class Looked:
             self.decisions, hits = engine.retrieve(memory, question)
         order = {hit.id: place for place, hit in enumerate(hits)}
         found = engine.view(memory, hits)
-        self.view = _shown(engine, keeping, found, order, day(now), bool(brief.apart))
+        self.view = _shown(engine, keeping, found, order, day(now), bool(brief.background))
         self.question = question.text
         plain = {line.entry_id: one_line(line.text) for line in found}
         dates = any(line.text != plain[line.entry_id] for line in self.view)
@@ -47,9 +47,9 @@ class Looked:
 class Answering(Iterator[str]):
     """An answer as it is written: iterate over its pieces, then ``answer`` is there."""
 
-    def __init__(self, engine: Engine, looked: Looked) -> None:
+    def __init__(self, engine: Engine, looked: Looked, stream: bool) -> None:
         self._looked = looked
-        self._pieces: Generator[str, None, TokenDecision] = engine.speak(looked.request)
+        self._pieces: Generator[str, None, TokenDecision] = engine.speak(looked.request, stream)
         self._answer: Answer | None = None
 
     def __next__(self) -> str:
@@ -59,6 +59,10 @@ class Answering(Iterator[str]):
             if self._answer is None:
                 self._answer = _answer(self._looked, stop.value)
             raise StopIteration from None
+
+    def close(self) -> None:
+        """Stop before the end, and let go of the model."""
+        self._pieces.close()
 
     @property
     def used(self) -> tuple[ViewLine, ...]:
@@ -88,13 +92,13 @@ def _answer(looked: Looked, decision: TokenDecision) -> Answer:
 
 
 def _shown(
-    engine: Engine, keeping: Keeping, view: tuple[ViewLine, ...], order: dict[str, int], today: str, apart: bool
+    engine: Engine, keeping: Keeping, view: tuple[ViewLine, ...], order: dict[str, int], today: str, alone: bool
 ) -> tuple[ViewLine, ...]:
     """The lines as they read, as many as fit: token memory first, then hits, the best first; each text once.
 
     Args:
         order: place of each hit, 0 the first that was read.
-        apart: whether that one is to stand last.
+        alone: whether that one is to stand last.
     """
     count, left = engine.agent.count_tokens, engine.read_tokens
     kept: dict[str, ViewLine] = {}
@@ -111,4 +115,4 @@ def _shown(
                 texts.add(one_line(line.text))
                 break
     lines = tuple(kept[line.entry_id] for line in view if line.entry_id in kept)
-    return tuple(sorted(lines, key=lambda line: order.get(line.entry_id) == 0)) if apart else lines
+    return tuple(sorted(lines, key=lambda line: order.get(line.entry_id) == 0)) if alone else lines

@@ -138,6 +138,12 @@ class MemoryAgent:
         Raises:
             InputError: ``question`` is blank or no string; the model cannot be reached. Memory is as it was.
         """
+        looked = self._looked(question, time, instructions)
+        answering = Answering(self._engine, looked, stream)
+        return answering if stream else answering.answer
+
+    def _looked(self, question: str, time: Time, instructions: str) -> Looked:
+        """A question with what is in view for it."""
         text = checked_text("ask(question)", question)
         if not text:
             raise InputError("ask(question): question is blank; pass what is to be answered")
@@ -148,9 +154,7 @@ class MemoryAgent:
             self._intake.refresh()
             step = self._intake.tick()
             asked = Observation(id=f"u{step}", step=step, content=text, time=now, wants_action=True, writable=False)
-            looked = Looked(self._engine, self._keeping, asked, self._engine.briefed(told), now)
-        answering = Answering(self._engine, looked)
-        return answering if stream else answering.answer
+            return Looked(self._engine, self._keeping, asked, self._engine.briefed(told), now)
 
     def stream(self, question: str, *, time: Time = None, instructions: str = "") -> Answering:
         """``ask`` in pieces."""
@@ -186,9 +190,10 @@ class MemoryAgent:
         with self._lock:
             for statement in turns.before:
                 self.observe(statement, trust=trust, time=time, source="user")
-            answering = self.ask(turns.last, time=time, instructions=turns.instructions, stream=True)
+            looked = self._looked(turns.last, time, turns.instructions)
             if turns.stated:
                 self.observe(turns.stated, trust=trust, time=time, source="user")
+        answering = Answering(self._engine, looked, stream)
         return answering if stream else answering.answer
 
     async def aobserve(self, text: str, **arguments: Any) -> Observed:
@@ -227,6 +232,7 @@ class MemoryAgent:
     def all(self, *, where: Mapping[str, Any] | None = None) -> list[Found]:
         """Every entry that has the metadata, oldest first."""
         with self._lock:
+            self._intake.refresh()
             entries = self.memory.entries()
             return [
                 found(one, 1.0, self._keeping) for one in entries if matches(one, self._keeping.details(one.id), where)
@@ -235,6 +241,7 @@ class MemoryAgent:
     def get(self, id: str) -> Found | None:
         """One entry, by an id that it has or had; None where there is none."""
         with self._lock:
+            self._intake.refresh()
             entry = self.memory.get(self._keeping.current(id)) if isinstance(id, str) else None
             return None if entry is None else found(entry, 1.0, self._keeping)
 

@@ -31,9 +31,13 @@ from memrl.training.policies import load_policies
 from memrl.training.run_folder import is_run, load_run
 from memrl.training.start import SHIPPED, started_config
 
-READER = Brief(header="Answer the question from the memory below, in a few words.", lines=None, apart="Most relevant:")
-"""What a model is told that speaks by a chat template. What the controller read first stands last and apart: a small
-model with twenty lines in view else answers from any of them."""
+READER = Brief(
+    header="Answer the question from the memory below, in a few words.",
+    lines=None,
+    background="You are a helpful assistant who remembers this:",
+)
+"""What a model is told that speaks by a chat template. What the controller read first stands alone with the question,
+the rest before it: a small model with twenty lines beside the question answers from any of them."""
 COMPLETER = replace(READER, lines=1)
 """What a model is told that only goes on with a text: its answer is one line."""
 

@@ -1,4 +1,4 @@
-"""The command line: ``memrl train | eval | chat | inspect | export | trajectories | curriculum | config |
+"""The command line: ``memrl train | eval | chat | serve | inspect | export | trajectories | curriculum | config |
 models | data``.
 
 Results go to standard output, progress to standard error. Exit codes: 0 done, 2 wrong usage or input (one line),
@@ -19,9 +19,11 @@ from memrl.cli.data import data_app
 from memrl.cli.eval import evaluate
 from memrl.cli.export import export
 from memrl.cli.inspect import inspect
+from memrl.cli.mem import mem_app
 from memrl.cli.models import models_app
 from memrl.cli.output import CHECKPOINT_HELP, quiet_stdout
 from memrl.cli.runs import config_app, curriculum
+from memrl.cli.serve import serve
 from memrl.cli.train import train
 from memrl.cli.trajectories import trajectories
 from memrl.contracts.errors import InputError, MissingExtra
@@ -110,6 +112,7 @@ def chat(
     talk(agent, lines_typed(), keep=memory is not None)
 
 
+app.command()(serve)
 app.command()(inspect)
 app.command()(export)
 app.command()(trajectories)
@@ -117,6 +120,7 @@ app.command()(curriculum)
 app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
+app.add_typer(mem_app, name="mem")
 
 
 if __name__ == "__main__":

@@ -116,8 +116,9 @@ class Brief:
     """None leaves it to the policy's config."""
     lines: int | None = 1
     """Lines that an answer may have; None for any number."""
-    apart: str = ""
-    """Heads the last line of the view, which then stands apart from the others; empty keeps it among them."""
+    background: str = ""
+    """In a chat layout, heads a system message with all lines of the view but the last, which then stands alone with
+    the question; empty keeps them together."""
 
 
 PLAIN = Brief()

@@ -30,7 +30,7 @@ from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.registry import register
 from memrl.contracts.types import TokenDecision
 from memrl.policies.parsing import parse
-from memrl.policies.prompts import as_user, render_prompt
+from memrl.policies.prompts import as_turns
 from memrl.policies.rendering import broken
 
 BYTES_A_TOKEN = 3
@@ -120,7 +120,7 @@ class Endpoint:
     def _body(self, request: SampleRequest) -> dict[str, Any]:
         return {
             "model": self._named(),
-            "messages": as_user(broken(render_prompt(request), _MARKS)),
+            "messages": as_turns(request, lambda text: broken(text, _MARKS)),
             "max_tokens": request.brief.max_new_tokens or self._config.max_new_tokens,
             "temperature": 0 if request.greedy else self._config.temperature,
             **({} if request.greedy else {"seed": request.seed % 2**31}),
@@ -181,8 +181,7 @@ class Endpoint:
     def _events(self, answer: Any) -> Iterator[Any]:
         """The data of server-sent events up to [DONE]; a plain JSON answer, from who cannot stream, is one event."""
         if "event-stream" not in answer.headers.get("Content-Type", ""):
-            whole = self._json(answer.read(LARGEST))
-            yield {"choices": [{"delta": (whole.get("choices") or [{}])[0].get("message", {})}]}
+            yield {"choices": [{"delta": {"content": self._part(self._json(answer.read(LARGEST)), "message")}}]}
             return
         ended = False
         for line in answer:

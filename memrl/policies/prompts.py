@@ -11,7 +11,8 @@ What was seen or remembered is data: a line break in it never begins a line of i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from memrl.contracts.protocols import PLAIN, Brief, SampleRequest
 from memrl.contracts.types import Tool
@@ -21,6 +22,7 @@ HEADER = "Answer from memory in one word, or say unknown."
 ACTING = "You act step by step and see only this and your memory. Say what you do."
 """Where an environment that is acted on briefs nobody."""
 ANSWER = "Answer:"
+AGREED = "I will remember it."
 
 
 def render(lines: Sequence[str], question: str, brief: Brief = PLAIN) -> str:
@@ -61,18 +63,15 @@ def _layout(
     tools: bool = True,
 ) -> str:
     listed = tool_text(brief.tools) if tools and brief.tools else ""
-    memory = _memory(lines, brief.apart)
+    memory = listing(lines) or "(empty)"
     admissible = f"You may: {'; '.join(choices)}\n" if choices else ""
     notes = "".join(f"Thought: {_inside(note)}\n" for note in scratch)
     return f"{header}\n{listed}Memory:\n{memory}\n{sees}: {_inside(shown)}\n{admissible}{notes}{does}:"
 
 
-def _memory(lines: Sequence[str], apart: str) -> str:
-    """A list of lines; with the heading ``apart`` above the last one."""
-    listed = [f"- {_inside(line)}" for line in lines]
-    if apart and len(listed) > 1:
-        listed.insert(-1, apart)
-    return "\n".join(listed) or "(empty)"
+def listing(lines: Sequence[str]) -> str:
+    """A list of lines of memory; empty for none."""
+    return "\n".join(f"- {_inside(line)}" for line in lines)
 
 
 def _inside(data: str) -> str:
@@ -97,3 +96,23 @@ def tool_schema(tool: Tool) -> dict[str, object]:
 def as_user(text: str) -> list[dict[str, str]]:
     """The chat layout: the plain one, said by the user."""
     return [{"role": "user", "content": text}]
+
+
+def as_turns(
+    request: SampleRequest, clean: Callable[[str], str], tools: bool = True, system: bool = True
+) -> list[dict[str, str]]:
+    """The messages of a chat layout: one of the user's, behind one with the background where the brief has any.
+
+    Args:
+        clean: takes out of data what would end a turn.
+        tools: see ``render_prompt``.
+        system: False for templates that know no system message: the user says it, and the assistant agrees.
+    """
+    before, last = request.view[:-1], request.view[-1:]
+    if not request.brief.background or not before:
+        return as_user(clean(render_prompt(request, tools)))
+    known = clean(f"{request.brief.background}\n{listing([line.text for line in before])}")
+    asked = as_user(clean(render_prompt(replace(request, view=last), tools)))
+    if system:
+        return [{"role": "system", "content": known}, *asked]
+    return [*as_user(known), {"role": "assistant", "content": AGREED}, *asked]

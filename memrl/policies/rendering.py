@@ -18,7 +18,7 @@ from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Prompt, SampleRequest
 from memrl.contracts.types import Action
 from memrl.policies.parsing import parse
-from memrl.policies.prompts import as_user, render_prompt, tool_schema
+from memrl.policies.prompts import as_turns, as_user, render_prompt, tool_schema
 
 Ids = tuple[int, ...]
 _MARK = "memrl-answer"
@@ -97,13 +97,14 @@ class ChatRenderer(PlainRenderer):
             raise ConfigError("policy.prompt", "chat", "this model's tokenizer has no chat template; use 'plain'")
         super().__init__(tokenizer, config, ends)
         self._takes_tools = "tools" in str(tokenizer.chat_template)
+        self._takes_system = self._heard_system()
         self._turn_end = self._found_end()
         self.ends = tuple(sorted({*ends, *self._turn_end}))
 
     def text(self, request: SampleRequest) -> str:
         tools = [tool_schema(tool) for tool in request.brief.tools] if self._takes_tools else []
-        asked = self.data(render_prompt(request, tools=not tools))
-        return self._framed(as_user(asked), tools, add_generation_prompt=True)
+        turns = as_turns(request, self.data, tools=not tools, system=self._takes_system)
+        return self._framed(turns, tools, add_generation_prompt=True)
 
     def encode(self, prompts: Sequence[str]) -> list[Ids]:
         # The template writes its own special tokens.
@@ -125,6 +126,13 @@ class ChatRenderer(PlainRenderer):
                 f"the chat template failed ({type(error).__name__}: {error}); change it, or policy.prompt = 'plain'"
             )
             raise ConfigError("policy.template", dict(self._config.template), way_out) from error
+
+    def _heard_system(self) -> bool:
+        """Whether the template tells the model what a system message says."""
+        try:
+            return _MARK in self._framed([{"role": "system", "content": _MARK}, *as_user("?")])
+        except ConfigError:
+            return False
 
     def _found_end(self) -> Ids:
         """The token that the template writes after an assistant's words, which need not be the end of text; empty where
