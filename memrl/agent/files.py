@@ -159,8 +159,14 @@ class FileHome:
         return tuple(space[-1] for space in spaces if space == (DEFAULT,) or (len(space) == 2 and space[0] == USERS))
 
     def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> None:
-        """Forgotten means that no byte is left in the file."""
-        intake.change([Forget(entry.id) for entry in entries], Stamp(writer="user"), Details(), 0.0)
+        """No byte of them is left in the file, their earlier versions and the log included."""
+        with told():
+            space = self._file.space(self._space(name))
+            family = {version.entry.id for entry in entries for version in space.history(entry.id)}
+            for id in sorted(family):
+                space.purge(id)
+        if isinstance(keeping, FileKeeping):
+            keeping.forget_past()
 
     def save(self, path: str | Path | None, name: str, keeping: Keeping) -> Path:
         """Everything is on disk already; another path gets a copy of this one memory."""

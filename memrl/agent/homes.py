@@ -28,7 +28,7 @@ class Home(Protocol):
         ...
 
     def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> None:
-        """Remove entries for good."""
+        """Remove entries for good, so that nothing in a file tells of them."""
         ...
 
     def save(self, path: str | Path | None, name: str, keeping: Keeping) -> Path:

@@ -43,6 +43,8 @@ class RamHome:
 
     def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> None:
         intake.change([Forget(entry.id) for entry in entries], Stamp(writer="user"), Details(), 0.0)
+        if isinstance(keeping, RamKeeping):
+            keeping.forget_past({entry.id for entry in entries})
 
     def save(self, path: str | Path | None, name: str, keeping: Keeping) -> Path:
         target = checked_path("save(path)", path) if path is not None else self._path

@@ -76,6 +76,21 @@ def test_what_was_acknowledged_outlives_any_end(tmp_path: Path, end: signal.Sign
     assert held[:acknowledged] == [f"Ana saw thing {i}" for i in range(acknowledged)] and len(held) <= acknowledged + 1
 
 
+def test_what_was_forgotten_is_in_no_file(tmp_path: Path):
+    path = tmp_path / "notes.db"
+    agent = agent_of(memory=path)
+    agent.observe("My phone number is 555-01999.", source="Ana")
+    agent.observe("Ben likes tea.")
+    agent.update("a1", "My phone number is 555-02888.")
+    assert [one.text for one in agent.forget("my phone number").gone] == ["My phone number is 555-02888."]
+    bytes_left = b"".join(one.read_bytes() for one in tmp_path.iterdir())
+    assert b"555-02888" not in bytes_left and b"555-01999" not in bytes_left and b"Ben likes tea" in bytes_left
+    assert texts(agent) == texts(agent_of(memory=path)) == ["Ben likes tea."]
+    assert agent.observe("My phone number is 555-03777.").kept and not any(
+        "555-0288" in str(event) for event in agent.history("a1")
+    )
+
+
 def test_users_have_spaces_of_their_own(tmp_path: Path):
     path = tmp_path / "notes.db"
     agent = agent_of(memory=path)
