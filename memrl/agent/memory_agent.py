@@ -291,7 +291,7 @@ class MemoryAgent:
     def forget(self, what: str, *, dry_run: bool = False, threshold: float = THRESHOLD) -> Forgotten:
         """Forget what matches, by id or by what it says; the result says what went and what resembles it and stays.
 
-        In a memory file no byte of it is left, neither in entries nor in their history.
+        No byte of it is left in a memory file, neither in entries nor in their history, nor in the cache of embeddings.
 
         Args:
             what: an entry's id, or words such as "my phone number".
@@ -309,7 +309,9 @@ class MemoryAgent:
             hits = [by_id] if by_id is not None else self.search(text, 50)
             gone, keeps = chosen(hits, threshold, by_id is not None)
             if gone and not dry_run:
-                self._home.purge(self.name, self._keeping, [one.entry for one in gone], self._intake)
+                texts = self._home.purge(self.name, self._keeping, [one.entry for one in gone], self._intake)
+                with self._engine.parts:
+                    self._engine.agent.table.forget_kept(sorted(texts))
             return Forgotten(gone=gone, keeps=keeps, dry_run=dry_run)
 
     def _item(self, call: str, id: str) -> Item:
