@@ -11,7 +11,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from memory_stores.memory import AgentMemory
-from memory_stores.types import Item, Overwrite, Stamp
+from memory_stores.types import Forget, Item, Overwrite, Stamp
 from memrl.agent.asking import Answering, Looked
 from memrl.agent.conversation import Turns, read_messages
 from memrl.agent.engine import Engine
@@ -276,14 +276,22 @@ class MemoryAgent:
             return _of_update(op, result)
 
     def delete(self, id: str) -> Found:
-        """Remove one item; returns what it was. Raises InputError where there is none of that id."""
+        """Remove one item; returns what it was. Its history stays; ``forget`` takes that too.
+
+        Raises:
+            InputError: there is none of that id.
+        """
         with self._lock:
+            self._intake.refresh()
             gone = found(self._item("delete", id), 1.0, self._keeping)
-            self._forget([gone])
+            step = self._intake.tick()
+            self._intake.change([Forget(gone.id)], Stamp(step=step, writer="user"), Details(), self._time())
             return gone
 
     def forget(self, what: str, *, dry_run: bool = False, threshold: float = THRESHOLD) -> Forgotten:
         """Forget what matches, by id or by what it says; the result says what went and what resembles it and stays.
+
+        No byte of it is left in a memory file, neither in entries nor in their history, nor in the cache of embeddings.
 
         Args:
             what: an entry's id, or words such as "my phone number".
@@ -300,12 +308,11 @@ class MemoryAgent:
             by_id = self.get(text)
             hits = [by_id] if by_id is not None else self.search(text, 50)
             gone, keeps = chosen(hits, threshold, by_id is not None)
-            if not dry_run:
-                self._forget(gone)
+            if gone and not dry_run:
+                texts = self._home.purge(self.name, self._keeping, [one.entry for one in gone], self._intake)
+                with self._engine.parts:
+                    self._engine.agent.table.forget_kept(sorted(texts))
             return Forgotten(gone=gone, keeps=keeps, dry_run=dry_run)
-
-    def _forget(self, gone: Sequence[Found]) -> None:
-        self._home.purge(self.name, self._keeping, [one.entry for one in gone], self._intake)
 
     def _item(self, call: str, id: str) -> Item:
         entry = self.memory.get(self._keeping.current(id)) if isinstance(id, str) else None
