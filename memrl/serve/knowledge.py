@@ -183,7 +183,8 @@ class KnowledgeGraph:
         entities: dict[str, _Entity] = {}
         said: list[tuple[str, str, str]] = []
         for item in archive.entries():
-            told = self._memory.details_of(item.id).metadata or {}
+            details = self._memory.details(item.id)  # None where somebody has just removed it
+            told = (details and details.metadata) or {}
             if told.get(KIND) == ENTITY:
                 entities[entity_key(told[ENTITY])] = _Entity(item.id, told[ENTITY], told[TYPE], {})
             elif told.get(KIND) == CONTENT:

@@ -43,7 +43,8 @@ class Notes:
         if limit < 1:
             raise InputError(f"limit = {limit}: it must be at least 1")
         found = self._memory.search(query, limit, where=filters, stores=["archive"])
-        return {"results": [self._shown(self._entry(hit.id)) | {"score": hit.score} for hit in found]}
+        held = ((self._memory.get(hit.id), hit.score) for hit in found)
+        return {"results": [self._shown(one) | {"score": score} for one, score in held if isinstance(one, Item)]}
 
     def get(self, id: str) -> dict[str, Any]:
         """One memory. Raises InputError where there is none of that id."""
@@ -52,7 +53,7 @@ class Notes:
     def update(self, id: str, text: str, metadata: Mapping[str, Any] | None = None) -> Results:
         """Another text in its place, under the same id. Raises InputError."""
         old = self._named(id)
-        details = self._memory.details_of(old.id)
+        details = self._details(old)
         kept = {CREATED: self._created(old), **(details.metadata or {})}
         told = {CREATED: kept[CREATED], **metadata} if metadata is not None else kept
         new = Details(name=details.name, metadata=told, event_time=details.event_time)
@@ -89,8 +90,12 @@ class Notes:
 
     def _entry(self, id: str) -> Item:
         entry = self._memory.get(id)
-        assert isinstance(entry, Item)
+        if not isinstance(entry, Item):
+            raise InputError("somebody else has just removed it; try again")
         return entry
+
+    def _details(self, entry: Item) -> Details:
+        return self._memory.details(entry.id) or Details()
 
     def _apply(self, op: Write | Overwrite | Forget, details: Details | None) -> OpResult:
         [result] = self._memory.apply_all([op], self._stamp(), details=details).results
@@ -102,11 +107,11 @@ class Notes:
         return Stamp(step=self._memory.seq, writer="user")
 
     def _created(self, entry: Item) -> float:
-        told = (self._memory.details_of(entry.id).metadata or {}).get(CREATED)
+        told = (self._details(entry).metadata or {}).get(CREATED)
         return told if isinstance(told, float) else self._memory.written_at(entry.id) or 0.0
 
     def _shown(self, entry: Item) -> dict[str, Any]:
-        details = self._memory.details_of(entry.id)
+        details = self._details(entry)
         metadata = {key: value for key, value in (details.metadata or {}).items() if key != CREATED}
         return {
             "id": details.name or entry.id,
