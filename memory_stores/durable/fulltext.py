@@ -13,6 +13,8 @@ import apsw
 
 from memory_stores.words import asked_words, words
 
+_COUNT = "SELECT doc FROM vocabulary WHERE term = ?"
+
 
 class TextIndex:
     """Texts by row number; ranked by BM25 (Robertson and Zaragoza 2009), k1 = 1.2 and b = 0.75, ties to the older."""
@@ -20,36 +22,54 @@ class TextIndex:
     def __init__(self) -> None:
         self._connection: Any = apsw.Connection(":memory:")
         self._connection.execute(
-            "CREATE VIRTUAL TABLE words USING fts5(text, content='', contentless_delete=1, tokenize='ascii')"
+            "CREATE VIRTUAL TABLE words USING fts5(text, content='', contentless_delete=1, tokenize='ascii');"
+            "CREATE VIRTUAL TABLE vocabulary USING fts5vocab(words, 'row')"
         )
+        self._count = 0
 
     def add(self, rows: Iterable[tuple[int, str]]) -> None:
         """Texts with new row numbers."""
         pairs = [(row, " ".join(words(text))) for row, text in rows]
+        self._count += len(pairs)
         if pairs:
             with self._connection:
                 self._connection.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", pairs)
 
     def drop(self, rows: Iterable[int]) -> None:
         """Take texts out."""
+        gone = [(row,) for row in rows]
+        self._count -= len(gone)
         with self._connection:
-            self._connection.executemany("DELETE FROM words WHERE rowid = ?", [(row,) for row in rows])
+            self._connection.executemany("DELETE FROM words WHERE rowid = ?", gone)
 
     def rank(self, query: str, k: int, allowed: Callable[[int], bool]) -> list[tuple[int, float]]:
-        """Up to k pairs (row, score s / (1 + s) of BM25 score s), best first, of those that are allowed."""
-        asked = " OR ".join(f'"{word}"' for word in dict.fromkeys(asked_words(words(query), self._has)))
-        if not asked:
-            return []
+        """Up to k pairs (row, score s / (1 + s) of BM25 score s), best first, of those that are allowed.
+
+        A word that more than half of the texts have weighs nothing; such words count where the others find too few.
+        """
+        asked = dict.fromkeys(asked_words(words(query), lambda word: self._texts_with(word) > 0))
+        counts = {word: count for word in asked if (count := self._texts_with(word))}
+        telling = [word for word, count in counts.items() if 2 * count <= self._count]
+        found = self._best(telling, k, allowed)
+        return found if len(found) == k or len(telling) == len(counts) else self._best(list(counts), k, allowed)
+
+    def _best(self, asked: list[str], k: int, allowed: Callable[[int], bool]) -> list[tuple[int, float]]:
         found: list[tuple[int, float]] = []
-        sql = "SELECT rowid, rank FROM words WHERE words MATCH ? ORDER BY round(rank, 9), rowid"
-        for row, rank in self._connection.execute(sql, (asked,)):
-            if allowed(row):
-                score = max(0.0, -float(rank))
-                found.append((row, round(score / (1 + score), 6)))
-                if len(found) == k:
-                    break
+        if asked:
+            sql = "SELECT rowid, rank FROM words WHERE words MATCH ? ORDER BY round(rank, 9), rowid"
+            for row, rank in self._connection.execute(sql, (" OR ".join(f'"{word}"' for word in asked),)):
+                if allowed(row):
+                    score = max(0.0, -float(rank))
+                    found.append((row, round(score / (1 + score), 6)))
+                    if len(found) == k:
+                        break
         return found
 
-    def _has(self, word: str) -> bool:
-        sql = "SELECT 1 FROM words WHERE words MATCH ? LIMIT 1"
-        return bool(list(self._connection.execute(sql, (f'"{word}"',))))
+    def _texts_with(self, word: str) -> int:
+        """How many texts have a word. One with an underscore is several words to SQLite: the rarest counts."""
+        counts = [
+            next((count for (count,) in self._connection.execute(_COUNT, (piece,))), 0)
+            for piece in word.split("_")
+            if piece
+        ]
+        return min(counts, default=0)
