@@ -6,7 +6,7 @@ that could go stale or be left behind by ``purge``. Words are those of ``memory_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import apsw
@@ -45,25 +45,34 @@ class TextIndex:
     def rank(self, query: str, k: int, allowed: Callable[[int], bool]) -> list[tuple[int, float]]:
         """Up to k pairs (row, score s / (1 + s) of BM25 score s), best first, of those that are allowed.
 
-        A word that more than half of the texts have weighs nothing; such words count where the others find too few.
+        A word that more than half of the texts have weighs nothing (its idf is not above 0): where the others find too
+        few, texts with such a word come after them, the oldest first, with a score of 0.
         """
         asked = dict.fromkeys(asked_words(words(query), lambda word: self._texts_with(word) > 0))
         counts = {word: count for word in asked if (count := self._texts_with(word))}
-        telling = [word for word, count in counts.items() if 2 * count <= self._count]
-        found = self._best(telling, k, allowed)
-        return found if len(found) == k or len(telling) == len(counts) else self._best(list(counts), k, allowed)
+        common = [word for word, count in counts.items() if 2 * count > self._count]
+        telling = [word for word in counts if word not in common]
+        found: dict[int, float] = {}
+        for row, rank in self._matching(telling, "round(rank, 9), rowid"):
+            if len(found) == k:
+                break
+            if allowed(row):
+                score = max(0.0, -float(rank))
+                found[row] = round(score / (1 + score), 6)
+        for row, _ in self._matching(common, "rowid") if len(found) < k else ():
+            if len(found) == k:
+                break
+            if row not in found and allowed(row):
+                found[row] = 0.0
+        return list(found.items())
 
-    def _best(self, asked: list[str], k: int, allowed: Callable[[int], bool]) -> list[tuple[int, float]]:
-        found: list[tuple[int, float]] = []
-        if asked:
-            sql = "SELECT rowid, rank FROM words WHERE words MATCH ? ORDER BY round(rank, 9), rowid"
-            for row, rank in self._connection.execute(sql, (" OR ".join(f'"{word}"' for word in asked),)):
-                if allowed(row):
-                    score = max(0.0, -float(rank))
-                    found.append((row, round(score / (1 + score), 6)))
-                    if len(found) == k:
-                        break
-        return found
+    def _matching(self, some: list[str], order: str) -> Iterator[tuple[int, float]]:
+        """Rows with any of some words, and FTS5's rank of each."""
+        if some:
+            asked = " OR ".join(f'"{word}"' for word in some)
+            rank = "rank" if "rank" in order else "0.0"
+            sql = f"SELECT rowid, {rank} FROM words WHERE words MATCH ? ORDER BY {order}"
+            yield from self._connection.execute(sql, (asked,))
 
     def _texts_with(self, word: str) -> int:
         """How many texts have a word. One with an underscore is several words to SQLite: the rarest counts."""
