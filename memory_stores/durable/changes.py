@@ -26,7 +26,6 @@ class Changes:
         self._used: dict[int, Columns] = {}
         self._moved: list[Columns] = []
         self._ended: list[Columns] = []
-        self._staying: set[int] = set()
         self.written = False
         """Whether anything reached the file."""
 
@@ -44,9 +43,8 @@ class Changes:
         self._used[row] = (uses, used_at, sum, row)
         return sum
 
-    def end(self, row: int, number: int, died: int, sum: int, *, stays: bool = False) -> int:
-        """Move a row to ``past``; returns the checksum of what it becomes there. If it ``stays``, its vector does."""
-        (self._staying.add if stays else self._staying.discard)(row)
+    def end(self, row: int, number: int, died: int, sum: int) -> int:
+        """Move a row to ``past``; returns the checksum of what it becomes there."""
         closed = checksum((number, died, sum))
         written = self.puts.pop(row, None)
         if written is None:
@@ -64,10 +62,10 @@ class Changes:
         database.many("INSERT INTO log (row, time, body, key, sum) VALUES (?, ?, ?, ?, ?)", self.log)
         database.many("UPDATE entries SET uses = ?, used_at = ?, sum = ? WHERE row = ?", list(self._used.values()))
         if self._moved:
-            moved = [columns[-1] for columns in self._moved]
+            moved = [(columns[-1],) for columns in self._moved]
             database.many(_MOVE, self._moved)
-            database.many("DELETE FROM entries WHERE row = ?", [(row,) for row in moved])
-            database.many("DELETE FROM vectors WHERE row = ?", [(row,) for row in moved if row not in self._staying])
+            database.many("DELETE FROM entries WHERE row = ?", moved)
+            database.many("DELETE FROM vectors WHERE row = ?", moved)
         database.many(_END, self._ended)
         database.many(_PUT, list(self.puts.values()))
         for gathered in (self.log, self.puts, self._used, self._moved, self._ended):

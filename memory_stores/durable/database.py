@@ -24,6 +24,7 @@ PRAGMAS = (
     "synchronous = FULL",
     "secure_delete = ON",
     "temp_store = MEMORY",
+    "journal_size_limit = 67108864",
     "cell_size_check = ON",
     "trusted_schema = OFF",
 )
@@ -71,7 +72,8 @@ class Database:
         with typed(self.path):
             for pragma in PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
-            marked, filled = connection.pragma("application_id"), connection.pragma("schema_version")
+            # In this order: a file that another process makes at this moment gets its mark with its first table.
+            filled, marked = connection.pragma("schema_version"), connection.pragma("application_id")
             if marked != APPLICATION_ID and (marked or filled):
                 raise NotAMemoryFile(f"memory file {self.path} belongs to another program: name another, or a new one")
             if self.read_only and marked != APPLICATION_ID:

@@ -185,18 +185,15 @@ class Mirror(AgentMemory):
             self._end(id, changes)
         graph = self._graph
         if isinstance(graph, GraphPart) and (result.removed or result.created):
-            gone, amended = graph.take_changes()
-            for id in gone:
+            for id in graph.take_gone():
                 if id in self._held:
                     self._end(id, changes)
             for id in result.removed:
                 edge = graph.past(id)
                 if edge is not None:
                     self._put(edge, ask.time, NO_DETAILS, changes)
-            for id in amended:
-                self._amend(id, changes)
         for id in result.created:
-            entry = self._at(id)
+            entry = AgentMemory.get(self, id)
             assert entry is not None
             self._put(entry, ask.time, ask.details, changes)
             return entry.tokens
@@ -227,25 +224,6 @@ class Mirror(AgentMemory):
         head.past_sum = (head.past_sum + closed) & MASK
         if known.details.name and self._names.get(known.details.name) == id:
             del self._names[known.details.name]
-
-    def _at(self, id: str) -> Entry | None:
-        """A live entry, or a superseded edge that is still held."""
-        entry, graph = AgentMemory.get(self, id), self._graph
-        return graph.past(id) if entry is None and isinstance(graph, GraphPart) else entry
-
-    def _amend(self, id: str, changes: Changes) -> None:
-        """An edge changed where it stands: one version ends, and another takes its row."""
-        entry, known, head = self._at(id), self._held.get(id), self.head
-        if entry is None or known is None:
-            return
-        head.place += 1
-        number, born = (head.space << SHIFT) + head.place, head.seq + 1
-        closed = changes.end(known.row, number, born, known.sum, stays=True)
-        sum = changes.put(entry_columns(known.row, born, known.written_at, entry, known.details))
-        self._held[id] = known._replace(born=born, sum=sum)
-        head.live_sum = (head.live_sum - known.sum + sum) & MASK
-        head.past += 1
-        head.past_sum = (head.past_sum + closed) & MASK
 
     def _use(self, id: str, changes: Changes) -> None:
         entry, known = AgentMemory.get(self, id), self._held[id]

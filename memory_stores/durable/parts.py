@@ -71,27 +71,21 @@ class Bm25Part(Bm25Store):
 
 
 class GraphPart(GraphStore):
-    """A graph that counts by a ``Counter`` and tells which edges left its history, and which were amended in place."""
+    """A graph that counts by a ``Counter`` and tells which edges left its history."""
 
     def __init__(self, budget: int, counter: Counter) -> None:
         super().__init__(budget, counter.real)
         self._count = counter
         self._gone: list[str] = []
-        self._amended: list[str] = []
 
     def past(self, id: str) -> Edge | None:
         """A superseded edge that is still held."""
         return self._history.get(id)
 
-    def take_changes(self) -> tuple[list[str], list[str]]:
-        """Edges that left the history, and those amended where they stand, since this was last asked."""
-        changes = self._gone, self._amended
-        self._gone, self._amended = [], []
-        return changes
-
-    def _amend(self, old: Edge, new: Edge) -> None:
-        super()._amend(old, new)
-        self._amended.append(new.id)
+    def take_gone(self) -> list[str]:
+        """Edges that left the history since this was last asked."""
+        gone, self._gone = self._gone, []
+        return gone
 
     def _forget_past(self, id: str) -> Edge:
         self._gone.append(id)
@@ -109,7 +103,7 @@ class GraphPart(GraphStore):
 
     def fork(self) -> Self:
         twin = super().fork()
-        twin._gone, twin._amended = [], []
+        twin._gone = []
         return _freed(twin)
 
 

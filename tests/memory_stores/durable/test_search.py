@@ -150,12 +150,21 @@ def test_words_follow_every_change(open_file):
     assert scores == sorted(scores, reverse=True) and all(0 <= score <= 1 for score in scores) and len(scores) == 2
 
 
+def test_words_that_most_texts_have_come_after_those_that_tell(open_file):
+    memory = open_file().space("a")
+    memory.apply_all([Write(f"the lamp {n}", "archive") for n in range(6)])
+    memory.apply_all([Write("the key of the door", "archive"), Write("a door", "archive")])
+    found = memory.search("the door", 4)
+    assert [hit.text for hit in found] == ["a door", "the key of the door", "the lamp 0", "the lamp 1"]
+    assert [hit.score > 0 for hit in found] == [True, True, False, False]
+
+
 def test_equal_scores_go_to_the_older(open_file):
     memory = open_file(embedder=HashEmbedder(16)).space("a")
     memory.apply_all([Write("same words", "archive"), Write("same words", "archive"), Write("same words", "archive")])
     for by in ("words", "vectors", "both"):
         hits = memory.search("same words", 2, by=by)
-        assert [hit.id for hit in hits] == ["a1", "a2"] and all(0 < hit.score <= 1 for hit in hits)
+        assert [hit.id for hit in hits] == ["a1", "a2"] and all(0 <= hit.score <= 1 for hit in hits)
     assert memory.search("same words", 1, by="both")[0].score == 1.0
 
 
