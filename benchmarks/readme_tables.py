@@ -21,6 +21,7 @@ import natural_tables
 import other_tables
 import overwrite_tables
 import paired_table
+import poisoning_tables
 import reading_tables
 import selftrain_tables
 import speed_tables
@@ -49,6 +50,7 @@ def sections() -> Sections:
         **natural_tables.sections(),
         **graph_tables.sections(),
         **stale_tables.sections(),
+        **poisoning_tables.sections(),
         **wrap_tables.sections(),
     }
     return made | {"paired": paired_table.section}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from threading import RLock
 from typing import Any, ClassVar, Self
@@ -39,8 +39,8 @@ class GraphStore:
     History counts to the budget and gives way first: when room is needed, the edges superseded longest ago go.
     ``OpResult.removed`` names edges that stopped being live, whether or not they stay as history.
 
-    A ``Relink`` from before the edge that it names (a late report) becomes history in its place in time, and the newer
-    edge stays; one without a stamp means now.
+    A ``Relink`` stamped before the edge that it names (a late report) is refused as OUT_OF_DATE, and the newer edge
+    stays; one without a stamp means now.
 
     Names that differ in case, in white space or in the way Unicode writes them are one entity, spelled as it was first
     (``entity_names``); a relation's white space is tidied too. Threads may share a store: each call is carried out
@@ -96,7 +96,7 @@ class GraphStore:
         return self._count(text)
 
     def history(self) -> tuple[Edge, ...]:
-        """The superseded edges that are still held, in the order in which they became history."""
+        """The superseded edges that are still held, the one superseded longest ago first."""
         with self._lock:
             return tuple(self._history.values())
 
@@ -167,7 +167,7 @@ class GraphStore:
             replaces=old.id if old else None,
         )
         if old and stamp.step < old.valid_at and stamp != NO_STAMP:
-            return self._put_late(edge, old)
+            return REFUSED[Refusal.OUT_OF_DATE]
         if self._live_tokens - (old.tokens if old else 0) + edge.tokens > self._budget:
             return REFUSED[Refusal.OVER_BUDGET]
         if old:
@@ -177,27 +177,6 @@ class GraphStore:
         self._serial += 1
         self._insert(edge)
         return OpResult(created=(edge.id,), removed=(old.id,) if old else ())
-
-    def _put_late(self, edge: Edge, newer: Edge) -> OpResult:
-        """An older fact that comes after a newer one: it becomes history, in its place in time; the newer stays."""
-        if self._live_tokens + edge.tokens > self._budget:
-            return REFUSED[Refusal.OVER_BUDGET]
-        self._make_room(edge.tokens)
-        self._serial += 1
-        older = self._history.get(newer.replaces or "")
-        while older is not None and older.valid_at > edge.valid_at:
-            newer, older = older, self._history.get(older.replaces or "")
-        if older is not None:
-            self._amend(older, replace(older, invalid_at=edge.valid_at))
-        self._remember(replace(edge, invalid_at=newer.valid_at, replaces=newer.replaces))
-        self._amend(newer, replace(newer, replaces=edge.id))
-        return OpResult(created=(edge.id,))
-
-    def _amend(self, old: Edge, new: Edge) -> None:
-        """Put ``new`` where the edge of the same id stands."""
-        (self._edges if old.id in self._edges else self._history)[old.id] = new
-        self._hash = (self._hash - edge_digest(old) + edge_digest(new)) & MASK
-        self._cached = None
 
     def _unlink(self, id: str) -> OpResult:
         edge = self._edges.get(id)
@@ -311,6 +290,10 @@ class GraphStore:
         budget, serial = read_count(state, "budget"), read_count(state, "serial")
         edges = [edge_from_dict(data) for data in read_tables(state, "edges")]
         history = [edge_from_dict(data) for data in read_tables(state, "history")]
+        self._take(budget, serial, edges, history)
+
+    def _take(self, budget: int, serial: int, edges: Sequence[Edge], history: Sequence[Edge]) -> None:
+        """Become a store of these edges, in this order. Raises ValueError, and changes nothing, if they do not fit."""
         check_entries([*history, *edges], self.prefix, budget, serial)
         with self._lock:
             self._budget, self._serial = budget, serial

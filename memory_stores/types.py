@@ -138,7 +138,7 @@ class Link:
 class Relink:
     """Edge ``id`` now points to ``object``; the old edge stays as history while the budget has room.
 
-    Stamped with a step before the edge's own it is a late report: it becomes history itself and the edge stays.
+    Stamped with a step before the edge's own it is a late report, and refused: the newer edge stays.
     """
 
     id: str
@@ -181,6 +181,8 @@ class Refusal(Enum):
     """This store has no such op (a token store cannot ``Link``)."""
     BAD_ARGUMENT = "bad_argument"
     """For instance ``k`` below 1."""
+    OUT_OF_DATE = "out_of_date"
+    """The edge to be relinked holds since a later step than the op's stamp."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

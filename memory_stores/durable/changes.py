@@ -13,6 +13,8 @@ _END = f"INSERT INTO past (number, died, closed, {ENTRY_SQL}, sum) VALUES (?, ?,
 _MOVE = f"INSERT INTO past SELECT ?, ?, ?, {ENTRY_SQL}, sum FROM entries WHERE row = ?"
 
 Columns = tuple[Any, ...]
+MANY = 500
+"""Records that are gathered before they are written: more would only keep memory and its collector busy."""
 
 
 class Changes:
@@ -25,6 +27,8 @@ class Changes:
         self._moved: list[Columns] = []
         self._ended: list[Columns] = []
         self._staying: set[int] = set()
+        self.written = False
+        """Whether anything reached the file."""
 
     def put(self, columns: Columns) -> int:
         """A new row of ``entries``, or the same row with other use counters; returns its checksum."""
@@ -56,7 +60,7 @@ class Changes:
         return {columns[0]: columns[2] for columns in (*self._moved, *self._ended)}
 
     def flush(self, database: Database) -> None:
-        """Write it all; the caller holds the transaction and writes the head."""
+        """Write what was gathered so far; the caller holds the transaction and writes the head at its end."""
         database.many("INSERT INTO log (row, time, body, key, sum) VALUES (?, ?, ?, ?, ?)", self.log)
         database.many("UPDATE entries SET uses = ?, used_at = ?, sum = ? WHERE row = ?", list(self._used.values()))
         if self._moved:
@@ -66,3 +70,11 @@ class Changes:
             database.many("DELETE FROM vectors WHERE row = ?", [(row,) for row in moved if row not in self._staying])
         database.many(_END, self._ended)
         database.many(_PUT, list(self.puts.values()))
+        for gathered in (self.log, self.puts, self._used, self._moved, self._ended):
+            gathered.clear()
+        self.written = True
+
+    @property
+    def many(self) -> bool:
+        """Whether so much is gathered that it is better written now."""
+        return len(self.log) >= MANY

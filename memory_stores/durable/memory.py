@@ -36,7 +36,7 @@ from memory_stores.durable.types import (
 from memory_stores.graph_store import GraphStore
 from memory_stores.memory import AgentMemory
 from memory_stores.store import NO_STAMP
-from memory_stores.types import Edge, Hit, Keep, MemoryOp, OpResult, Retrieve, Stamp, StoreName
+from memory_stores.types import Edge, Hit, Keep, MemoryOp, OpResult, Overwrite, Relink, Retrieve, Stamp, StoreName
 from memory_stores.vector_store import Vector
 
 
@@ -105,9 +105,10 @@ class DurableMemory(Stored):
                 now = self._shared.clock()
                 results: list[OpResult] = []
                 for part, want in enumerate(asked):
-                    results.append(
-                        self._carry(want, Ask(want.op, want.stamp, now, want.details, key, part, digest), changes)
-                    )
+                    ask = Ask(want.op, want.stamp, now, want.details, key, part, digest)
+                    results.append(self._carry(want, ask, changes))
+                    if changes.many:
+                        changes.flush(self._database)
             return Receipt(seq=self.head.seq, results=tuple(results))
 
     def _carry(self, want: Wanted, ask: Ask, changes: Changes) -> OpResult:
@@ -115,6 +116,8 @@ class DurableMemory(Stored):
         if want.refused is not None:
             told = LoggedOp(seq=0, time=ask.time, op=Keep(), stamp=ask.stamp, refused=want.refused.value)
             return self.carry_out(ask._replace(op=Keep(), details=NO_DETAILS), changes, told)
+        if want.details is NO_DETAILS and not isinstance(want.op, Overwrite | Relink):
+            return self.carry_out(ask, changes)
         created: tuple[str, ...] = ()
         removed: tuple[str, ...] = ()
         hits: Any = ()

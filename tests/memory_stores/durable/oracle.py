@@ -93,7 +93,7 @@ class Oracle:
         if self.repeats(letter, text, said, stamp):
             return Refusal.DUPLICATE
         if letter == "g" and old and stamp.step < self.held[old]["stamp"].step and stamp != Stamp():
-            return self.add_late(text, said, stamp, old)
+            return Refusal.OUT_OF_DATE
         live = sum(cost(e["text"]) for id, e in self.held.items() if id[0] == letter and id != old)
         if live + cost(text) > self.budgets[letter]:
             return Refusal.OVER_BUDGET
@@ -111,20 +111,6 @@ class Oracle:
     def make_room(self, text):
         while self.used("g") + cost(text) > self.budgets["g"]:
             del self.past[next(iter(self.past))]
-
-    def add_late(self, text, said, stamp, old):
-        """A fact from before the one it is said to replace: it goes into the past, where it belongs in time."""
-        if sum(cost(e["text"]) for id, e in self.held.items() if id[0] == "g") + cost(text) > self.budgets["g"]:
-            return Refusal.OVER_BUDGET
-        self.make_room(text)
-        newer = self.held[old]
-        while newer["replaces"] in self.past and self.past[newer["replaces"]]["stamp"].step > stamp.step:
-            newer = self.past[newer["replaces"]]
-        self.serial["g"] += 1
-        id = f"g{self.serial['g']}"
-        self.past[id] = {"text": text, "said": said, "stamp": stamp, "replaces": newer["replaces"]}
-        newer["replaces"] = id
-        return ((id,), ())
 
     def repeats(self, letter, text, said, stamp):
         mine = [e for id, e in self.held.items() if id[0] == letter]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from oracle import Oracle, check, compare, cost, random_op
 
-from memory_stores import AgentMemory, Bm25Store, GraphStore, HashEmbedder, TokenStore, VectorStore
+from memory_stores import AgentMemory, Bm25Store, GraphStore, HashEmbedder, Keep, TokenStore, VectorStore
 from memory_stores.durable import MemoryFile
 
 BUDGETS = {"token": 24, "graph": 30, "archive": 40}
@@ -57,7 +57,10 @@ def play(path, seed, steps, kind):
             if rng.random() < 0.1:
                 memory, follower = follower, memory
             if rng.random() < 0.5:
-                check(memory, oracle, *random_op(rng, oracle))
+                op, stamp = random_op(rng, oracle)
+                if op == Keep():  # asks for nothing, and so looks at nothing
+                    memory.refresh()
+                check(memory, oracle, op, stamp)
                 done += 1
                 continue
             pairs = [random_op(rng, oracle) for _ in range(rng.randint(1, 40))]

@@ -270,6 +270,22 @@ def test_another_embedder_is_refused_with_the_way_out(open_file):
     assert open_file(embedder=Other(16)).space("a").search("lamp")[0].text == "lamp"
 
 
+def test_an_index_that_others_rebuilt_is_not_mixed_with_ones_own(open_file):
+    file, other = open_file(embedder=HashEmbedder(16)), open_file()
+    memory = file.space("a", archive_kind="vector")
+    memory.apply_all([Write("lamp", "archive"), Write("key", "archive")])
+    assert memory.search("lamp", by="vectors")[0].text == "lamp"
+    assert other.rebuild_index(HashEmbedder(24)) == 2
+    memory.apply(Write("door", "archive"))
+    with pytest.raises(EmbedderMismatch):
+        memory.search("door", by="vectors")
+    assert [hit.text for hit in memory.search("door", by="words")] == ["door"]
+    held = other.space("a")
+    assert held.search("door", 1, by="vectors")[0].text == "door"
+    assert other.rebuild_index(HashEmbedder(32)) == 3
+    assert held.search("door", 1, by="vectors")[0].text == "door" and len(held.search(np.ones(32))) == 3
+
+
 def test_a_file_opened_to_read_is_searched(open_file):
     open_file().space("a").apply(Write("lamp", "archive"))
     memory = open_file(read_only=True, embedder=HashEmbedder(16)).space("a")
