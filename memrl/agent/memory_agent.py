@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time as clocks
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -16,7 +17,7 @@ from memrl.agent.asking import Answering, Looked
 from memrl.agent.conversation import Turns, read_messages
 from memrl.agent.engine import Engine
 from memrl.agent.forgetting import THRESHOLD, chosen
-from memrl.agent.homes import Home
+from memrl.agent.homes import Home, checked_path
 from memrl.agent.intake import Intake, Said
 from memrl.agent.keeping import Event, Keeping, found
 from memrl.agent.results import Answer, Details, Fate, Forgotten, Found, Observed, Reason
@@ -24,6 +25,7 @@ from memrl.agent.searching import matches, search
 from memrl.agent.texts import checked_metadata, checked_text, checked_time, checked_trust
 from memrl.contracts.errors import InputError
 from memrl.contracts.types import Observation
+from memrl.training.feedback import rate
 
 if TYPE_CHECKING:
     from memrl.agent.mem0 import Mem0
@@ -207,6 +209,29 @@ class MemoryAgent:
     async def achat(self, messages: Sequence[Mapping[str, Any]], **arguments: Any) -> Answer:
         """``chat`` in a thread of its own."""
         return await asyncio.to_thread(self.chat, messages, **arguments)
+
+    def feedback(self, answer: Answer, reward: float, to: str | Path) -> int:
+        """Say what an answer was worth: its readings go to a JSONL file for ``memrl train --from-feedback``.
+
+        The file holds numbers, no text. An answer that is rated again counts as rated last.
+
+        Args:
+            reward: any number, such as 1 for a good answer and 0 for a bad one.
+            to: the file, which is made or appended to.
+
+        Returns:
+            How many readings of the answer count: those whose entries were in view.
+
+        Raises:
+            InputError: ``reward`` is no finite number, or the file cannot be written.
+        """
+        number = isinstance(reward, int | float) and math.isfinite(reward)
+        if not number:
+            raise InputError(f"feedback(reward) = {reward!r}: it must be a finite number, such as 1 or 0")
+        names = getattr(self._engine.agent.offers, "names", ())
+        shown = {line.entry_id for line in answer.used}
+        with self._lock:
+            return rate(checked_path("feedback(to=)", to), answer.id, answer.decisions, names, float(reward), shown)
 
     # Looking
 
