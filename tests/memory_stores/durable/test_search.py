@@ -256,9 +256,7 @@ def test_another_embedder_is_refused_with_the_way_out(open_file):
     memory.apply(Write("lamp", "archive"))
     assert memory.search("lamp")
     for embedder, dim in ((HashEmbedder(8), 8), (Other(16), 16)):
-        with pytest.raises(
-            EmbedderMismatch, match=rf"of hash-16 \(16 numbers\), not of [\w-]+ \({dim}.*rebuild_index"
-        ):
+        with pytest.raises(EmbedderMismatch, match=rf"of hash-16 \(16 numbers\), not of [\w-]+ \({dim}.*rebuild_index"):
             open_file(embedder=embedder)
     file = open_file()
     with pytest.raises(StoreError, match="embedder=MiniLM"):
