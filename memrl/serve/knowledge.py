@@ -4,8 +4,8 @@
     observation   an item "Ana: likes tea", found by every search
     relation      an edge of the graph
 
-Names are one entity where ``memory_stores.entity_names`` says so ("Ana", "ana"), spelled as the entity was created. Each
-call is one commit: it happens whole or, with InputError, not at all.
+Names are one entity where ``memory_stores.entity_names`` says so ("Ana", "ana"), spelled as the entity was created.
+Each call is one commit: it happens whole or, with InputError, not at all.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class KnowledgeGraph:
         return _graph(state, state.entities.values())
 
     def search_nodes(self, query: str) -> Graph:
-        """Entities whose name, type or an observation has the query in it, case aside, and relations that touch them."""
+        """Entities whose name, type or an observation has the query in it, case aside, with their relations."""
         state, part = self._state(), query.casefold()
         found = [
             one
@@ -246,5 +246,3 @@ def _graph(state: _State, entities: Iterable[_Entity]) -> Graph:
         if (start in keys or end in keys) and start in state.entities and end in state.entities
     ]
     return {"entities": [one.shown() for one in shown], "relations": relations}
-
-

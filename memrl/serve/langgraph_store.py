@@ -4,7 +4,7 @@
     graph = builder.compile(store=store)
 
 An item is one entry of the archive of the space "langgraph", named by namespace and key; its value, its namespace and
-when it was first put are the entry's metadata. A batch's reads see what was there before it, and its puts are one commit.
+when it was first put are the entry's metadata. A batch's reads see what was there before it, its puts are one commit.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     memrl serve --mcp --memory notes.db            # speaks on its standard streams; needs no model
 
-Names, arguments and answers of the graph tools are those of @modelcontextprotocol/server-memory. Plain memories are those
-that ``wrap`` and ``memrl chat`` keep in the same file; entities have a space of their own in it.
+Names, arguments and answers of the graph tools are those of @modelcontextprotocol/server-memory. Plain memories are
+those that ``wrap`` and ``memrl chat`` keep in the same file; entities have a space of their own in it.
 """
 
 from __future__ import annotations

@@ -237,7 +237,9 @@ def _renaming(owner: MemoryFiles, files: Files, told: Mapping[str, Any]) -> Plan
         raise Refused(f"The path {old} does not exist")
     if new == old or new.startswith(f"{old}/"):
         raise Refused(f"The destination {new} is inside {old}")
-    _free({name: item for name, item in files.items() if name not in moved}, new, f"The destination {new} already exists")
+    _free(
+        {name: item for name, item in files.items() if name not in moved}, new, f"The destination {new} already exists"
+    )
     ops: list[tuple[MemoryOp, Details | None]] = []
     for name, item in moved.items():
         target = new + name.removeprefix(old)

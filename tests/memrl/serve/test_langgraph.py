@@ -54,7 +54,9 @@ def test_an_item_is_put_got_and_deleted(either):
     store = filled(either)
     item = store.get(ANA, "k1")
     assert (item.namespace, item.key, item.value) == (ANA, "k1", VALUES["k1"])
-    assert item.created_at == item.created_at.astimezone(item.created_at.tzinfo) and item.created_at.utcoffset() == timedelta(0)
+    assert item.created_at == item.created_at.astimezone(
+        item.created_at.tzinfo
+    ) and item.created_at.utcoffset() == timedelta(0)
     assert store.get(ANA, "k9") is None and store.get(("users", "ana"), "k1") is None
     store.put(ANA, "k1", {"text": "new"})
     assert store.get(ANA, "k1").value == {"text": "new"}
@@ -110,9 +112,9 @@ def test_an_unknown_operator_is_an_error_in_both(either):
 @pytest.mark.parametrize(
     "asked",
     [
-        {}, {"prefix": ("users",)}, {"suffix": ("facts",)}, {"prefix": ("users", "*", "facts")}, {"suffix": ("*", "facts")},
-        {"prefix": ("users",), "suffix": ("x",)}, {"max_depth": 1}, {"max_depth": 2}, {"limit": 1}, {"limit": 1, "offset": 1},
-        {"prefix": ("users", "ana", "facts", "more")},
+        {}, {"prefix": ("users",)}, {"suffix": ("facts",)}, {"prefix": ("users", "*", "facts")}, {"max_depth": 1},
+        {"suffix": ("*", "facts")}, {"prefix": ("users",), "suffix": ("x",)}, {"max_depth": 2}, {"limit": 1},
+        {"limit": 1, "offset": 1}, {"prefix": ("users", "ana", "facts", "more")},
     ],
 )  # fmt: skip
 def test_namespaces_are_listed_alike(store, asked):
@@ -173,7 +175,7 @@ def test_a_query_brings_the_best_first_and_the_rest_after_it(store):
 def test_meaning_is_searched_where_the_file_has_an_embedder(tmp_path):
     with LangGraphStore.open(tmp_path / "notes.db", embedder=HashEmbedder(64)) as store:
         found = filled(store).search(ANA, query="red key in the box", limit=3)
-        assert [item.key for item in found][0] == "k1" and all(0 <= item.score <= 1 for item in found if item.score)
+        assert found[0].key == "k1" and all(0 <= item.score <= 1 for item in found if item.score)
 
 
 def test_what_is_searched_can_be_chosen(tmp_path):

@@ -92,8 +92,8 @@ def test_entities_relations_and_observations_are_told_as_the_reference_server_te
 def test_what_is_deleted_is_told_and_gone(talk):
     talk("create_entities", entities=[{**ANA, "observations": ["one", "two"]}, LAB])
     talk("create_relations", relations=[WORKS])
-    told = talk("delete_observations", deletions=[
-        {"entityName": "Ana_Ruiz", "observations": ["one", "three"]}, {"entityName": "Eve", "observations": ["x"]}])  # fmt: skip
+    asked = [{"entityName": "Ana_Ruiz", "observations": ["one", "three"]}, {"entityName": "Eve", "observations": ["x"]}]
+    told = talk("delete_observations", deletions=asked)
     assert told.content[0].text == "Deleted 1 of 3 observations. Entities not found: Eve"
     again = talk("delete_observations", deletions=[{"entityName": "Ana_Ruiz", "observations": ["two"]}])
     assert again.structured_content == {"success": True, "message": "Observations deleted successfully"}

@@ -71,7 +71,9 @@ def test_text_is_replaced_where_it_stands_once(run):
 
 def test_lines_are_inserted_after_a_line(run):
     run("create", path="/memories/a", file_text="one\nthree")
-    assert run("insert", path="/memories/a", insert_line=1, insert_text="two") == "The file /memories/a has been edited."
+    assert (
+        run("insert", path="/memories/a", insert_line=1, insert_text="two") == "The file /memories/a has been edited."
+    )
     run("insert", path="/memories/a", insert_line=0, insert_text="zero\n")
     run("insert", path="/memories/a", insert_line=4, insert_text="four")
     assert content(run, "/memories/a") == ["zero", "one", "two", "three", "four"]
@@ -111,8 +113,8 @@ def test_a_file_may_be_blank(run, text):
 @pytest.mark.parametrize(
     "path",
     [
-        "/etc/passwd", "/memories/../etc/passwd", "../memories/a", "/memories/..", "/memories/./a", "memories/a", "a", "",
-        "/", "/memoriesx/a", "//memories/a", "/memories//a", "/memories/%2e%2e/etc", "/memories/%252e%252e/etc",
+        "/etc/passwd", "/memories/../etc/passwd", "../memories/a", "/memories/..", "/memories/./a", "memories/a", "a",
+        "", "/", "/memoriesx/a", "//memories/a", "/memories//a", "/memories/%2e%2e/etc", "/memories/%252e%252e/etc",
         "/memories/..%2fetc", "/memories\\..\\etc", "/memories/\\..", "/memories/a\x00", "/memories/a\nb",
         "/memories/.. /x", "/memories/\u202e", "file:///memories/a", "~/memories/a", "/memories/" + "x" * 2000,
         "/memories/%ff",
