@@ -50,8 +50,8 @@ def _talk(found: Mapping[str, Any]) -> str:
     title = (
         f"**A conversation of {found['turns']} turns (`benchmarks/wrap_talk.py`).** LoCoMo, {found['dialogues']} "
         f"dialogues, {len(found['in_view']['wrap'])} questions whose evidence lies in those turns; "
-        f"{found['read_tokens']} tokens in view, dates included. Token F1 of SmolLM2-135M's answers on "
-        f"{len(found['f1']['wrap'])} of them. 95 % intervals by bootstrap over questions, the differences paired."
+        f"{found['read_tokens']} tokens in view, dates included. {_answered(found)}95 % intervals by bootstrap over "
+        "questions, the differences paired."
     )
     rows = [
         [label, _told(told["in_view"][name]), _told(told["in_view_wrap_less"].get(name)), _told(told["f1"].get(name)),
@@ -59,7 +59,16 @@ def _talk(found: Mapping[str, Any]) -> str:
         for name, label in NAMES.items()
     ]  # fmt: skip
     head = ["row", "all evidence in view", "wrap less this", "token F1", "wrap less this", "most tokens"]
+    if not told["f1"]:
+        head, rows = [*head[:3], head[5]], [[*row[:3], row[5]] for row in rows]
     return f"{title}\n\n{table(head, rows)}"
+
+
+def _answered(found: Mapping[str, Any]) -> str:
+    if not found["tables"]["f1"]:
+        return ""
+    count = min(map(len, found["f1"].values()))
+    return f"Token F1 of SmolLM2-135M's answers on {count} of them. "
 
 
 def _told(values: list[float] | None) -> str:

@@ -36,6 +36,8 @@ from memrl.controllers.ranked import MEASURES, Ranked
 RESULTS = Path(__file__).parent / "results" / "wrap_talk"
 DATA = Path(os.environ.get("MEMRL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 TURNS, BUDGET = 300, 256
+FEWEST = 12
+"""Questions below which no mean is told."""
 ROWS = ("none", "window", "bm25", "dense", "rrf", "wrap")
 
 
@@ -139,7 +141,8 @@ def tables(done: dict[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for measure in ("in_view", "f1"):
         rows = done.get(measure, {})
-        whole = {name: values for name, values in rows.items() if len(values) == len(rows["wrap"])} if rows else {}
+        least = min(map(len, rows.values()), default=0)
+        whole = {name: values[:least] for name, values in rows.items()} if least >= FEWEST else {}
         told[measure] = {name: interval(values) for name, values in whole.items()}
         told[f"{measure}_wrap_less"] = {
             name: interval([a - b for a, b in zip(whole["wrap"], values, strict=True)])
@@ -173,8 +176,8 @@ def main() -> None:
             seen(done, rows, number, asked)
             done["dialogues"] = number + 1
             path.write_text(json.dumps(done, indent=1), encoding="utf-8")
-    step = max(1, len(questions) // options.answers)
-    for i, one in enumerate(questions[::step][: options.answers]):
+    step = max(1, len(questions) // max(options.answers, 1))
+    for i, one in enumerate(questions[::step][: options.answers] if options.answers else ()):
         for name in ROWS:
             answers = done.setdefault("answers", {}).setdefault(name, [])
             if len(answers) <= i:

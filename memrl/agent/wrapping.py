@@ -116,8 +116,9 @@ def _policy(
     config = PolicyConfig(name="frozen", model=name, trained=False, max_new_tokens=max_new_tokens)
     if endpoint.url:
         return Endpoint(replace(config, name="endpoint"), endpoint, api_key=api_key, tokenizer=tokenizer), config
-    if callable(getattr(model, "sample", None)):
-        return model, config
+    own: Any = model
+    if callable(getattr(own, "sample", None)):
+        return own, config
     if not isinstance(model, str | Path):
         if not callable(getattr(model, "forward", None)):
             raise InputError(f"wrap(model) = {model!r:.60}: pass a name, a folder, a URL or a transformers causal LM")
