@@ -6,7 +6,7 @@ overwrite, forget, link, relink, unlink, or retrieve something into view. Both a
 in one loop that fits on one page, on tasks that a curriculum draws and whose answers are computed, never guessed.
 
     import memrl
-    agent = memrl.wrap("smollm2-135m")
+    agent = memrl.wrap("smollm2-135m", memory="notes.db")
     agent.observe("Ana put the lantern in the attic.")
     agent.ask("Where is the lantern?").text
     run = memrl.train(memrl.recipe("quickstart"))
@@ -14,7 +14,8 @@ in one loop that fits on one page, on tasks that a curriculum draws and whose an
 
 Floors (a module imports floors below it, or its own floor as listed in tests/test_architecture.py)
 
-    0  memory_stores/   items, edges, eight ops; token store, graph, archive behind one apply(). No torch, no memrl.
+    0  memory_stores/   items, edges, eight ops; token store, graph, archive behind one apply(); durable/ the same in a
+                       SQLite file. No torch, no memrl.
     1  contracts/       types (what flows), protocols (what a part must do), config, errors; registry (parts by name:
                         ours and anybody's), contexts (what a part is made from). No torch.
     2  algos/           pure functions: advantages, losses, learnability.
@@ -37,8 +38,9 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
                         second attempts, auxiliary losses
     5  training/        batch.py (decisions to tensors), learner.py, run_folder.py, build.py (config to parts),
                         rereading.py, warm_up.py, collapse_monitor.py
-       reporting/       metrics, tables, plots
-    6  train.py         THE PAGE: read it first; evaluate.py, agent.py (wrap), recipes.py, testing.py (contract kits)
+       reporting/       metrics, tables, plots; pages/ tells what a memory did, as one page for a browser
+    6  train.py         THE PAGE: read it first; evaluate.py, inspection.py, agent/ (wrap: any model with a memory),
+                       recipes.py, testing.py (contract kits)
     7  serve/           doors for programs: HTTP, MCP, LangGraph, the memory tool;  cli/ what a user types
 
 Nouns

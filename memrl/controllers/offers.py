@@ -120,8 +120,8 @@ class OpOffers:
         facts = self._facts.text(text)
         token = memory.token
         # What can never fit is not offered, nor is anything that would only make room for it.
-        fits = token is not None and facts.tokens <= token.budget
-        room = token.budget - token.tokens_used if fits and not reads else None
+        fits = token if token is not None and facts.tokens <= token.budget else None
+        room = fits.budget - fits.tokens_used if fits is not None and not reads else None
         if reads:
             listed = tuple(self._reads(memory, text))
         elif memory.graph is None and memory.archive is None:
