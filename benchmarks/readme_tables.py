@@ -26,6 +26,7 @@ import reading_tables
 import selftrain_tables
 import speed_tables
 import stale_tables
+import wrap_tables
 import writing_tables
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +51,7 @@ def sections() -> Sections:
         **graph_tables.sections(),
         **stale_tables.sections(),
         **poisoning_tables.sections(),
+        **wrap_tables.sections(),
     }
     return made | {"paired": paired_table.section}
 

@@ -39,7 +39,7 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
                         rereading.py, warm_up.py, collapse_monitor.py
        reporting/       metrics, tables, plots
     6  train.py         THE PAGE: read it first; evaluate.py, agent.py (wrap), recipes.py, testing.py (contract kits)
-    7  cli/             what a user types
+    7  serve/           doors for programs: HTTP, MCP, LangGraph, the memory tool;  cli/ what a user types
 
 Nouns
 

@@ -49,19 +49,21 @@ def serve(
 def _serve_http(
     model: str, memory: Path | None, host: str, port: int, token: str | None, max_bytes: int, model_name: str
 ) -> None:
-    from memrl.serve.running import check_address, run
+    from memrl.serve.running import bound, check_address, check_extra, run
 
     if max_bytes < 1:
         raise ConfigError("--max-bytes", max_bytes, "give at least 1")
     check_address(host, port, token)
-    from memrl.agent import wrap
-    from memrl.serve.app import create_app
+    check_extra()
+    with bound(host, port) as listening:  # before a model is loaded for nothing
+        from memrl.agent import wrap
+        from memrl.serve.app import create_app
 
-    agent = wrap(model, memory, model_name=model_name)
-    app = create_app(
-        agent, model=model_name or model, token=token, limit=max_bytes, count_tokens=agent.engine.agent.count_tokens
-    )
-    kept = f"memory in {memory}" if memory is not None else "memory is lost at the end: name a file with --memory"
-    who = "a token is asked for" if token is not None else "no token is asked for"
-    typer.echo(f"serving {model_name or model} at http://{host}:{port}/v1 ({who}; {kept})", err=True)
-    run(app, host, port)
+        agent = wrap(model, memory, model_name=model_name)
+        count = agent.engine.agent.count_tokens
+        app = create_app(agent, model=model_name or model, token=token, limit=max_bytes, count_tokens=count)
+        kept = f"memory in {memory}" if memory is not None else "memory is lost at the end: name a file with --memory"
+        who = "a token is asked for" if token is not None else "no token is asked for"
+        address = f"http://{host}:{listening.getsockname()[1]}/v1"
+        typer.echo(f"serving {model_name or model} at {address} ({who}; {kept})", err=True)
+        run(app, listening)

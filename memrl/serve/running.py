@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from importlib.util import find_spec
 from ipaddress import ip_address
 
 from memrl.contracts.errors import ConfigError, MissingExtra
@@ -32,23 +34,29 @@ def check_address(host: str, port: int, token: str | None) -> None:
         raise ConfigError("--host", host, way_out)
 
 
-def run(app: App, host: str, port: int) -> None:
-    """Serve until interrupted. Raises ConfigError where the address is taken or not this machine's."""
-    import socket
-
+def bound(host: str, port: int) -> socket.socket:
+    """A socket at that address; port 0 takes a free one. Raises ConfigError where it is taken or not this machine's."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        import uvicorn
-    except ImportError as error:
-        raise MissingExtra("memrl serve needs uvicorn: pip install 'memrl[serve]'") from error
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((host.strip("[]"), port))
-        except OSError as error:
-            reason = error.strerror or error
-            raise ConfigError(
-                "--host, --port", f"{host}:{port}", f"cannot listen there ({reason}); take another"
-            ) from error
-        config = uvicorn.Config(app, log_level="warning", limit_concurrency=MOST_AT_ONCE, server_header=False)
-        uvicorn.Server(config).run(sockets=[listening])
+        listening.bind((host.strip("[]"), port))
+    except OSError as error:
+        listening.close()
+        way_out = f"cannot listen there ({error.strerror or error}); take another"
+        raise ConfigError("--host, --port", f"{host}:{port}", way_out) from error
+    return listening
+
+
+def check_extra() -> None:
+    """Raises MissingExtra where the server's packages are not installed."""
+    for package in ("fastapi", "uvicorn"):
+        if find_spec(package) is None:
+            raise MissingExtra(f"memrl serve needs {package}: pip install 'memrl[serve]'")
+
+
+def run(app: App, listening: socket.socket) -> None:
+    """Serve until interrupted."""
+    import uvicorn
+
+    config = uvicorn.Config(app, log_level="warning", limit_concurrency=MOST_AT_ONCE, server_header=False)
+    uvicorn.Server(config).run(sockets=[listening])

@@ -17,6 +17,8 @@ from wrapped import Reader, agent_of
 
 import memrl
 from memory_stores.durable import MemoryFile
+from memory_stores.embed import HashEmbedder
+from memory_stores.token_vectors import CachedTokens, HashTokens
 from memrl.agent import wrap
 from memrl.contracts.errors import ConfigError, DataError, InputError, StorageError
 
@@ -36,6 +38,10 @@ WRITER = textwrap.dedent(
 
 def texts(agent) -> list[str]:
     return [one.text for one in agent.all()]
+
+
+def all_bytes(folder: Path) -> bytes:
+    return b"".join(one.read_bytes() for one in folder.iterdir())
 
 
 def writer(path: Path, name: str, count: int) -> subprocess.Popen[str]:
@@ -74,6 +80,30 @@ def test_what_was_acknowledged_outlives_any_end(tmp_path: Path, end: signal.Sign
     acknowledged = len(said) + len(rest)
     held = texts(agent_of(memory=path))
     assert held[:acknowledged] == [f"Ana saw thing {i}" for i in range(acknowledged)] and len(held) <= acknowledged + 1
+
+
+def test_what_was_forgotten_is_in_no_cache_of_embeddings_either(tmp_path: Path):
+    cached = CachedTokens(HashTokens(HashEmbedder(8)), tmp_path / "kept.db")
+    [secret, other] = cached.encode(["My code is 4711.", "It rained."]).tokens
+    before, _ = all_bytes(tmp_path), cached.forget(["My code is 4711."])
+    assert secret.ids.tobytes() in before and other.ids.tobytes() in all_bytes(tmp_path)
+    assert secret.ids.tobytes() not in all_bytes(tmp_path)
+    assert cached.encode(["My code is 4711."]).tokens[0].ids.tolist() == secret.ids.tolist()
+
+
+def test_what_was_forgotten_is_in_no_file(tmp_path: Path):
+    path = tmp_path / "notes.db"
+    agent = agent_of(memory=path)
+    agent.observe("My phone number is 555-01999.", source="Ana")
+    agent.observe("Ben likes tea.")
+    agent.update("a1", "My phone number is 555-02888.")
+    assert [one.text for one in agent.forget("my phone number").gone] == ["My phone number is 555-02888."]
+    bytes_left = all_bytes(tmp_path)
+    assert b"555-02888" not in bytes_left and b"555-01999" not in bytes_left and b"Ben likes tea" in bytes_left
+    assert texts(agent) == texts(agent_of(memory=path)) == ["Ben likes tea."]
+    assert agent.observe("My phone number is 555-03777.").kept and not any(
+        "555-0288" in str(event) for event in agent.history("a1")
+    )
 
 
 def test_users_have_spaces_of_their_own(tmp_path: Path):
