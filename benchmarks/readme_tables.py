@@ -21,10 +21,12 @@ import natural_tables
 import other_tables
 import overwrite_tables
 import paired_table
+import poisoning_tables
 import reading_tables
 import selftrain_tables
 import speed_tables
 import stale_tables
+import wrap_tables
 import writing_tables
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +50,8 @@ def sections() -> Sections:
         **natural_tables.sections(),
         **graph_tables.sections(),
         **stale_tables.sections(),
+        **poisoning_tables.sections(),
+        **wrap_tables.sections(),
     }
     return made | {"paired": paired_table.section}
 

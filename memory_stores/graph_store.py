@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from threading import RLock
 from typing import Any, ClassVar, Self
@@ -290,6 +290,10 @@ class GraphStore:
         budget, serial = read_count(state, "budget"), read_count(state, "serial")
         edges = [edge_from_dict(data) for data in read_tables(state, "edges")]
         history = [edge_from_dict(data) for data in read_tables(state, "history")]
+        self._take(budget, serial, edges, history)
+
+    def _take(self, budget: int, serial: int, edges: Sequence[Edge], history: Sequence[Edge]) -> None:
+        """Become a store of these edges, in this order. Raises ValueError, and changes nothing, if they do not fit."""
         check_entries([*history, *edges], self.prefix, budget, serial)
         with self._lock:
             self._budget, self._serial = budget, serial

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from threading import RLock
 from typing import Any, ClassVar, Self
@@ -208,6 +208,10 @@ class ItemShelf(ABC):
         check_kind(state, self.kind)
         budget, serial = read_count(state, "budget"), read_count(state, "serial")
         items = [item_from_dict(data) for data in read_tables(state, "items")]
+        self._take(budget, serial, items)
+
+    def _take(self, budget: int, serial: int, items: Sequence[Item]) -> None:
+        """Become a store of these items, in this order. Raises ValueError, and changes nothing, if they do not fit."""
         check_entries(items, self.prefix, budget, serial)
         total = sum(item_digest(item.text, item.stamp) for item in items) & MASK
         with self._lock:

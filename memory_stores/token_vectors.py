@@ -154,6 +154,15 @@ class CachedTokens:
         vectors = np.stack([found[key][0] for key in keys]) if keys else np.zeros((0, self.dim), dtype=np.float32)
         return Encoded(vectors, [found[key][1] for key in keys])
 
+    def forget(self, texts: Sequence[str]) -> None:
+        """Leave no byte of some texts in the file: their tokens tell what they said."""
+        keys = [(blake2b(text.encode(), digest_size=16).digest(),) for text in texts]
+        with closing(self._open()) as file:
+            file.execute("PRAGMA secure_delete=ON")
+            with file:
+                file.executemany("DELETE FROM texts WHERE text = ?", keys)
+            file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def _open(self) -> sqlite3.Connection:
         file = sqlite3.connect(self._path, timeout=60)
         self._tell(file, "PRAGMA journal_mode=WAL")

@@ -13,8 +13,31 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
+FIRST, SECOND = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+
+
+def test_the_first_example_runs_with_the_tiny_model(tmp_path):
+    out = shown(FIRST.replace('"smollm2-135m"', '"tiny"'), tmp_path)
+    assert out.splitlines()[-2:] == [
+        "['Ana put the lantern in the attic.', 'The spare key is under the blue flowerpot.']",
+        "The spare key is under the blue flowerpot.",
+    ]
+
+
+@pytest.mark.slow
+def test_the_first_example_answers_right_as_it_is_typed(tmp_path):
+    assert "flowerpot" in shown(FIRST, tmp_path).splitlines()[0]
+
+
+def shown(code: str, tmp_path: Path) -> str:
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_the_python_example_runs(tmp_path):
-    [code] = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    code = SECOND
     env = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

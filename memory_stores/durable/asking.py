@@ -7,13 +7,14 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import NamedTuple
 
+from memory_stores.checks import check
 from memory_stores.codec import entry_to_dict, op_to_dict
 from memory_stores.durable.errors import StoreError
 from memory_stores.durable.mirror import Mirror
 from memory_stores.durable.rows import details_to_dict, metadata_text
 from memory_stores.durable.types import NO_DETAILS, Change, Details, LoggedOp
+from memory_stores.entity_names import entity_key, tidy
 from memory_stores.types import (
-    MEMORY_OPS,
     Edge,
     Entry,
     Forget,
@@ -38,22 +39,29 @@ class Wanted(NamedTuple):
     op: MemoryOp
     stamp: Stamp
     details: Details
+    refused: Refusal | None
+    """What is refused before any store is asked: a text that is no Unicode, which no log could hold."""
 
 
 def wanted(
     ops: Sequence[MemoryOp], stamp: Stamp | Sequence[Stamp], details: Details | Sequence[Details | None] | None
 ) -> list[Wanted]:
-    """The ops, each with stamp and details. Raises TypeError on what is no op, StoreError on lists of other lengths."""
+    """The ops, each with stamp and details.
+
+    Raises TypeError on what is no op, ValueError on a field or stamp that no store takes, StoreError on lists of other
+    lengths and on details that no file can keep.
+    """
     stamps = [stamp] * len(ops) if isinstance(stamp, Stamp) else list(stamp)
     told = [details] * len(ops) if details is None or isinstance(details, Details) else list(details)
     if len(stamps) != len(ops) or len(told) != len(ops):
         raise StoreError(
             f"apply_all got {len(ops)} ops, {len(stamps)} stamps, {len(told)} details: give one for each op"
         )
-    asked = [Wanted(op, stamp, more or NO_DETAILS) for op, stamp, more in zip(ops, stamps, told, strict=True)]
-    for op, _, more in asked:
-        if not isinstance(op, MEMORY_OPS):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"apply takes a MemoryOp, got {op!r}")
+    asked: list[Wanted] = []
+    for op, stamp, more in zip(ops, stamps, told, strict=True):
+        refused = check(op, stamp)
+        asked.append(Wanted(op, stamp, more or NO_DETAILS, None if refused is None else refused.refused))
+    for op, _, more, _ in asked:
         if more is not NO_DETAILS and not isinstance(op, WRITES):
             raise StoreError(f"details belong to an op that writes (Write, Overwrite, Link, Relink), not to {op!r}")
         if more.metadata is not None:
@@ -63,7 +71,7 @@ def wanted(
 
 def digest_of(asked: Sequence[Wanted]) -> str:
     """Of ops and details, without stamps: a retry may carry another step."""
-    said = [(op_to_dict(op), {**details_to_dict(details), "ttl": details.ttl}) for op, _, details in asked]
+    said = [(op_to_dict(op), {**details_to_dict(details), "ttl": details.ttl}) for op, _, details, _ in asked]
     return blake2b(repr(said).encode(), digest_size=8).hexdigest()
 
 
@@ -86,14 +94,18 @@ def named_ops(memory: Mirror, want: Wanted, now: float) -> Iterator[tuple[Memory
             yield _redetailed(memory, old, details), NO_DETAILS
         else:
             yield Overwrite(old.id, op.text), details
-    elif isinstance(op, Link) and isinstance(old, Edge) and (old.subject, old.relation) == (op.subject, op.relation):
-        if op.object == old.object:
+    elif isinstance(op, Link) and isinstance(old, Edge) and _slot(old) == _slot(op):
+        if entity_key(op.object) == entity_key(old.object):
             yield _redetailed(memory, old, details), NO_DETAILS
         else:
             yield Relink(old.id, op.object), details
     else:
         yield op, details
         yield Unlink(old.id) if isinstance(old, Edge) else Forget(old.id), NO_DETAILS
+
+
+def _slot(said: Link | Edge) -> tuple[str, str]:
+    return entity_key(said.subject), tidy(said.relation)
 
 
 def _same_source(old: Entry, stamp: Stamp) -> bool:

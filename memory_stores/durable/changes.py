@@ -13,6 +13,8 @@ _END = f"INSERT INTO past (number, died, closed, {ENTRY_SQL}, sum) VALUES (?, ?,
 _MOVE = f"INSERT INTO past SELECT ?, ?, ?, {ENTRY_SQL}, sum FROM entries WHERE row = ?"
 
 Columns = tuple[Any, ...]
+MANY = 500
+"""Records that are gathered before they are written: more would only keep memory and its collector busy."""
 
 
 class Changes:
@@ -24,6 +26,8 @@ class Changes:
         self._used: dict[int, Columns] = {}
         self._moved: list[Columns] = []
         self._ended: list[Columns] = []
+        self.written = False
+        """Whether anything reached the file."""
 
     def put(self, columns: Columns) -> int:
         """A new row of ``entries``, or the same row with other use counters; returns its checksum."""
@@ -54,13 +58,21 @@ class Changes:
         return {columns[0]: columns[2] for columns in (*self._moved, *self._ended)}
 
     def flush(self, database: Database) -> None:
-        """Write it all; the caller holds the transaction and writes the head."""
+        """Write what was gathered so far; the caller holds the transaction and writes the head at its end."""
         database.many("INSERT INTO log (row, time, body, key, sum) VALUES (?, ?, ?, ?, ?)", self.log)
         database.many("UPDATE entries SET uses = ?, used_at = ?, sum = ? WHERE row = ?", list(self._used.values()))
         if self._moved:
-            gone = [(columns[-1],) for columns in self._moved]
+            moved = [(columns[-1],) for columns in self._moved]
             database.many(_MOVE, self._moved)
-            database.many("DELETE FROM entries WHERE row = ?", gone)
-            database.many("DELETE FROM vectors WHERE row = ?", gone)
+            database.many("DELETE FROM entries WHERE row = ?", moved)
+            database.many("DELETE FROM vectors WHERE row = ?", moved)
         database.many(_END, self._ended)
         database.many(_PUT, list(self.puts.values()))
+        for gathered in (self.log, self.puts, self._used, self._moved, self._ended):
+            gathered.clear()
+        self.written = True
+
+    @property
+    def many(self) -> bool:
+        """Whether so much is gathered that it is better written now."""
+        return len(self.log) >= MANY

@@ -16,12 +16,15 @@ from typing import Any
 import apsw
 
 from memory_stores.durable.errors import NotAMemoryFile, ReadOnly, StoreError, typed
-from memory_stores.durable.schema import APPLICATION_ID, upgrade
+from memory_stores.durable.schema import APPLICATION_ID, is_newest, upgrade
 
+SMALLEST = 512
+"""Bytes of the smallest SQLite file that holds anything."""
 PRAGMAS = (
     "synchronous = FULL",
     "secure_delete = ON",
     "temp_store = MEMORY",
+    "journal_size_limit = 67108864",
     "cell_size_check = ON",
     "trusted_schema = OFF",
 )
@@ -69,7 +72,8 @@ class Database:
         with typed(self.path):
             for pragma in PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
-            marked, filled = connection.pragma("application_id"), connection.pragma("schema_version")
+            # In this order: a file that another process makes at this moment gets its mark with its first table.
+            filled, marked = connection.pragma("schema_version"), connection.pragma("application_id")
             if marked != APPLICATION_ID and (marked or filled):
                 raise NotAMemoryFile(f"memory file {self.path} belongs to another program: name another, or a new one")
             if self.read_only and marked != APPLICATION_ID:
@@ -77,6 +81,8 @@ class Database:
             if not self.read_only:
                 self._into_wal(busy_seconds)
                 upgrade(connection, self.path)
+            elif not is_newest(connection, self.path):
+                raise ReadOnly(f"memory file {self.path} is of an older version: open it once without read_only=True")
 
     def _into_wal(self, busy_seconds: float) -> None:
         # SQLite does not wait for others at this one statement.
@@ -158,6 +164,9 @@ def _look_at(path: Path, read_only: bool) -> None:
     if path.exists():
         if not path.is_file():
             raise NotAMemoryFile(f"memory file {path} is no ordinary file: name another")
+        # SQLite would take a file of a few bytes for an empty one.
+        if 0 < path.stat().st_size < SMALLEST:
+            raise NotAMemoryFile(f"memory file {path} is no memory file: name another, or a new one")
         if not read_only and not os.access(path, os.W_OK):
             raise ReadOnly(f"memory file {path} may not be written: open it with read_only=True")
     elif read_only:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self, cast
+from weakref import WeakValueDictionary
 
 from memory_stores.codec import entry_to_dict
 from memory_stores.durable.changes import Changes
@@ -14,7 +16,7 @@ from memory_stores.durable.database import Database
 from memory_stores.durable.errors import Conflict, ReadOnly, StoreError
 from memory_stores.durable.memory import DurableMemory
 from memory_stores.durable.mirror import Mirror
-from memory_stores.durable.origin import check_origin, forget_origin, stored_origin
+from memory_stores.durable.origin import check_again, forget_origin, stored_origin
 from memory_stores.durable.parts import Bm25Part, Counter, VectorPart, archive_part, no_embedder
 from memory_stores.durable.purge import Subject, count_bytes, wipe
 from memory_stores.durable.rows import SETTINGS, Ask, Head, read_heads, write_head
@@ -29,6 +31,8 @@ from memory_stores.types import CountTokens
 
 DEFAULTS: dict[str, Any] = {"token": 0, "graph": 0, "archive": 100_000, "archive_kind": "bm25"}
 """Of a new space."""
+KEPT = 256
+"""Spaces whose copies stay in RAM though nobody holds them, those that were asked for last."""
 
 
 class MemoryFile:
@@ -64,13 +68,18 @@ class MemoryFile:
             raise StoreError("MemoryFile.path = '': name a file")
         self._database = Database(Path(path), read_only=read_only, busy_seconds=busy_seconds)
         self._embedder, self._clock = embedder, clock
-        self._spaces: dict[str, DurableMemory] = {}
+        self._alive: WeakValueDictionary[str, DurableMemory] = WeakValueDictionary()
+        self._recent: OrderedDict[str, DurableMemory] = OrderedDict()
         self._shared = Shared(
-            database=self._database, clock=clock, count_tokens=count_tokens, embedder=self._embedder_or_none
+            database=self._database,
+            clock=clock,
+            count_tokens=count_tokens,
+            embedder=self._embedder_or_none,
+            agreed=set(),
         )
         if embedder is not None:
             try:
-                check_origin(self._database, embedder)
+                check_again(self._database, embedder, self._shared.agreed)
             except BaseException:
                 self.close()
                 raise
@@ -104,7 +113,7 @@ class MemoryFile:
         archive: int | None = None,
         archive_kind: ArchiveKind | None = None,
     ) -> DurableMemory:
-        """The memory of that namespace, made if there is none; the same object each time.
+        """The memory of that namespace, made if there is none; the same object for as long as somebody has it.
 
         Args:
             name: one word, or a path of words; no word of it may be empty.
@@ -120,9 +129,13 @@ class MemoryFile:
         given = {"token": token, "graph": graph, "archive": archive, "archive_kind": archive_kind}
         given = {setting: _checked(setting, value) for setting, value in given.items() if value is not None}
         with self._database.lock:
-            number, memory = self._number(key, given), self._spaces.get(key)
+            number, memory = self._number(key, given), self._alive.get(key)
             if memory is None or memory.head.space != number:
-                memory = self._spaces[key] = DurableMemory(self._shared, number)
+                memory = self._alive[key] = DurableMemory(self._shared, number)
+            self._recent[key] = memory
+            self._recent.move_to_end(key)
+            if len(self._recent) > KEPT:
+                self._recent.popitem(last=False)
             changed = {setting: value for setting, value in given.items() if getattr(memory.head, setting) != value}
             if changed:
                 _check_fit(memory, changed)
@@ -163,7 +176,7 @@ class MemoryFile:
         return [name for name in names if name[: len(start)] == start]
 
     def drop(self, name: str | Sequence[str]) -> bool:
-        """Take out a space with all its past; False if there is none. Bytes are overwritten as ``purge`` does it."""
+        """Take out a space with all its past; False if there is none. ``wipe`` then takes its bytes out of the file."""
         key = json.dumps(_checked_name(name), ensure_ascii=False)
         with self._database.lock, self._database.writing():
             number = self._find(key)
@@ -173,8 +186,12 @@ class MemoryFile:
                 for table, column in (("log", "row"), ("entries", "row"), ("past", "number"), ("vectors", "row")):
                     self._database.rows(f"DELETE FROM {table} WHERE {column} BETWEEN ? AND ?", span)
                 self._database.rows("DELETE FROM spaces WHERE space = ?", (number,))
-            self._spaces.pop(key, None)
         return number is not None
+
+    def wipe(self) -> None:
+        """Write the file anew, without the bytes of what was dropped. Raises StoreBusy if others read it."""
+        with self._database.lock:
+            wipe(self._database)
 
     def verify(self) -> VerifyReport:
         """Check every byte that matters: checksums, the log's chain, rows against a replay of the log, SQLite itself.
@@ -208,7 +225,9 @@ class MemoryFile:
                 raise StoreError(f"memory file {self.path}: rebuild_index needs an embedder; give it one")
             with self._database.writing():
                 forget_origin(self._database)
-            self._spaces.clear()
+            self._shared.agreed.clear()
+            for memory in self._alive.values():
+                memory.forget_copy()
             return sum(self.space(name).embed_all() for name in self.spaces())
 
     def export(self, folder: str | Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from memory_stores.durable.changes import Changes
 from memory_stores.durable.errors import Conflict, StoreError
 from memory_stores.durable.filters import Where
 from memory_stores.durable.parts import NoEmbedder, VectorPart
-from memory_stores.durable.past import Moment, difference, history_of, memory_at, merging, seq_at, undoing
+from memory_stores.durable.past import Moment, difference, history_of, memory_at, merging, seq_at, undoing, versions
 from memory_stores.durable.purge import Subject, count_bytes, scrub_log, scrub_past, wipe
 from memory_stores.durable.rows import Ask, read_log, read_past, write_head
 from memory_stores.durable.search import By
@@ -36,7 +36,7 @@ from memory_stores.durable.types import (
 from memory_stores.graph_store import GraphStore
 from memory_stores.memory import AgentMemory
 from memory_stores.store import NO_STAMP
-from memory_stores.types import Edge, Hit, Keep, MemoryOp, OpResult, Retrieve, Stamp, StoreName
+from memory_stores.types import Edge, Hit, Keep, MemoryOp, OpResult, Overwrite, Relink, Retrieve, Stamp, StoreName
 from memory_stores.vector_store import Vector
 
 
@@ -105,13 +105,19 @@ class DurableMemory(Stored):
                 now = self._shared.clock()
                 results: list[OpResult] = []
                 for part, want in enumerate(asked):
-                    results.append(
-                        self._carry(want, Ask(want.op, want.stamp, now, want.details, key, part, digest), changes)
-                    )
+                    ask = Ask(want.op, want.stamp, now, want.details, key, part, digest)
+                    results.append(self._carry(want, ask, changes))
+                    if changes.many:
+                        changes.flush(self._database)
             return Receipt(seq=self.head.seq, results=tuple(results))
 
     def _carry(self, want: Wanted, ask: Ask, changes: Changes) -> OpResult:
         """One op, and what has to be done for its name."""
+        if want.refused is not None:
+            told = LoggedOp(seq=0, time=ask.time, op=Keep(), stamp=ask.stamp, refused=want.refused.value)
+            return self.carry_out(ask._replace(op=Keep(), details=NO_DETAILS), changes, told)
+        if want.details is NO_DETAILS and not isinstance(want.op, Overwrite | Relink):
+            return self.carry_out(ask, changes)
         created: tuple[str, ...] = ()
         removed: tuple[str, ...] = ()
         hits: Any = ()
@@ -131,14 +137,13 @@ class DurableMemory(Stored):
 
     def set_details(self, id: str, details: Details) -> None:
         """Give a live entry another name, metadata or times; its text stays. Raises StoreError on an unknown id."""
-        [want] = wanted((Keep(),), NO_STAMP, None)
         with self._database.lock, self._commit() as changes:
             entry = AgentMemory.get(self, id)
             if entry is None:
                 raise StoreError(f"set_details({id!r}): no such live entry")
             now = self._shared.clock()
             change = Change(why="details", drop=(id,), put=((self.store_of(id), entry_to_dict(entry), details),))
-            self.carry_out(Ask(change, want.stamp, now), changes)
+            self.carry_out(Ask(change, NO_STAMP, now), changes)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Become that memory, in one commit. Raises ValueError unless it has the same kinds of stores."""
@@ -208,6 +213,11 @@ class DurableMemory(Stored):
         """Every version of that entry and of all that it took the place of, oldest first; empty if none is known."""
         with self._looking():
             return history_of(self._shared, self.head, id_or_name)
+
+    def versions(self) -> tuple[Version, ...]:
+        """Every version of every entry, those that ended first, in the order they did, then those that are held."""
+        with self._looking():
+            return tuple(versions(self._shared, self.head))
 
     def as_of(self, moment: Moment) -> AgentMemory:
         """The memory after that op, or at that clock time, in RAM. Raises StoreError on a moment not in the log."""

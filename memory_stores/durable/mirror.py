@@ -12,8 +12,8 @@ from dataclasses import replace
 from threading import RLock
 from typing import Any
 
-from memory_stores.codec import edge_from_dict, entry_to_dict, item_from_dict
-from memory_stores.contents import KEPT, newest
+from memory_stores.codec import edge_from_dict, item_from_dict
+from memory_stores.contents import KEPT, REFUSED, newest
 from memory_stores.durable.changes import Changes
 from memory_stores.durable.errors import StoreError
 from memory_stores.durable.parts import Bm25Part, Counter, GraphPart, TokenPart, VectorPart
@@ -21,7 +21,7 @@ from memory_stores.durable.rows import MASK, SETTINGS, Ask, Head, Held, chained,
 from memory_stores.durable.schema import SHIFT
 from memory_stores.durable.types import NO_DETAILS, Change, Details, LoggedOp
 from memory_stores.memory import AgentMemory
-from memory_stores.types import Edge, Entry, MemoryOp, OpResult, Refusal, Retrieve, Stamp
+from memory_stores.types import Edge, Entry, Keep, MemoryOp, OpResult, Refusal, Retrieve, Stamp
 
 Settings = Mapping[str, Any]
 NEVER = float("inf")
@@ -72,17 +72,11 @@ class Mirror(AgentMemory):
         archive = self._make_archive(settings["archive_kind"], 0) if settings["archive"] else None
         for part, letter in ((token, "t"), (graph, "g"), (archive, "a")):
             name, rows = STORES[letter], held[letter]
-            state: dict[str, Any] = {"budget": settings[name], "serial": settings[f"{name}_serial"]}
-            if part is None:
-                if rows:
-                    raise StoreError(f"space budget {name} = 0: the space holds {len(rows)} entries there")
-            elif letter == "g":
-                edges = [entry_to_dict(entry) for entry in rows if _lives(entry)]
-                history = [entry_to_dict(entry) for entry in rows if not _lives(entry)]
-                part.load_state_dict({**state, "kind": part.kind, "edges": edges, "history": history})
-            else:
-                items = [entry_to_dict(entry) for entry in rows]
-                part.load_state_dict({**state, "kind": part.kind, "items": items})
+            if part is not None:
+                taker: Any = part
+                taker.take(settings[name], settings[f"{name}_serial"], rows)
+            elif rows:
+                raise StoreError(f"space budget {name} = 0: the space holds {len(rows)} entries there")
         return token, graph, archive
 
     @property
@@ -151,7 +145,7 @@ class Mirror(AgentMemory):
         if isinstance(ask.op, Change):
             result = self._change(ask.op, ask.time, changes)
         else:
-            result = AgentMemory.apply(self, ask.op, ask.stamp) if told is None else self._told(ask.op, ask.stamp, told)
+            result = self._do(ask.op, ask.stamp) if told is None else self._told(ask.op, ask.stamp, told)
             tokens = self._note(result, ask, changes)
         head.seq += 1
         columns = log_columns((head.space << SHIFT) + head.seq, ask, result, tokens)
@@ -161,18 +155,25 @@ class Mirror(AgentMemory):
         head.keys += ask.key is not None
         return result
 
+    def _do(self, op: MemoryOp, stamp: Stamp) -> OpResult:
+        """What ``apply`` does with an op that was checked."""
+        if isinstance(op, Keep):
+            return KEPT
+        part: Any = self._route(op)
+        return REFUSED[part] if isinstance(part, Refusal) else part.do(op, stamp)
+
     def _told(self, op: MemoryOp, stamp: Stamp, told: LoggedOp) -> OpResult:
         if told.refused is not None:
             return OpResult(refused=Refusal(told.refused))
         if isinstance(op, Retrieve):
             if not told.hits:
                 return KEPT
-            found = AgentMemory.apply(self, replace(op, ids=tuple(id for id, _ in told.hits)), stamp)
+            found = self._do(replace(op, ids=tuple(id for id, _ in told.hits)), stamp)
             scored = zip(found.hits, told.hits, strict=True)
             return replace(found, hits=tuple(replace(hit, score=score) for hit, (_, score) in scored))
         self._counter.told = told.tokens
         try:
-            return AgentMemory.apply(self, op, stamp)
+            return self._do(op, stamp)
         finally:
             self._counter.told = None
 

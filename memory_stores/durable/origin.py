@@ -52,11 +52,21 @@ def check_origin(database: Database, embedder: Embedder) -> None:
         )
 
 
-def note_origin(database: Database, embedder: Embedder) -> None:
+def check_again(database: Database, embedder: Embedder, agreed: set[str]) -> None:
+    """``check_origin``, unless the note of the file is one that was ``agreed`` upon. Raises EmbedderMismatch."""
+    rows = database.rows("SELECT value FROM meta WHERE key = 'embedder'")
+    if rows and str(rows[0][0]) not in agreed:
+        check_origin(database, embedder)
+        agreed.add(str(rows[0][0]))
+
+
+def note_origin(database: Database, embedder: Embedder, agreed: set[str]) -> None:
     """Write down whose vectors the file holds, unless it says so already; inside a transaction."""
     if not database.rows("SELECT 1 FROM meta WHERE key = 'embedder'"):
         said = (name_of(embedder), embedder.dim, _probe(embedder).tobytes().hex())
-        database.rows("INSERT INTO meta VALUES ('embedder', ?)", (json.dumps([*said, checksum(said)]),))
+        note = json.dumps([*said, checksum(said)])
+        database.rows("INSERT INTO meta VALUES ('embedder', ?)", (note,))
+        agreed.add(note)
 
 
 def forget_origin(database: Database) -> None:

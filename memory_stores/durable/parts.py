@@ -12,7 +12,7 @@ from memory_stores.durable.vectors import VectorTable
 from memory_stores.embed import Embedder
 from memory_stores.graph_store import GraphStore
 from memory_stores.token_store import TokenStore
-from memory_stores.types import CountTokens, Edge, Item
+from memory_stores.types import CountTokens, Edge, Item, MemoryOp, OpResult, Stamp
 from memory_stores.vector_store import Vector, VectorStore
 
 Fetch = Callable[[Sequence[str]], Mapping[str, Vector]]
@@ -37,6 +37,15 @@ class TokenPart(TokenStore):
         super().__init__(budget, counter.real)
         self._count = counter
 
+    def take(self, budget: int, serial: int, items: Sequence[Item]) -> None:
+        """Become a store of these items. Raises ValueError if they do not fit."""
+        self._take(budget, serial, items)
+
+    def do(self, op: MemoryOp, stamp: Stamp) -> OpResult:
+        """Carry out an op that was checked."""
+        with self._lock:
+            return self._carry_out(op, stamp)
+
     def fork(self) -> Self:
         return _freed(super().fork())
 
@@ -47,6 +56,15 @@ class Bm25Part(Bm25Store):
     def __init__(self, budget: int, counter: Counter) -> None:
         super().__init__(budget, counter.real)
         self._count = counter
+
+    def take(self, budget: int, serial: int, items: Sequence[Item]) -> None:
+        """Become a store of these items. Raises ValueError if they do not fit."""
+        self._take(budget, serial, items)
+
+    def do(self, op: MemoryOp, stamp: Stamp) -> OpResult:
+        """Carry out an op that was checked."""
+        with self._lock:
+            return self._carry_out(op, stamp)
 
     def fork(self) -> Self:
         return _freed(super().fork())
@@ -72,6 +90,16 @@ class GraphPart(GraphStore):
     def _forget_past(self, id: str) -> Edge:
         self._gone.append(id)
         return super()._forget_past(id)
+
+    def take(self, budget: int, serial: int, edges: Sequence[Edge]) -> None:
+        """Become a store of these edges, the superseded ones among them. Raises ValueError if they do not fit."""
+        live = [edge for edge in edges if edge.invalid_at is None]
+        self._take(budget, serial, live, [edge for edge in edges if edge.invalid_at is not None])
+
+    def do(self, op: MemoryOp, stamp: Stamp) -> OpResult:
+        """Carry out an op that was checked."""
+        with self._lock:
+            return self._carry_out(op, stamp)
 
     def fork(self) -> Self:
         twin = super().fork()
@@ -110,9 +138,18 @@ class VectorPart(VectorStore):
         super()._drop(old)
         self.table.drop(old.id)
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        super().load_state_dict(state)
+    def _take(self, budget: int, serial: int, items: Sequence[Item]) -> None:
+        super()._take(budget, serial, items)
         self.table = VectorTable(self.table.dim)
+
+    def take(self, budget: int, serial: int, items: Sequence[Item]) -> None:
+        """Become a store of these items. Raises ValueError if they do not fit."""
+        self._take(budget, serial, items)
+
+    def do(self, op: MemoryOp, stamp: Stamp) -> OpResult:
+        """Carry out an op that was checked."""
+        with self._lock:
+            return self._carry_out(op, stamp)
 
     def fork(self) -> Self:
         twin = super().fork()

@@ -40,7 +40,7 @@ def _version(entry: Entry, held: Held, died: int | None) -> Version:
 
 def history_of(shared: Shared, head: Head, id_or_name: str) -> tuple[Version, ...]:
     """Versions of that id, or of whatever went by that name, and of all that they took the place of, oldest first."""
-    every = sorted(versions(shared, head), key=lambda version: version.place)
+    every = sorted(versions(shared, head), key=lambda version: (version.place, version.born))
     wanted = {v.entry.id for v in every if id_or_name in (v.entry.id, v.details.name)}
     by_id = {v.entry.id: v.entry.replaces for v in every}
     border = list(wanted)
@@ -176,7 +176,7 @@ def undoing(shared: Shared, memory: Stored, n: int) -> Change:
                 drop[id] = None
         for version in died.get(record.seq, []):
             put[version.entry.id] = version
-    ordered = sorted(put.values(), key=lambda version: version.place)
+    ordered = sorted(put.values(), key=lambda version: (version.place, version.born))
     return Change(
         why="undo",
         drop=tuple(drop),

@@ -6,7 +6,7 @@ A checksum is 56 bits of BLAKE2b over the ``repr`` of the row's columns. Their s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from hashlib import blake2b
 from pathlib import Path
@@ -21,8 +21,19 @@ from memory_stores.types import Edge, Entry, Item, MemoryOp, OpResult, Stamp
 
 MASK = (1 << 56) - 1
 NO_CHAIN = b"\x00" * 16
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-_sorted = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True).encode
+
+
+def _encoder(sort_keys: bool) -> Callable[[Any], str]:
+    """``json.dumps`` with fixed options, set up once: for short texts the setting up is most of the time."""
+    slow = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=sort_keys)
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return slow.encode
+    quick = make(None, slow.default, json.encoder.encode_basestring, None, ":", ",", sort_keys, False, False)
+    return lambda data: "".join(quick(data, 0))
+
+
+_encode, _sorted = _encoder(False), _encoder(True)
 
 
 def checksum(columns: tuple[Any, ...]) -> int:
@@ -141,12 +152,21 @@ def read_entry(row: tuple[Any, ...], path: Path) -> tuple[Entry, Held]:
     (number, id, born, text, subject, relation, object, tokens, step, observation_id, writer, trust) = columns[:12]
     replaces, invalid_at, uses, used_at, name, metadata, event_time, written_at, expires_at = columns[12:]
     stamp = Stamp(step=step, observation_id=observation_id, writer=writer, trust=trust)
-    shared: dict[str, Any] = {"id": id, "tokens": tokens, "stamp": stamp, "replaces": replaces}
-    shared |= {"uses": uses, "used_at": used_at}
     if text is None:
-        entry: Entry = Edge(subject=subject, relation=relation, object=object, invalid_at=invalid_at, **shared)
+        entry: Entry = Edge(
+            id=id,
+            subject=subject,
+            relation=relation,
+            object=object,
+            tokens=tokens,
+            stamp=stamp,
+            invalid_at=invalid_at,
+            replaces=replaces,
+            uses=uses,
+            used_at=used_at,
+        )
     else:
-        entry = Item(text=text, **shared)
+        entry = Item(id=id, text=text, tokens=tokens, stamp=stamp, replaces=replaces, uses=uses, used_at=used_at)
     details = NO_DETAILS
     if name is not None or metadata is not None or event_time is not None or expires_at is not None:
         told = None if metadata is None else json.loads(metadata)

@@ -48,14 +48,8 @@ def upgrade(connection: Any, path: Path) -> None:
 
     A kill in the middle leaves the last whole step, and the next call goes on from there.
     """
-    while True:
+    while not is_newest(connection, path):
         found = version(connection)
-        if found > len(MIGRATIONS):
-            raise SchemaTooNew(
-                f"memory file {path} has version {found}, and this memrl knows {len(MIGRATIONS)}: upgrade memrl"
-            )
-        if found == len(MIGRATIONS):
-            return
         connection.execute("BEGIN IMMEDIATE")
         try:
             if version(connection) == found:
@@ -68,6 +62,16 @@ def upgrade(connection: Any, path: Path) -> None:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+
+def is_newest(connection: Any, path: Path) -> bool:
+    """Whether the file has seen every migration. Raises SchemaTooNew if it has seen more than this code knows."""
+    found = version(connection)
+    if found > len(MIGRATIONS):
+        raise SchemaTooNew(
+            f"memory file {path} has version {found}, and this memrl knows {len(MIGRATIONS)}: upgrade memrl"
+        )
+    return found == len(MIGRATIONS)
 
 
 def version(connection: Any) -> int:

@@ -14,7 +14,7 @@ from memory_stores.durable.mirror import Mirror
 from memory_stores.durable.parts import VectorPart, as_score, fill
 from memory_stores.durable.types import Found
 from memory_stores.durable.vectors import VectorTable
-from memory_stores.embed import Embedder
+from memory_stores.embed import Embedder, unit_rows
 from memory_stores.types import Edge, Item, StoreName
 from memory_stores.vector_store import Vector
 
@@ -209,7 +209,4 @@ def _unit(vector: Vector, dim: int) -> Vector:
 
 
 def _units(embedder: Embedder, texts: Sequence[str]) -> Vector:
-    rows = np.asarray(embedder.embed(texts), dtype=np.float32)
-    if rows.shape != (len(texts), embedder.dim) or not np.isfinite(rows).all():
-        raise StoreError(f"embedder gave shape {rows.shape}: it must be {(len(texts), embedder.dim)} finite numbers")
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-8)
+    return unit_rows(embedder.embed(texts), len(texts), embedder.dim)

@@ -13,7 +13,7 @@ from memory_stores.durable.database import Database
 from memory_stores.durable.errors import CorruptStore, DiskFull, ReadOnly, StoreBusy, StoreError, corrupt
 from memory_stores.durable.keys import Keys
 from memory_stores.durable.mirror import Mirror
-from memory_stores.durable.origin import note_origin, read_vectors, write_vectors
+from memory_stores.durable.origin import check_again, note_origin, read_vectors, write_vectors
 from memory_stores.durable.parts import Bm25Part, Counter, VectorPart, archive_part
 from memory_stores.durable.rows import Ask, Head, Held, ask_of, read_head, read_live, read_log, write_head
 from memory_stores.durable.search import Searcher
@@ -43,6 +43,8 @@ class Shared:
     count_tokens: CountTokens
     embedder: Callable[[], Embedder]
     """The file's own; a stand-in that raises StoreError when asked for a vector, where there is none."""
+    agreed: set[str]
+    """Notes of whose vectors a file holds, that were found to be of this embedder."""
 
 
 class Stored(Mirror):
@@ -147,6 +149,7 @@ class Stored(Mirror):
 
     def stored_vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
         """Vectors [E] by id, of the entries of which the file has one."""
+        check_again(self._database, self._shared.embedder(), self._shared.agreed)
         rows = {known.row: id for id in ids if (known := self._held.get(id)) is not None}
         return {rows[row]: vector for row, vector in read_vectors(self._database, list(rows)).items()}
 
@@ -168,10 +171,15 @@ class Stored(Mirror):
         tables = [part.table] if isinstance(part, VectorPart) else []
         for table in (*tables, *self._searcher.made()):
             if table.fresh:
-                note_origin(self._database, self._shared.embedder())
+                check_again(self._database, self._shared.embedder(), self._shared.agreed)
+                note_origin(self._database, self._shared.embedder(), self._shared.agreed)
                 fresh = [id for id in table.fresh if id in self._held and id in table]
                 write_vectors(self._database, [(self._held[id].row, table.row(id)) for id in fresh])
                 table.fresh.clear()
+
+    def forget_copy(self) -> None:
+        """Read everything from the file again before it is next looked at."""
+        self._stale = True
 
     def embed_all(self) -> int:
         """See that every live entry has its vector in the file; returns how many there are. Raises StoreError."""
@@ -200,7 +208,7 @@ class Stored(Mirror):
             changes = Changes()
             self._sweep_into(changes)
             yield changes
-            if changes.log:
+            if changes.log or changes.written:
                 self._save_vectors()
                 changes.flush(self._database)
                 write_head(self._database, self.head)

@@ -69,7 +69,8 @@ def _file_name(number: int) -> str:
 
 def _lines(database: Database, head: Head) -> Iterator[dict[str, Any]]:
     # Read once with every check, then as they stand.
-    read_live(database, head), read_past(database, head), read_log(database, head)
+    for read in (read_live, read_past, read_log):
+        read(database, head)
     first = head.space << SHIFT
     span = (first, first + (1 << SHIFT) - 1)
     yield {"kind": "space", **{name: getattr(head, name) for name in _TOLD}}

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_stores.vector_store import TIE, Vector
+from memory_stores.vector_store import Vector
 
+SPARE = 16
+"""Rows that are ranked beyond those asked for, so that ties and dead rows seldom need a second look."""
+HEAP = 2048
+"""Up to so many FAISS keeps the best as it goes; beyond, all cosines are worked out and parted once."""
 SMALLEST = 1024
 """Rows that the first matrix has room for."""
 
@@ -90,26 +95,36 @@ class VectorTable:
             k: at least 1.
             allowed: which ids may be found; k of them are, wherever there are k.
         """
-        if not self._slots:
-            return []
-        cosines = self._rows.matrix[: self._length] @ query
-        cosines[~self._alive[: self._length]] = -np.inf
-        taken = k
+        taken = k + SPARE
         while True:
-            found = self._best(cosines, min(taken, len(self._slots)), allowed)
-            if len(found) >= k or taken >= len(self._slots):
-                return found[:k]
+            taken = min(taken, self._length)
+            found, worst = self._nearest(query, taken)
+            pairs = ((self._ids[slot], cosine) for cosine, slot in found)
+            passed = [pair for pair in pairs if allowed is None or allowed(pair[0])]
+            # What was not looked at is no nearer than the worst that was: above it, all ties are here.
+            sure = passed if taken == self._length else [pair for pair in passed if pair[1] > worst]
+            if taken == self._length or len(sure) >= k:
+                return sure[:k]
             taken *= 4
 
-    def _best(self, cosines: Vector, count: int, allowed: Callable[[str], bool] | None) -> list[tuple[str, float]]:
-        worst = float(np.partition(cosines, len(cosines) - count)[len(cosines) - count])
-        # All that is as good as the last, so that age decides every tie, those at the edge included.
-        near = np.flatnonzero(cosines >= worst - TIE)
-        order = sorted(
-            (-round(value, 6), slot) for value, slot in zip(cosines[near].tolist(), near.tolist(), strict=True)
-        )
-        pairs = ((self._ids[slot], -minus) for minus, slot in order)
-        return [pair for pair in pairs if allowed is None or allowed(pair[0])] if allowed else list(pairs)[:count]
+    def _nearest(self, query: Vector, count: int) -> tuple[list[tuple[float, int]], float]:
+        """Live rows among the nearest ``count`` as (cosine, slot), ties to the older; and the cosine of the last."""
+        if not count:
+            return [], 1.0
+        matrix = self._rows.matrix[: self._length]
+        if count <= HEAP:
+            import faiss  # pyright: ignore[reportMissingTypeStubs]
+
+            library: Any = faiss
+            cosines, places = library.knn(query[None], matrix, count, metric=library.METRIC_INNER_PRODUCT)
+            near = list(zip(cosines[0].tolist(), places[0].tolist(), strict=True))
+        else:
+            every = matrix @ query
+            places = np.argpartition(-every, count - 1)[:count]
+            near = list(zip(every[places].tolist(), places.tolist(), strict=True))
+        rounded = [(round(cosine, 6), slot) for cosine, slot in near]
+        live = [pair for pair in rounded if self._alive[pair[1]]]
+        return sorted(live, key=lambda pair: (-pair[0], pair[1])), min(cosine for cosine, _ in rounded)
 
     def fork(self) -> VectorTable:
         """A table that begins as this one is."""

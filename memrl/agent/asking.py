@@ -47,9 +47,9 @@ class Looked:
 class Answering(Iterator[str]):
     """An answer as it is written: iterate over its pieces, then ``answer`` is there."""
 
-    def __init__(self, engine: Engine, looked: Looked) -> None:
+    def __init__(self, engine: Engine, looked: Looked, stream: bool) -> None:
         self._looked = looked
-        self._pieces: Generator[str, None, TokenDecision] = engine.speak(looked.request)
+        self._pieces: Generator[str, None, TokenDecision] = engine.speak(looked.request, stream)
         self._answer: Answer | None = None
 
     def __next__(self) -> str:

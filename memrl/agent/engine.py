@@ -91,11 +91,11 @@ class Engine:
             brief=brief,
         )
 
-    def speak(self, request: SampleRequest) -> Generator[str, None, TokenDecision]:
-        """The model's answer in pieces; all at once where it cannot stream."""
+    def speak(self, request: SampleRequest, stream: bool) -> Generator[str, None, TokenDecision]:
+        """The model's answer, in pieces where that is wanted and it can."""
         with self.speaking:
             policy = self.agent.policy
-            if isinstance(policy, Streams):
+            if stream and isinstance(policy, Streams):
                 return (yield from policy.stream(request))
             [decision] = policy.sample([request])
         yield as_text(decision.action)

@@ -158,9 +158,16 @@ class FileHome:
             spaces = self._file.spaces()
         return tuple(space[-1] for space in spaces if space == (DEFAULT,) or (len(space) == 2 and space[0] == USERS))
 
-    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> None:
-        """Forgotten means that no byte is left in the file."""
-        intake.change([Forget(entry.id) for entry in entries], Stamp(writer="user"), Details(), 0.0)
+    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> set[str]:
+        """No byte of them is left in the file, their earlier versions and the log included."""
+        with told():
+            space = self._file.space(self._space(name))
+            family = {one.entry.id: one.entry.text for entry in entries for one in space.history(entry.id)}
+            for id in sorted(family):
+                space.purge(id)
+        if isinstance(keeping, FileKeeping):
+            keeping.forget_past()
+        return set(family.values())
 
     def save(self, path: str | Path | None, name: str, keeping: Keeping) -> Path:
         """Everything is on disk already; another path gets a copy of this one memory."""

@@ -27,8 +27,8 @@ class Home(Protocol):
         """Everybody who has one here."""
         ...
 
-    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> None:
-        """Remove entries for good."""
+    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> set[str]:
+        """Remove entries for good, so that nothing in a file tells of them; returns all texts that they ever had."""
         ...
 
     def save(self, path: str | Path | None, name: str, keeping: Keeping) -> Path:

@@ -86,6 +86,11 @@ class Events:
             family |= {event.new_id} if event.id in family and event.new_id else set()
         return [event for event in self._events if event.id in family]
 
+    def drop(self, ids: set[str]) -> None:
+        """Let go of the events of entries and their families."""
+        gone = [event for one in ids for event in self.history(one)]
+        self._events = [event for event in self._events if event not in gone]
+
     def current(self, id: str) -> str:
         """The id that an entry has now."""
         while id in self._next:
@@ -130,6 +135,10 @@ class RamKeeping:
             self._events.add(changed(id, old.id if old else id, old.text if old else None, entry.text, now))
         if old is not None and not made:
             self._events.add(Event(id=old.id, event="DELETE", before=old.text, after=None, new_id=None, time=now))
+
+    def forget_past(self, ids: set[str]) -> None:
+        """Nothing tells any more of what some entries said."""
+        self._events.drop(ids)
 
     def history(self, id: str) -> list[Event]:
         return self._events.history(id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time as clocks
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -11,12 +12,12 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from memory_stores.memory import AgentMemory
-from memory_stores.types import Item, Overwrite, Stamp
+from memory_stores.types import Forget, Item, Overwrite, Stamp
 from memrl.agent.asking import Answering, Looked
 from memrl.agent.conversation import Turns, read_messages
 from memrl.agent.engine import Engine
 from memrl.agent.forgetting import THRESHOLD, chosen
-from memrl.agent.homes import Home
+from memrl.agent.homes import Home, checked_path
 from memrl.agent.intake import Intake, Said
 from memrl.agent.keeping import Event, Keeping, found
 from memrl.agent.results import Answer, Details, Fate, Forgotten, Found, Observed, Reason
@@ -24,6 +25,7 @@ from memrl.agent.searching import matches, search
 from memrl.agent.texts import checked_metadata, checked_text, checked_time, checked_trust
 from memrl.contracts.errors import InputError
 from memrl.contracts.types import Observation
+from memrl.training.feedback import rate
 
 if TYPE_CHECKING:
     from memrl.agent.mem0 import Mem0
@@ -138,6 +140,12 @@ class MemoryAgent:
         Raises:
             InputError: ``question`` is blank or no string; the model cannot be reached. Memory is as it was.
         """
+        looked = self._looked(question, time, instructions)
+        answering = Answering(self._engine, looked, stream)
+        return answering if stream else answering.answer
+
+    def _looked(self, question: str, time: Time, instructions: str) -> Looked:
+        """A question with what is in view for it."""
         text = checked_text("ask(question)", question)
         if not text:
             raise InputError("ask(question): question is blank; pass what is to be answered")
@@ -148,9 +156,7 @@ class MemoryAgent:
             self._intake.refresh()
             step = self._intake.tick()
             asked = Observation(id=f"u{step}", step=step, content=text, time=now, wants_action=True, writable=False)
-            looked = Looked(self._engine, self._keeping, asked, self._engine.briefed(told), now)
-        answering = Answering(self._engine, looked)
-        return answering if stream else answering.answer
+            return Looked(self._engine, self._keeping, asked, self._engine.briefed(told), now)
 
     def stream(self, question: str, *, time: Time = None, instructions: str = "") -> Answering:
         """``ask`` in pieces."""
@@ -186,9 +192,10 @@ class MemoryAgent:
         with self._lock:
             for statement in turns.before:
                 self.observe(statement, trust=trust, time=time, source="user")
-            answering = self.ask(turns.last, time=time, instructions=turns.instructions, stream=True)
+            looked = self._looked(turns.last, time, turns.instructions)
             if turns.stated:
                 self.observe(turns.stated, trust=trust, time=time, source="user")
+        answering = Answering(self._engine, looked, stream)
         return answering if stream else answering.answer
 
     async def aobserve(self, text: str, **arguments: Any) -> Observed:
@@ -202,6 +209,29 @@ class MemoryAgent:
     async def achat(self, messages: Sequence[Mapping[str, Any]], **arguments: Any) -> Answer:
         """``chat`` in a thread of its own."""
         return await asyncio.to_thread(self.chat, messages, **arguments)
+
+    def feedback(self, answer: Answer, reward: float, to: str | Path) -> int:
+        """Say what an answer was worth: its readings go to a JSONL file for ``memrl train --from-feedback``.
+
+        The file holds numbers, no text. An answer that is rated again counts as rated last.
+
+        Args:
+            reward: any number, such as 1 for a good answer and 0 for a bad one.
+            to: the file, which is made or appended to.
+
+        Returns:
+            How many readings of the answer count: those whose entries were in view.
+
+        Raises:
+            InputError: ``reward`` is no finite number, or the file cannot be written.
+        """
+        number = isinstance(reward, int | float) and math.isfinite(reward)
+        if not number:
+            raise InputError(f"feedback(reward) = {reward!r}: it must be a finite number, such as 1 or 0")
+        names = getattr(self._engine.agent.offers, "names", ())
+        shown = {line.entry_id for line in answer.used}
+        with self._lock:
+            return rate(checked_path("feedback(to=)", to), answer.id, answer.decisions, names, float(reward), shown)
 
     # Looking
 
@@ -227,6 +257,7 @@ class MemoryAgent:
     def all(self, *, where: Mapping[str, Any] | None = None) -> list[Found]:
         """Every entry that has the metadata, oldest first."""
         with self._lock:
+            self._intake.refresh()
             entries = self.memory.entries()
             return [
                 found(one, 1.0, self._keeping) for one in entries if matches(one, self._keeping.details(one.id), where)
@@ -235,6 +266,7 @@ class MemoryAgent:
     def get(self, id: str) -> Found | None:
         """One entry, by an id that it has or had; None where there is none."""
         with self._lock:
+            self._intake.refresh()
             entry = self.memory.get(self._keeping.current(id)) if isinstance(id, str) else None
             return None if entry is None else found(entry, 1.0, self._keeping)
 
@@ -269,14 +301,22 @@ class MemoryAgent:
             return _of_update(op, result)
 
     def delete(self, id: str) -> Found:
-        """Remove one item; returns what it was. Raises InputError where there is none of that id."""
+        """Remove one item; returns what it was. Its history stays; ``forget`` takes that too.
+
+        Raises:
+            InputError: there is none of that id.
+        """
         with self._lock:
+            self._intake.refresh()
             gone = found(self._item("delete", id), 1.0, self._keeping)
-            self._forget([gone])
+            step = self._intake.tick()
+            self._intake.change([Forget(gone.id)], Stamp(step=step, writer="user"), Details(), self._time())
             return gone
 
     def forget(self, what: str, *, dry_run: bool = False, threshold: float = THRESHOLD) -> Forgotten:
         """Forget what matches, by id or by what it says; the result says what went and what resembles it and stays.
+
+        No byte of it is left in a memory file, neither in entries nor in their history, nor in the cache of embeddings.
 
         Args:
             what: an entry's id, or words such as "my phone number".
@@ -293,12 +333,11 @@ class MemoryAgent:
             by_id = self.get(text)
             hits = [by_id] if by_id is not None else self.search(text, 50)
             gone, keeps = chosen(hits, threshold, by_id is not None)
-            if not dry_run:
-                self._forget(gone)
+            if gone and not dry_run:
+                texts = self._home.purge(self.name, self._keeping, [one.entry for one in gone], self._intake)
+                with self._engine.parts:
+                    self._engine.agent.table.forget_kept(sorted(texts))
             return Forgotten(gone=gone, keeps=keeps, dry_run=dry_run)
-
-    def _forget(self, gone: Sequence[Found]) -> None:
-        self._home.purge(self.name, self._keeping, [one.entry for one in gone], self._intake)
 
     def _item(self, call: str, id: str) -> Item:
         entry = self.memory.get(self._keeping.current(id)) if isinstance(id, str) else None

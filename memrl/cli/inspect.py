@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from memrl.cli.output import quiet_stdout
+
+if TYPE_CHECKING:
+    from memrl.reporting.pages.story import Story
+
+SQLITE = b"SQLite format 3\0"
 
 
 def inspect(
@@ -25,12 +30,12 @@ def inspect(
     seed: Annotated[int, typer.Option(help="Of those tasks.")] = 0,
 ) -> None:
     """Show a run (config, metrics, evaluation) or what a memory file holds; as a page, everything that happened."""
-    from memrl.reporting.show import read_memory_file, show_memory, show_run
-
     if path.is_dir():
+        from memrl.reporting.show import show_run
+
         show_run(path)
     else:
-        show_memory(read_memory_file(path))
+        _show_file(path)
     if page or serve or out is not None:
         written = _written(path, out, episodes, tries, seed)
         typer.echo(f"page: {written}")
@@ -47,11 +52,41 @@ def _written(path: Path, out: Path | None, episodes: int, tries: int, seed: int)
 
             stories = run_stories(path, episodes=episodes, tries=tries, seed=seed)
             return write_page(out or path / "inspect.html", str(path), stories)
+        return write_page(out or path.with_name(f"{path.name}.html"), str(path), _file_stories(path))
+
+
+def _show_file(path: Path) -> None:
+    from memrl.reporting.show import read_memory_file, show_memory
+
+    if not is_memory_file(path):
+        show_memory(read_memory_file(path))
+        return
+    from memrl.reporting import mem
+
+    with mem.opened(path) as file:
+        for name in file.spaces():
+            typer.echo("\n".join([f"space {'/'.join(name)}", *mem.holdings(file.space(name)).lines]))
+
+
+def _file_stories(path: Path) -> list[Story]:
+    if not is_memory_file(path):
         from memrl.reporting.pages.of_memory import memory_story
         from memrl.reporting.show import read_memory_file
 
-        story = memory_story(read_memory_file(path), path.name)
-        return write_page(out or path.with_name(f"{path.name}.html"), str(path), [story])
+        return [memory_story(read_memory_file(path), path.name)]
+    from memrl.reporting import mem
+    from memrl.reporting.pages.of_log import log_story
+
+    with mem.opened(path) as file:
+        return [log_story(file.space(name)) for name in file.spaces()]
+
+
+def is_memory_file(path: Path) -> bool:
+    """Whether a file is SQLite's; memories of earlier versions are JSON."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(SQLITE)) == SQLITE
 
 
 def _serve(page: Path, port: int) -> None:

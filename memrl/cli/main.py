@@ -19,6 +19,7 @@ from memrl.cli.data import data_app
 from memrl.cli.eval import evaluate
 from memrl.cli.export import export
 from memrl.cli.inspect import inspect
+from memrl.cli.mem import mem_app
 from memrl.cli.models import models_app
 from memrl.cli.output import CHECKPOINT_HELP, quiet_stdout
 from memrl.cli.runs import config_app, curriculum
@@ -119,6 +120,7 @@ app.command()(curriculum)
 app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
+app.add_typer(mem_app, name="mem")
 
 
 if __name__ == "__main__":

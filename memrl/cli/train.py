@@ -31,10 +31,16 @@ def train(
     init_controller: Annotated[
         str | None, typer.Option(metavar="DIR|shipped", help="An exported controller to begin with, options included.")
     ] = None,
+    from_feedback: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Train a controller on rated answers alone; --out names it.")
+    ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Train policy, controller and curriculum together, evaluate, report. Without options: the main job."""
+    if from_feedback is not None:
+        _learn(from_feedback, out, init_controller, as_json)
+        return
     if resume is not None:
         named = {
             "--recipe": recipe, "--config": config, "--model": model, "--env": env, "--out": out, "--seed": seed,
@@ -59,6 +65,20 @@ def train(
     else:
         show_evaluation(evaluation)
         typer.echo(f"report: {page}   picture: {folder / 'curve.png'}")
+
+
+def _learn(file: Path, out: str | None, start: str | None, as_json: bool) -> None:
+    """A controller from rated answers. Raises InputError."""
+    if out is None:
+        raise InputError(f"--from-feedback {file}: say where the controller is to go: --out DIR")
+    with quiet_stdout():
+        from memrl.training.feedback import learn
+
+        measured = learn(file, out, start or "shipped")
+    if as_json:
+        print_json({"controller": out, **measured})
+    else:
+        typer.echo(f"{measured['answers']:.0f} rated answers, {measured['readings']:.0f} readings; controller: {out}")
 
 
 def configured_run(

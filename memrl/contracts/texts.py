@@ -111,6 +111,11 @@ class TextTable:
             self._layer = layer
         return True
 
+    def forget_kept(self, texts: Sequence[str]) -> None:
+        """Take texts out of the folder that ``keep_tokens`` keeps vectors in; rows here stay as they are."""
+        if (forget := getattr(self._encoder, "forget", None)) is not None:
+            forget(texts)
+
     def tokens(self, texts: Sequence[str]) -> list[Tokens]:
         """The tokens of each text, read in one go where they are new. Raises RuntimeError without ``by_token``."""
         if self._encoder is None:

@@ -119,7 +119,9 @@ class OpOffers:
         text = observation.text
         facts = self._facts.text(text)
         token = memory.token
-        room = None if reads or token is None else token.budget - token.tokens_used
+        # What can never fit is not offered, nor is anything that would only make room for it.
+        fits = token is not None and facts.tokens <= token.budget
+        room = token.budget - token.tokens_used if fits and not reads else None
         if reads:
             listed = tuple(self._reads(memory, text))
         elif memory.graph is None and memory.archive is None:

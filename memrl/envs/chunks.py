@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from memrl.contracts.capabilities import Lessons, OracleMemory, Stretchable, able, brief_of, is_passive
+from memrl.contracts.capabilities import Lessons, OracleMemory, able, is_passive
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Brief, Env, Outcome, TaskSource
-from memrl.contracts.registry import make, register
+from memrl.contracts.protocols import Env, Outcome
+from memrl.contracts.registry import register
 from memrl.contracts.types import Action, Observation, Task
+from memrl.contracts.wrapped import WrappedTasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ def joined(parts: Sequence[Observation]) -> Observation:
     )
 
 
-class ChunkedTasks:
+class ChunkedTasks(WrappedTasks):
     """The tasks of another source, each read in chunks.
 
     What that source knows of an ideal memory, of lessons, horizons and briefs is passed on. What it says by the id of
@@ -96,33 +97,15 @@ class ChunkedTasks:
 
     def __init__(self, options: ChunksOptions) -> None:
         self._options = options
-        self._source: TaskSource = make("env", options.env, options.env_options, "env.options.env")
+        super().__init__(options.env, options.env_options)
         self.passive = is_passive(self._source)
         if (knows := able(self._source, OracleMemory)) is not None:
-            self.ideal_memory = lambda task, *asked: knows.ideal_memory(self._inner(task), *asked)
+            self.ideal_memory = lambda task, *asked: knows.ideal_memory(self.inner(task), *asked)
         if (teaches := able(self._source, Lessons)) is not None:
             self.reading_lessons = teaches.reading_lessons
-        if (stretches := able(self._source, Stretchable)) is not None:
-            self.at_horizon = lambda horizon: {"env_options": {**options.env_options, **stretches.at_horizon(horizon)}}
 
     def make(self, task: Task) -> ChunkedEnv:
-        return ChunkedEnv(self._source.make(self._inner(task)), self._options.size)
-
-    def cells(self) -> Sequence[str]:
-        """Those of the source."""
-        return self._source.cells()
-
-    def train(self, cell: str, seed: int) -> Task:
-        return replace(self._source.train(cell, seed), env=self.name)
-
-    def held_out(self, seed: int) -> Task:
-        return replace(self._source.held_out(seed), env=self.name)
-
-    def brief(self, task: Task) -> Brief:
-        return brief_of(self._source, self._inner(task))
-
-    def _inner(self, task: Task) -> Task:
-        return replace(task, env=self._source.name)
+        return ChunkedEnv(self._source.make(self.inner(task)), self._options.size)
 
 
 register("env", "chunks", ChunkedTasks, ChunksOptions)

@@ -21,12 +21,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from memrl.contracts.capabilities import EvidenceReader, Stretchable, brief_of, edges_tell, is_passive, need
+from memrl.contracts.capabilities import EvidenceReader, edges_tell, is_passive, need
 from memrl.contracts.checks import check
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Brief, Env, Outcome, TaskSource
-from memrl.contracts.registry import make, register
+from memrl.contracts.protocols import Env, Outcome, TaskSource
+from memrl.contracts.registry import register
 from memrl.contracts.types import Action, Observation, Say, Task
+from memrl.contracts.wrapped import WrappedTasks
 
 ATTACKS = ("contradict", "inject", "delayed")
 CHANNEL = "unverified"
@@ -144,7 +145,7 @@ class PoisonedEnv:
         return replace(following, step=self._clock)
 
 
-class PoisonedTasks:
+class PoisonedTasks(WrappedTasks):
     """The tasks of another source under attack.
 
     Raises:
@@ -156,7 +157,7 @@ class PoisonedTasks:
 
     def __init__(self, options: PoisonedOptions) -> None:
         self._options = options
-        self._source: TaskSource = make("env", options.env, options.env_options, "env.options.env")
+        super().__init__(options.env, options.env_options)
         if not is_passive(self._source):
             raise ConfigError(
                 "env.options.env", options.env, "its answers change what follows: only a passive one can do"
@@ -164,33 +165,17 @@ class PoisonedTasks:
         self._reader = need(self._source, EvidenceReader, "env.options.env", options.env, "attack another")
         self.edges_tell = edges_tell(self._source)
         self.attacks = lru_cache(maxsize=4096)(self._planned)
-        if isinstance(self._source, Stretchable):
-            stretches = self._source
-            self.at_horizon = lambda horizon: {"env_options": {**options.env_options, **stretches.at_horizon(horizon)}}
 
     def make(self, task: Task) -> PoisonedEnv:
-        return PoisonedEnv(self._source.make(self._inner(task)), self.attacks(task), self._options.trust)
-
-    def cells(self) -> Sequence[str]:
-        """Those of the source."""
-        return self._source.cells()
-
-    def train(self, cell: str, seed: int) -> Task:
-        return replace(self._source.train(cell, seed), env=self.name)
-
-    def held_out(self, seed: int) -> Task:
-        return replace(self._source.held_out(seed), env=self.name)
-
-    def brief(self, task: Task) -> Brief:
-        return brief_of(self._source, self._inner(task))
+        return PoisonedEnv(self._source.make(self.inner(task)), self.attacks(task), self._options.trust)
 
     def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str:
         """As a gullible reader: what a planted text in view wants, the newest one, else what evidence supports."""
         wanted = [one.target for one in self._against(task, question_id) if one.id in seen]
-        return wanted[-1] if wanted else self._reader.read(self._inner(task), question_id, seen - self._planted(task))
+        return wanted[-1] if wanted else self._reader.read(self.inner(task), question_id, seen - self._planted(task))
 
     def blame(self, task: Task, question_id: str, held: frozenset[str]) -> frozenset[str]:
-        return self._reader.blame(self._inner(task), question_id, held - self._planted(task))
+        return self._reader.blame(self.inner(task), question_id, held - self._planted(task))
 
     def misled(self, task: Task, question_id: str, seen: frozenset[str]) -> bool:
         """Whether a text that was planted against this question is in view."""
@@ -211,11 +196,8 @@ class PoisonedTasks:
     def _asked(self, task: Task) -> Mapping[str, tuple[str, int]]:
         return {told.id: (told.text, at) for at, told in enumerate(self._told(task)[0]) if told.wants_action}
 
-    def _inner(self, task: Task) -> Task:
-        return replace(task, env=self._source.name)
-
     def _told(self, task: Task) -> tuple[list[Observation], list[Asked]]:
-        return _played(self._source, self._reader, self._inner(task))
+        return _played(self._source, self._reader, self.inner(task))
 
     def _planned(self, task: Task) -> tuple[Attack, ...]:
         told, asked = self._told(task)

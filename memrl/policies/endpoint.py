@@ -181,8 +181,7 @@ class Endpoint:
     def _events(self, answer: Any) -> Iterator[Any]:
         """The data of server-sent events up to [DONE]; a plain JSON answer, from who cannot stream, is one event."""
         if "event-stream" not in answer.headers.get("Content-Type", ""):
-            whole = self._json(answer.read(LARGEST))
-            yield {"choices": [{"delta": (whole.get("choices") or [{}])[0].get("message", {})}]}
+            yield {"choices": [{"delta": {"content": self._part(self._json(answer.read(LARGEST)), "message")}}]}
             return
         ended = False
         for line in answer:

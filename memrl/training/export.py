@@ -72,6 +72,24 @@ def export(
     return target
 
 
+def write_controller(folder: Path, config: TrainConfig, state: Mapping[str, Any], card: Mapping[str, Any]) -> None:
+    """A controller that was trained outside a run, as ``export`` writes one; the folder must not exist, or be empty.
+
+    Args:
+        card: where it comes from, for ``memrl.json``.
+
+    Raises:
+        InputError: the folder is taken.
+        StorageError: it cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"export to {folder}: something is there already, which stays; name another folder")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_controller(folder, config, state)
+        write_json(folder / "memrl.json", {"what": "controller", **card})
+
+
 def read_controller(folder: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """An exported controller: its card (name, options, budgets, embedder) and what ``load_state_dict`` takes.
 

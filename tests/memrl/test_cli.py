@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from toy import Taker, ToyTasks, toy_agent
 
 from memory_stores.memory import AgentMemory
 from memory_stores.token_store import TokenStore
@@ -158,23 +156,3 @@ def test_inspect_of_a_corrupt_memory_file_ends_with_code_2(memrl, tmp_path: Path
     (tmp_path / "notes.json").write_text('{"format": "memory_stores/1", "tok')
     said = memrl("inspect", str(tmp_path / "notes.json"))
     assert said.code == 2 and "notes.json cannot be read" in said.err and said.err.count("\n") == 1
-
-
-def test_a_chat_observes_lines_and_answers_questions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    from memrl.agent import MemoryAgent
-    from memrl.cli.chat import lines_typed, talk
-
-    toy = toy_agent(ToyTasks([]), Taker(Write))
-    agent = MemoryAgent(toy, toy.new_memory())
-    saved = tmp_path / "notes.json"
-    typed = f"Ana has the lantern.\n\nWho has the lantern?\n/memory\n/dance\n/save\n/save {saved}\n/quit\nnever read\n"
-    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
-    talk(agent, lines_typed())
-    out = capsys.readouterr().out.splitlines()
-    assert out[0].startswith("Write(")
-    assert out[1:3] == ["yes", "    from t1: Ana has the lantern."]
-    assert "Ana has the lantern." in out[3] and out[4].startswith("commands:")
-    assert out[5].startswith("not saved:") and out[6] == f"memory saved to {saved}"
-    assert saved.exists() and len(out) == 7

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from memory_stores.memory import AgentMemory
-from memory_stores.types import Edge, Entry
 from memrl.advantages.credit import give_credit
 from memrl.contracts.capabilities import EvidenceReader, able
 from memrl.contracts.config import CreditConfig
@@ -20,7 +19,7 @@ from memrl.contracts.protocols import Agent
 from memrl.contracts.types import Decision, Episode, Group, OpDecision, Step, as_text, is_policy
 from memrl.reflection.auxiliary_losses import offer_logprobs
 from memrl.reflectors.evidence import Evidence
-from memrl.reporting.pages.story import Decided, Lacked, Life, Moment, Offered, Story, told
+from memrl.reporting.pages.story import Decided, Lacked, Life, Moment, Offered, Story, life_of, told
 from memrl.rollouts.play import provenance
 
 LISTED = 12
@@ -103,21 +102,6 @@ class Lives:
                 self.all[id] = replace(self.all[id], uses=(*self.all[id].uses, t))
         self._held = set(now)
         return born, gone
-
-
-def life_of(entry: Entry, store: str, t: int) -> Life:
-    """Of an entry that is held since step ``t``."""
-    return Life(
-        text=entry.text,
-        store=store,
-        tokens=entry.tokens,
-        born=t,
-        ends=(entry.subject, entry.relation, entry.object) if isinstance(entry, Edge) else None,
-        replaces=entry.replaces,
-        source=entry.stamp.observation_id,
-        writer=entry.stamp.writer,
-        trust=entry.stamp.trust,
-    )
 
 
 def _moment(

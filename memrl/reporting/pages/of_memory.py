@@ -10,8 +10,7 @@ from itertools import groupby
 from memory_stores.contents import newest
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Edge, Entry
-from memrl.reporting.pages.of_episode import life_of
-from memrl.reporting.pages.story import Decided, Life, Moment, Story
+from memrl.reporting.pages.story import Decided, Life, Moment, Story, life_of
 
 
 def memory_story(memory: AgentMemory, name: str) -> Story:

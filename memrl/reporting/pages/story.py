@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memory_stores.types import Forget, Keep, Link, MemoryOp, Overwrite, Relink, Retrieve, Unlink, Write
+from memory_stores.types import Edge, Entry, Forget, Keep, Link, MemoryOp, Overwrite, Relink, Retrieve, Unlink, Write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +105,21 @@ class Story:
     """Tokens that memory may hold; 0 where it does not say."""
     about: dict[str, str]
     """Facts about it, for people: name -> what to print."""
+
+
+def life_of(entry: Entry, store: str, t: int) -> Life:
+    """Of an entry that is held since step ``t``."""
+    return Life(
+        text=entry.text,
+        store=store,
+        tokens=entry.tokens,
+        born=t,
+        ends=(entry.subject, entry.relation, entry.object) if isinstance(entry, Edge) else None,
+        replaces=entry.replaces,
+        source=entry.stamp.observation_id,
+        writer=entry.stamp.writer,
+        trust=entry.stamp.trust,
+    )
 
 
 def told(op: MemoryOp) -> str:

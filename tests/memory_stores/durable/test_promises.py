@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -130,11 +133,37 @@ def test_a_batch_that_fails_leaves_file_and_memory_as_they_were(open_file):
     memory.apply(Write("x"))
     before = memory.state_dict()
     with pytest.raises(StoreError, match="half a character"):
-        memory.apply_all([Write("fine"), Forget("t1"), Write("\ud800")])
+        memory.apply_all([Forget("t1"), Write("fine")], details=[None, Details(metadata={"x": "\ud800"})])
+    with pytest.raises(ValueError, match=r"Stamp\.step = 'x'"):
+        memory.apply_all([Forget("t1"), Write("fine")], Stamp(step="x"))
     assert memory.state_dict() == before and open_file().space("a").state_dict() == before
     with pytest.raises(TypeError, match="MemoryOp"):
         memory.apply("write")
     assert memory.apply(Write("y")).created == ("t2",)
+
+
+def test_a_text_that_is_no_unicode_is_refused_and_the_log_says_so(open_file):
+    memory = open_file().space("a", token=20)
+    receipt = memory.apply_all([Write("x"), Write("\ud800"), Write("y")], key="k")
+    assert receipt.results[1].refused is Refusal.BAD_ARGUMENT and len(memory) == 2
+    assert memory.log()[2].refused == "bad_argument" and memory.log()[2].op == Keep()
+    assert (
+        open_file().space("a").apply_all([Write("x"), Write("\ud800"), Write("y")], key="k").results == receipt.results
+    )
+    assert open_file().verify().ok
+
+
+def test_a_late_report_is_refused_and_the_newer_edge_stays(open_file):
+    file = open_file()
+    memory = file.space("a", graph=40)
+    memory.apply(Link("Ana", "in", "Paris"), Stamp(step=1))
+    memory.apply(Relink("g1", "Berlin"), Stamp(step=9))
+    before = memory.state_dict()
+    assert memory.apply(Relink("g2", "Rome"), Stamp(step=5)).refused is Refusal.OUT_OF_DATE
+    assert memory.state_dict() == before == open_file().space("a").state_dict()
+    assert memory.log()[-1].refused == "out_of_date" and file.verify().ok
+    memory.undo(1)
+    assert [edge.object for edge in memory.graph.entries()] == ["Paris"] and file.verify().ok
 
 
 def test_names_are_keys(open_file):
@@ -337,3 +366,28 @@ def test_a_changed_row_is_no_data(open_file, tmp_path):
     connection.execute("UPDATE spaces SET live = 1")
     with pytest.raises(CorruptStore, match="the row of a space"):
         open_file().space("a")
+
+
+def test_copies_that_nobody_holds_leave_memory(open_file, monkeypatch):
+    monkeypatch.setattr("memory_stores.durable.file.KEPT", 2)
+    file = open_file()
+    held = file.space("held")
+    held.apply(Write("x", "archive"))
+    for n in range(5):
+        file.space(f"s{n}").apply(Write(f"of {n}", "archive"))
+    gc.collect()
+    assert len(file._alive) == 3 and file.space("held") is held
+    assert [e.text for e in file.space("s0").entries()] == ["of 0"]
+
+
+def test_the_page_does_what_it_says(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[3] / "docs" / "durable.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"^```python\n(.*?)^```", page, flags=re.S | re.M)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(block.replace("file.verify().ok", "sound = file.verify().ok"), names)
+    memory = names["memory"]
+    assert names["sound"] and [e.text for e in memory.as_of(2).entries()] == ["The key is under the mat."]
+    assert [v.entry.object for v in memory.history("g2")] == ["Paris", "Paris", "Berlin"]
+    assert len(memory.archive) == 0 and [hit.text for hit in memory.as_of(memory.seq - 1).apply(Retrieve("tea")).hits]
+    names["file"].close()

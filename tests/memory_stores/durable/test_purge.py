@@ -122,8 +122,8 @@ def test_what_cannot_be_purged_is_told(file):
     assert memory.purge("nobody").entries == ()
 
 
-def test_a_dropped_space_leaves_no_byte_after_a_purge(file, tmp_path):
+def test_a_dropped_space_leaves_no_byte_once_the_file_is_wiped(file, tmp_path):
     file.space("a").apply(Write("a very private text", "archive"))
     file.drop("a")
-    file.purge("very private")
+    file.wipe()
     assert everywhere(tmp_path, "very private") == [] and file.verify().ok

@@ -1,0 +1,66 @@
+"""The tables of docs/wrap.md, from results/wrap_plain and results/wrap_talk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from other_tables import table
+
+PARTS = {
+    "plain": "the plain questions",
+    "paraphrased": "in other words",
+    "after_more": "the plain ones after 2,000 further observations",
+}
+NAMES = {
+    "none": "no memory", "window": "window of the newest", "bm25": "BM25", "dense": "embeddings (MiniLM)",
+    "rrf": "RRF of both", "wrap": "wrap",
+}  # fmt: skip
+
+
+def sections() -> dict[str, Callable[[Path], str | None]]:
+    """What makes each section from the folder of results; None where there are none."""
+    return {"wrap_plain": lambda folder: _read(folder, "wrap_plain", _plain),
+            "wrap_talk": lambda folder: _read(folder, "wrap_talk", _talk)}  # fmt: skip
+
+
+def _read(folder: Path, name: str, make: Callable[[Mapping[str, Any]], str]) -> str | None:
+    path = folder / name / "smollm2-135m.json"
+    return make(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def _plain(found: Mapping[str, Any]) -> str:
+    title = (
+        f"**Plain facts, plain questions (`benchmarks/wrap_plain.py`).** SmolLM2-135M, {found['facts_kept']} facts, "
+        f"{found['read_tokens']} tokens in view, greedy. Right: the answer holds the expected words. The prompt was "
+        "chosen on 30 other facts."
+    )
+    rows = [
+        [name, *(f"{found[part][kind]}" for kind in ("right", "in_view", "first", "blank")),
+         f"{found[part]['questions']}"]
+        for part, name in PARTS.items() if part in found
+    ]  # fmt: skip
+    return f"{title}\n\n{table(['asked', 'right', 'fact in view', 'fact read first', 'blank', 'of'], rows)}"
+
+
+def _talk(found: Mapping[str, Any]) -> str:
+    told = found["tables"]
+    title = (
+        f"**A conversation of {found['turns']} turns (`benchmarks/wrap_talk.py`).** LoCoMo, {found['dialogues']} "
+        f"dialogues, {len(found['in_view']['wrap'])} questions whose evidence lies in those turns; "
+        f"{found['read_tokens']} tokens in view, dates included. Token F1 of SmolLM2-135M's answers on "
+        f"{len(found['f1']['wrap'])} of them. 95 % intervals by bootstrap over questions, the differences paired."
+    )
+    rows = [
+        [label, _told(told["in_view"][name]), _told(told["in_view_wrap_less"].get(name)), _told(told["f1"].get(name)),
+         _told(told["f1_wrap_less"].get(name)), f"{found['most_tokens'][name]}"]
+        for name, label in NAMES.items()
+    ]  # fmt: skip
+    head = ["row", "all evidence in view", "wrap less this", "token F1", "wrap less this", "most tokens"]
+    return f"{title}\n\n{table(head, rows)}"
+
+
+def _told(values: list[float] | None) -> str:
+    return "" if values is None else f"{values[0]:.3f} ({values[1]:.3f} to {values[2]:.3f})"
