@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +20,7 @@ PROBE = "A probe of memory_stores: the lantern is in the attic, and Ana has 2 ke
 ALIKE = 0.99
 """Cosine of two probes above which they come from one model: bf16 and fp32 of one model are at 0.998."""
 ASKED_TOGETHER = 500
+"""Vectors that are asked for one by one; where more are wanted, those of the space are read in a row."""
 
 
 def name_of(embedder: Embedder) -> str:
@@ -83,17 +86,29 @@ def _probe(embedder: Embedder) -> Vector:
 def read_vectors(database: Database, rows: Sequence[int]) -> dict[int, Vector]:
     """Vectors by row number of the entry; one that the file lacks is left out. Raises CorruptStore."""
     found: dict[int, Vector] = {}
-    for start in range(0, len(rows), ASKED_TOGETHER):
-        some = rows[start : start + ASKED_TOGETHER]
-        marks = ",".join("?" * len(some))
-        for row, data, sum in database.rows(f"SELECT row, vector, sum FROM vectors WHERE row IN ({marks})", some):
-            if not isinstance(data, bytes) or checksum((row, data)) != sum:
-                raise corrupt(database.path, "a vector: rebuild_index() makes them anew")
-            found[row] = np.frombuffer(data, dtype=np.float32)
+    for row, data, sum in _stored(database, rows):
+        if not isinstance(data, bytes) or _checksum(row, data) != sum:
+            raise corrupt(database.path, "a vector: rebuild_index() makes them anew")
+        found[row] = np.frombuffer(data, dtype=np.float32)
     return found
+
+
+def _stored(database: Database, rows: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    if len(rows) > ASKED_TOGETHER:
+        wanted = set(rows)
+        sql = "SELECT row, vector, sum FROM vectors WHERE row BETWEEN ? AND ?"
+        yield from (row for row in database.rows(sql, (min(rows), max(rows))) if row[0] in wanted)
+    elif rows:
+        marks = ",".join("?" * len(rows))
+        yield from database.rows(f"SELECT row, vector, sum FROM vectors WHERE row IN ({marks})", list(rows))
+
+
+def _checksum(row: int, data: bytes) -> int:
+    """Of a vector: 56 bits over its bytes, keyed by its row."""
+    return int.from_bytes(blake2b(data, digest_size=7, key=row.to_bytes(8, "little")).digest(), "little")
 
 
 def write_vectors(database: Database, pairs: Iterable[tuple[int, Vector]]) -> None:
     """Keep vectors with their entries; inside a transaction."""
-    rows = [(row, vector.tobytes(), checksum((row, vector.tobytes()))) for row, vector in pairs]
+    rows = [(row, data, _checksum(row, data)) for row, data in ((row, vector.tobytes()) for row, vector in pairs)]
     database.many("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
