@@ -39,6 +39,14 @@ def train(
 ) -> None:
     """Train policy, controller and curriculum together, evaluate, report. Without options: the main job."""
     if from_feedback is not None:
+        unread = {
+            "--recipe": recipe, "--config": config, "--set": settings, "--model": model, "--env": env, "--seed": seed,
+            "--steps": steps, "--resume": resume,
+        }  # fmt: skip
+        if given := [name for name, value in unread.items() if value]:
+            raise InputError(
+                f"--from-feedback {from_feedback}: leave out {', '.join(given)}; nothing of it is read here"
+            )
         _learn(from_feedback, out, init_controller, as_json)
         return
     if resume is not None:

@@ -82,7 +82,7 @@ def rate(
         shown: ids of the entries that were in view: what was read and had no room there counts for nothing.
 
     Raises:
-        DataError: the file cannot be written.
+        DataError: the file cannot be written, or holds something else.
     """
     readings = [
         one
@@ -100,11 +100,24 @@ def rate(
     ]
     line = {"format": FORMAT, "answer": answer, "reward": reward, "names": list(names), "readings": told}
     try:
+        _check_kind(path)
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
     except OSError as error:
         raise DataError(f"feedback file {path} cannot be written: {error.strerror or error}") from error
     return len(readings)
+
+
+def _check_kind(path: Path) -> None:
+    """Nothing is appended to a file of another kind. Raises DataError."""
+    if not path.exists() or not path.stat().st_size:
+        return
+    with path.open("rb") as file:
+        first = file.readline(1 << 16)
+        file.seek(-1, 2)
+        whole = file.read() == b"\n"
+    if not whole or not first.startswith(f'{{"format": "{FORMAT}"'.encode()):
+        raise DataError(f"feedback file {path} holds something else, which is left as it is; name another file")
 
 
 def read_feedback(path: str | Path) -> list[Rated]:
@@ -135,9 +148,13 @@ def _rated(data: dict[str, Any]) -> Rated:
         Reading(_unpacked(one["numbers"], int(one["offers"]), len(names)), int(one["choice"]), float(one["logprob"]))
         for one in data["readings"]
     )
+    reward = float(data["reward"])
     if any(not 0 <= one.choice < len(one.numbers) for one in readings):
         raise ValueError("a choice is none of the offers")
-    return Rated(readings=readings, names=names, reward=float(data["reward"]))
+    finite = np.isfinite([reward, *(one.logprob for one in readings)]).all()
+    if not finite or not all(np.isfinite(one.numbers).all() for one in readings):
+        raise ValueError("a reward, a probability or a number of an offer is not finite")
+    return Rated(readings=readings, names=names, reward=reward)
 
 
 def _packed(numbers: NDArray[np.float32]) -> str:

@@ -97,6 +97,34 @@ def test_a_damaged_line_is_named(tmp_path: Path):
             read_feedback(file)
 
 
+@pytest.mark.parametrize("change", [("reward", math.nan), ("reward", math.inf), ("logprob", -math.inf)])
+def test_what_is_not_finite_teaches_nobody(change: tuple[str, float], tmp_path: Path):
+    agent, file = movers(), tmp_path / "rated.jsonl"
+    agent.feedback(right(agent, 0)[0], 1, file)
+    told = json.loads(file.read_text())
+    (told if change[0] == "reward" else told["readings"][0])[change[0]] = change[1]
+    file.write_text(json.dumps(told) + "\n")
+    with pytest.raises(DataError, match=r"line 1: .* is not finite; take the line out"):
+        read_feedback(file)
+
+
+@pytest.mark.parametrize(
+    "held", [b"An essay, and no end of line", b"An essay.\n", b"SQLite format 3\0\n", b'{"format": "x"}\n']
+)
+def test_a_file_of_another_kind_is_left_as_it_is(held: bytes, tmp_path: Path):
+    agent, file = movers(), tmp_path / "essay.txt"
+    file.write_bytes(held)
+    with pytest.raises(DataError, match=r"essay\.txt holds something else, which is left as it is"):
+        agent.feedback(right(agent, 0)[0], 1, file)
+    assert file.read_bytes() == held
+
+
+def test_options_that_rated_answers_know_nothing_of_are_refused(tmp_path: Path):
+    words = ["train", "--from-feedback", "f", "--out", str(tmp_path / "x"), "--steps", "5", "--recipe", "smoke"]
+    said = CliRunner().invoke(app, words)
+    assert isinstance(said.exception, InputError) and "leave out --recipe, --steps" in str(said.exception)
+
+
 def test_the_command_line_learns_and_says_what_it_needs(tmp_path: Path):
     agent, file = movers(), tmp_path / "rated.jsonl"
     for number in range(3):
