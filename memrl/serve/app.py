@@ -19,7 +19,7 @@ from memrl.contracts.errors import MissingExtra
 from memrl.serve.chat import ChatRequest, Pieces, Reply, agent_of, events
 from memrl.serve.errors import RequestError, told
 from memrl.serve.guard import LOG, Guard
-from memrl.serve.memories import Memories
+from memrl.serve.memories import Memories, only
 from memrl.serve.metrics import Metrics
 from memrl.serve.needs import ServedAgent
 
@@ -135,7 +135,8 @@ class _Served:
 
     async def list_memories(self, request: Request) -> Response:
         query = request.query_params
-        return await self._memory(self._memories.list, _user(request), query.get("limit"), query.get("offset"))
+        user = _user(request, "limit", "offset")
+        return await self._memory(self._memories.list, user, query.get("limit"), query.get("offset"))
 
     async def get_memory(self, request: Request, id: str) -> Response:
         return await self._memory(self._memories.get, _user(request), id)
@@ -164,7 +165,8 @@ def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "memrl"}
 
 
-def _user(request: Request) -> str | None:
+def _user(request: Request, *others: str) -> str | None:
+    only(request.query_params, "user", *others)
     user = request.query_params.get("user")
     if user is not None and not user.strip():
         raise RequestError(400, "user: it is blank; name one, or leave it out", "invalid_value", "user")

@@ -51,9 +51,10 @@ class Guard:
         try:
             await self._pass(scope, receive, answer)
         except Exception as error:
-            if not isinstance(error, RequestError):
+            refusal = told(error)
+            if refusal.status >= 500:
                 LOG.exception("%s %s", scope["method"], scope["path"])
-            await answer.refuse(told(error))
+            await answer.refuse(refusal)
         finally:
             route = getattr(scope.get("route"), "path", "other")
             self._metrics.ended(route, answer.status or 499, time.perf_counter() - began)

@@ -11,7 +11,7 @@ DELETE /v1/memories             ?user=                                          
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from memory_stores.types import Item
@@ -31,6 +31,7 @@ class Memories:
         self._agent, self._observed = agent, observed
 
     def add(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        only(body, "text", "user", "metadata", "trust", "source")
         agent = self._of(body)
         trust = body.get("trust", 1.0)
         metadata = _metadata(body)
@@ -38,6 +39,7 @@ class Memories:
         return self._told(agent, seen)
 
     def search(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        only(body, "query", "user", "k", "where")
         where = body.get("where")
         if where is not None and not isinstance(where, Mapping):
             raise refused("where", "it must be an object of fields and values")
@@ -56,6 +58,7 @@ class Memories:
         return _shown(self._known(agent_of(self._agent, user), id))
 
     def update(self, id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        only(body, "text", "user", "metadata")
         agent = self._of(body)
         self._known(agent, id)
         return self._told(agent, agent.update(id, _text(body, "text"), metadata=_metadata(body)))
@@ -91,6 +94,12 @@ class Memories:
             "evicted": list(seen.evicted),
             "memories": [_shown(one) for one in held],
         }
+
+
+def only(given: Iterable[str], *known: str) -> None:
+    """A field that nobody reads may be a user's name misspelt, whose memories would go to everybody."""
+    if unknown := [name for name in given if name not in known]:
+        raise refused(unknown[0], f"there is no such field; take {', '.join(known)}")
 
 
 def _shown(found: Found) -> dict[str, Any]:

@@ -56,6 +56,26 @@ def test_a_memory_is_added_found_changed_and_deleted(http):
     assert again.status_code == 404 and again.json()["error"]["code"] == "not_found"
 
 
+def test_a_users_name_misspelt_is_said_and_gives_nothing_to_everybody(http):
+    for path, body in (
+        ("/v1/memories", {"text": "Zoe's code is 17.", "usr": "zoe"}),
+        ("/v1/memories/search", {"query": "code", "User": "zoe"}),
+    ):
+        error = http.post(path, json=body).json()["error"]
+        assert error["param"] in ("usr", "User") and "there is no such field; take " in error["message"]
+    assert http.get("/v1/memories", params={"userr": "zoe"}).status_code == 400
+    assert http.delete("/v1/memories", params={"usr": "zoe"}).status_code == 400
+    assert "17" not in http.get("/v1/memories").text
+
+
+def test_what_a_client_did_wrong_is_no_traceback_in_the_log(http, caplog):
+    bad = {"query": "x", "user": "ana", "where": {"trust": {"$like": 1}}}
+    http.post("/v1/memories", json={"text": "The lamp is on.", "user": "ana"})
+    for path, body in (("/v1/memories", {"text": "x", "trust": 7}), ("/v1/memories/search", bad)):
+        assert http.post(path, json=body).status_code == 400
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 def test_all_memories_of_one_user_are_deleted_and_nobody_elses(http):
     for user in ("dan", "eve"):
         for n in range(3):
