@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self, cast
 from weakref import WeakValueDictionary
@@ -170,7 +170,7 @@ class MemoryFile:
 
     def spaces(self, prefix: Sequence[str] = ()) -> list[SpaceName]:
         """Names of the spaces that begin so, in the order they were made."""
-        start = (prefix,) if isinstance(prefix, str) else tuple(prefix)
+        start = _checked_name(prefix) if prefix != () and prefix != [] else ()
         with self._database.lock:
             names = [tuple(cast("list[str]", json.loads(head.name))) for head in read_heads(self._database)]
         return [name for name in names if name[: len(start)] == start]
@@ -266,7 +266,8 @@ def _no_ranking(kind: str, budget: int) -> Bm25Part | VectorPart:
 
 
 def _checked_name(name: str | Sequence[str]) -> SpaceName:
-    parts = (name,) if isinstance(name, str) else tuple(name)
+    told: object = name
+    parts = (name,) if isinstance(name, str) else tuple(name) if isinstance(told, Iterable) else ()
     if not parts or not all(isinstance(part, str) and part for part in parts):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise StoreError(f"space name = {name!r}: give a word or a path of words, none of them empty")
     return parts

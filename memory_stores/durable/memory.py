@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-
 from memory_stores.codec import entry_to_dict
 from memory_stores.contents import KEPT
 from memory_stores.durable.asking import Wanted, digest_of, named_ops, result_of, wanted
@@ -20,7 +18,7 @@ from memory_stores.durable.parts import NoEmbedder, VectorPart
 from memory_stores.durable.past import Moment, difference, history_of, memory_at, merging, seq_at, undoing, versions
 from memory_stores.durable.purge import Subject, count_bytes, scrub_log, scrub_past, wipe
 from memory_stores.durable.rows import Ask, read_log, read_past, write_head
-from memory_stores.durable.search import By
+from memory_stores.durable.search import By, checked_k, checked_query
 from memory_stores.durable.stored import Stored
 from memory_stores.durable.types import (
     NO_DETAILS,
@@ -32,6 +30,7 @@ from memory_stores.durable.types import (
     PurgeReport,
     Receipt,
     Version,
+    whole,
 )
 from memory_stores.graph_store import GraphStore
 from memory_stores.memory import AgentMemory
@@ -92,6 +91,8 @@ class DurableMemory(Stored):
             StoreBusy, ReadOnly, DiskFull, CorruptStore: nothing was done.
         """
         asked = wanted(ops, stamp, details)
+        if key is not None and not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise StoreError(f"apply_all key = {key!r}: it must be a string, or None")
         digest = "" if key is None else digest_of(asked)
         with self._database.lock:
             self._warm(asked)
@@ -190,12 +191,12 @@ class DurableMemory(Stored):
         Raises:
             StoreError: a bad filter, query or vector, or no embedder for a search by vectors.
         """
+        asked, k = checked_query(query), checked_k(k)
         with self._database.lock:
             self.refresh()
             self._fresh()
-            if by is None and isinstance(query, str):
+            if by is None and isinstance(asked, str):
                 by = "words" if isinstance(self._shared.embedder(), NoEmbedder) else "both"
-            asked = query if isinstance(query, str) else np.asarray(query, dtype=np.float32)
             found = self._searcher.find(asked, k, where, stores, by)
             self._keep_vectors()
             return found
@@ -205,8 +206,8 @@ class DurableMemory(Stored):
     def log(self, since: int = 0) -> tuple[LoggedOp, ...]:
         """What was asked for after op ``since``, in order, the refused ops too. Raises CorruptStore."""
         with self._looking():
-            if not 0 <= since <= self.head.seq:
-                raise StoreError(f"log(since={since}): it must be in 0 to {self.head.seq}")
+            if not whole(since) or not 0 <= since <= self.head.seq:
+                raise StoreError(f"log(since={since!r}): it must be in 0 to {self.head.seq}")
             return tuple(record for record, _ in read_log(self._database, self.head, since))
 
     def history(self, id_or_name: str) -> tuple[Version, ...]:
@@ -236,8 +237,8 @@ class DurableMemory(Stored):
         Reads, refusals, expiries, budgets and earlier undos are no changes to take back. What comes back stands last.
         Raises Conflict if there are fewer, or if there is no room for what would come back.
         """
-        if n < 1:
-            raise StoreError(f"undo({n}): it must be at least 1")
+        if not whole(n) or n < 1:
+            raise StoreError(f"undo({n!r}): it must be a whole number of at least 1")
         with self._database.lock, self._commit() as changes:
             change = undoing(self._shared, self, n)
             try:
