@@ -238,10 +238,15 @@ class MemoryFile:
     def load(self, folder: str | Path) -> list[SpaceName]:
         """Bring in the spaces of an export, past and log included, in one commit; returns their names.
 
-        Raises Conflict if the file has a space of one of the names, StoreError on a damaged export.
+        Raises Conflict if the file has a space of one of the names, StoreError on a damaged export. A file that was
+        made for an export that cannot be had goes again when it is closed, if nothing was put into it meanwhile.
         """
         with self._database.lock:
-            return [tuple(name) for name in load(self._database, Path(folder))]
+            try:
+                return [tuple(name) for name in load(self._database, Path(folder))]
+            except StoreError:
+                self._database.unwanted = True
+                raise
 
     def copy(self, name: str | Sequence[str], to: str | Sequence[str]) -> DurableMemory:
         """A new space that holds what ``name`` holds now, names and metadata included, with a past of its own.

@@ -120,6 +120,11 @@ def test_export_and_import_bring_everything_over(mem, told, file: Path, tmp_path
     assert [one.get("text") for one in new] == [one.get("text") for one in old]
 
 
+def test_an_import_of_nothing_leaves_no_file(mem, tmp_path: Path):
+    assert "cannot be read" in mem("mem", "import", tmp_path / "new.db", tmp_path / "nowhere", code=2)
+    assert not list(tmp_path.glob("new.db*"))
+
+
 def test_purge_asks_first_and_leaves_no_byte(mem, told, file: Path):
     assert [one["id"] for one in told("purge", file, "88-12-45")["would_purge"]] == ["a1"]
     assert b"88-12-45" in file.read_bytes()
