@@ -15,11 +15,23 @@ from memory_stores.durable.changes import Changes
 from memory_stores.durable.errors import Conflict, StoreError
 from memory_stores.durable.filters import Where
 from memory_stores.durable.parts import NoEmbedder, VectorPart
-from memory_stores.durable.past import Moment, difference, history_of, memory_at, merging, seq_at, undoing, versions
-from memory_stores.durable.purge import Subject, count_bytes, scrub_log, scrub_past, wipe
+from memory_stores.durable.past import (
+    STORE_OF,
+    Moment,
+    difference,
+    history_of,
+    memory_at,
+    merging,
+    seq_at,
+    undoing,
+    versions,
+)
+from memory_stores.durable.purge import check_replay, scrub_log, scrub_past, scrub_untold, untold
 from memory_stores.durable.rows import Ask, read_log, read_past, write_head
 from memory_stores.durable.search import By, checked_k, checked_query
 from memory_stores.durable.stored import Stored
+from memory_stores.durable.subject import ID, Subject, checked_subject
+from memory_stores.durable.traces import traces, wipe
 from memory_stores.durable.types import (
     NO_DETAILS,
     Change,
@@ -32,10 +44,23 @@ from memory_stores.durable.types import (
     Version,
     whole,
 )
+from memory_stores.durable.verify import replayed
 from memory_stores.graph_store import GraphStore
 from memory_stores.memory import AgentMemory
 from memory_stores.store import NO_STAMP
-from memory_stores.types import Edge, Hit, Keep, MemoryOp, OpResult, Overwrite, Relink, Retrieve, Stamp, StoreName
+from memory_stores.types import (
+    Edge,
+    Entry,
+    Hit,
+    Keep,
+    MemoryOp,
+    OpResult,
+    Overwrite,
+    Relink,
+    Retrieve,
+    Stamp,
+    StoreName,
+)
 from memory_stores.vector_store import Vector
 
 
@@ -269,41 +294,78 @@ class DurableMemory(Stored):
                 entry, its earlier versions and its lines of the log.
 
         Raises:
-            StoreError: an empty subject, or the space's own name holds it (drop the space).
+            StoreError: a subject that is no text or an empty one, or the space's own name holds it (drop the space).
             StoreBusy: another process still reads the old bytes; call it again.
         """
         with self._database.lock:
-            mine = tuple(version.entry for version in self.history(subject) if version.entry.id == subject)
-            texts = frozenset(entry.text for entry in mine if not isinstance(entry, Edge))
-            meant = Subject(id=subject, whole=texts) if mine else Subject(part=subject)
+            meant = self._subject(subject)
             entries, versions, records = self.scrub(meant)
             wipe(self._database)
-            left = count_bytes(self._database, meant)
+            left = traces(self._database, meant)
             named = tuple((self.name, id) for id in entries)
             return PurgeReport(entries=named, versions=versions, records=records, left=left)
 
-    def scrub(self, subject: Subject) -> tuple[tuple[str, ...], int, int]:
-        """The part of ``purge`` that is one transaction: ids, versions and log lines that were taken out."""
-        if not (subject.id or subject.part.strip()):
-            raise StoreError("purge subject = '': give a text or an id")
+    def would_purge(self, subject: str) -> tuple[Entry, ...]:
+        """The held entries that ``purge`` would take out, superseded edges included. Nothing changes; raises as it."""
+        with self._database.lock:
+            meant = self._subject(subject)
+            self.check_name(meant)
+            return self.meant(meant)
+
+    def meant(self, subject: Subject) -> tuple[Entry, ...]:
+        """The held entries that a purge of it would take out."""
+        with self._looking():
+            return tuple(entry for entry in self.rows() if subject.means(entry, self.details_of(entry.id)))
+
+    def _subject(self, subject: str) -> Subject:
+        """An id that this space ever gave out stands for its entry, purged before or not; all else is a text."""
+        text = checked_subject(subject)
+        self.refresh()
+        if not ID.fullmatch(text) or int(text[1:]) > self.settings()[f"{STORE_OF[text[0]]}_serial"]:
+            return Subject(part=text)
+        mine = [version.entry for version in self.history(text) if version.entry.id == text]
+        return Subject(id=text, whole=frozenset(entry.text for entry in mine if not isinstance(entry, Edge)))
+
+    def check_name(self, subject: Subject) -> None:
+        """Raises StoreError where the space's own name holds it."""
         if any(subject.holds(part) for part in self.name):
             raise StoreError(f"purge: the name of space {self.name} holds it; drop the space")
+
+    def scrub(self, subject: Subject) -> tuple[tuple[str, ...], int, int]:
+        """The part of ``purge`` that is one transaction: ids, versions and log lines that were taken out."""
+        self.check_name(subject)
         with self._database.lock:
             with self._following(), self._database.writing():
                 self._catch_up()
-                self._touched, changes = True, Changes()
+                self._touched = True
                 ids = tuple(entry.id for entry in self.rows() if subject.means(entry, self.details_of(entry.id)))
                 records = scrub_log(self._database, self.head, subject)
                 versions = scrub_past(self._database, self.head, subject)
                 if ids or records or versions:
-                    self.carry_out(Ask(Change(why="purge", drop=ids), NO_STAMP, self._shared.clock()), changes)
-                    changes.flush(self._database)
-                    scrub_past(self._database, self.head, subject)
+                    self._drop_for_good(ids, subject)
                 write_head(self._database, self.head)
             # What RAM knows of old texts goes as well.
             self._stale = True
             self._fresh()
             return ids, versions, records
+
+    def _drop_for_good(self, ids: tuple[str, ...], subject: Subject) -> None:
+        """Take entries out by a change that leaves the log leading to what is held. Raises StoreError if none does."""
+        head, changes = self.head, Changes()
+        try:
+            twin, told = replayed(self._database, head)
+            anew = [entry for entry in untold(self._database, head, told) if entry.id not in ids]
+            put = tuple((self.store_of(e.id), entry_to_dict(e), self.details_of(e.id)) for e in anew)
+            drop = (*ids, *(entry.id for entry in anew))
+            ask = Ask(Change(why="purge", drop=drop, put=put), NO_STAMP, self._shared.clock())
+            twin.carry_out(ask, told)
+        except (ValueError, KeyError, AssertionError) as error:
+            raise StoreError(f"purge: the log of space {head.name} would not replay ({error})") from error
+        self.carry_out(ask, changes)
+        changes.flush(self._database)
+        scrub_past(self._database, head, subject)
+        scrub_untold(self._database, head, told)
+        check_replay(twin, head)
 
     @contextmanager
     def _looking(self) -> Generator[None]:
