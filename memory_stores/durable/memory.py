@@ -265,6 +265,8 @@ class DurableMemory(Stored):
         if not whole(n) or n < 1:
             raise StoreError(f"undo({n!r}): it must be a whole number of at least 1")
         with self._database.lock, self._commit() as changes:
+            # What has just expired is in the log before it is read.
+            changes.flush(self._database)
             change = undoing(self._shared, self, n)
             try:
                 result = self.carry_out(Ask(change, NO_STAMP, self._shared.clock()), changes)
