@@ -26,7 +26,7 @@ from memory_stores.durable.rows import (
     text_of_body,
 )
 from memory_stores.durable.schema import SHIFT
-from memory_stores.durable.subject import ID, MARK, PURGED, TEXTS, Subject, of_sweeper
+from memory_stores.durable.subject import ID, MARK, PURGED, TEXTS, Subject, stamped_by_nobody
 from memory_stores.types import Edge, Entry
 
 _EDGE = ("subject", "relation", "object")
@@ -111,7 +111,7 @@ def _clean(data: dict[str, Any], seq: int, told: Scrub) -> dict[str, Any]:
         _clean_edge(op, mark, told, created[-1])
     else:
         _clean_said(op, mark, told, mine)
-    if not of_sweeper(data):
+    if not stamped_by_nobody(data):
         step, observation_id, writer, trust = data["stamp"]
         data["stamp"] = [step, *(mark if subject.holds(text) else text for text in (observation_id, writer)), trust]
     if "details" in data:

@@ -76,7 +76,7 @@ def _said_of_metadata(metadata: Any) -> list[str]:
 def said_in_line(data: dict[str, Any]) -> list[str]:
     """Every string that people gave in a line of the log."""
     told = _said_in_table(data["op"]) + _said_of_details(data.get("details", {}))
-    if not of_sweeper(data):
+    if not stamped_by_nobody(data):
         told += data["stamp"][1:3]
     for _, entry, details in data["op"].get("put", ()):
         told += _said_in_table(entry) + _said_in_table(entry["stamp"]) + _said_of_details(details)
@@ -94,10 +94,11 @@ def _said_of_details(details: Mapping[str, Any]) -> list[str]:
     return [details.get("name", ""), *_said_of_metadata(details.get("metadata"))]
 
 
-def of_sweeper(data: dict[str, Any]) -> bool:
-    """Whether a line tells that an entry expired, whose writer is a word of the format."""
+def stamped_by_nobody(data: dict[str, Any]) -> bool:
+    """Whether a line has a stamp that no caller gave: of an expiry, or of a ``Change``."""
     stamp = SWEEPER
-    return data["stamp"] == [stamp.step, stamp.observation_id, stamp.writer, stamp.trust]
+    told = [stamp.step, stamp.observation_id, stamp.writer, stamp.trust]
+    return data["op"]["op"] == "Change" or data["stamp"] == told
 
 
 def _strings(data: Any) -> list[str]:

@@ -21,7 +21,14 @@ def file(tmp_path):
 
 @pytest.mark.parametrize(
     "details",
-    [Details(), Details(metadata={}), Details(name="n"), Details(metadata={"a": 1}), Details(event_time=1), Details(ttl=9)],
+    [
+        Details(),
+        Details(metadata={}),
+        Details(name="n"),
+        Details(metadata={"a": 1}),
+        Details(event_time=1),
+        Details(ttl=9),
+    ],
 )
 def test_an_entry_with_any_details_is_purged_by_its_id(file, tmp_path, details):
     memory = file.space("a")
@@ -90,7 +97,9 @@ def test_a_phrase_across_an_edge_goes_from_the_log_too(file):
     assert file.verify().ok
 
 
-@pytest.mark.parametrize("word", ["entries", "INTEGER PRIMARY", "sqlite", "create table", "spaces", "observation", "put"])
+@pytest.mark.parametrize(
+    "word", ["entries", "INTEGER PRIMARY", "sqlite", "create table", "spaces", "observation", "put"]
+)
 def test_words_of_sqlite_and_of_the_format_are_no_traces(file, word):
     memory = file.space("a")
     memory.apply_all([Write("plain", "archive"), Write(f"with {word} in it", "archive")])
