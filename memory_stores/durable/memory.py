@@ -26,7 +26,7 @@ from memory_stores.durable.past import (
     undoing,
     versions,
 )
-from memory_stores.durable.purge import check_replay, scrub_log, scrub_past, scrub_untold, untold
+from memory_stores.durable.purge import drop_for_good, scrub_log, scrub_past
 from memory_stores.durable.rows import Ask, read_log, read_past, write_head
 from memory_stores.durable.search import By, checked_k, checked_query
 from memory_stores.durable.stored import Stored
@@ -44,7 +44,6 @@ from memory_stores.durable.types import (
     Version,
     whole,
 )
-from memory_stores.durable.verify import replayed
 from memory_stores.graph_store import GraphStore
 from memory_stores.memory import AgentMemory
 from memory_stores.store import NO_STAMP
@@ -344,30 +343,12 @@ class DurableMemory(Stored):
                 records = scrub_log(self._database, self.head, subject)
                 versions = scrub_past(self._database, self.head, subject)
                 if ids or records or versions:
-                    self._drop_for_good(ids, subject)
+                    drop_for_good(self, self._database, subject, ids, self._shared.clock())
                 write_head(self._database, self.head)
             # What RAM knows of old texts goes as well.
             self._stale = True
             self._fresh()
             return ids, versions, records
-
-    def _drop_for_good(self, ids: tuple[str, ...], subject: Subject) -> None:
-        """Take entries out by a change that leaves the log leading to what is held. Raises StoreError if none does."""
-        head, changes = self.head, Changes()
-        try:
-            twin, told = replayed(self._database, head)
-            anew = [entry for entry in untold(self._database, head, told) if entry.id not in ids]
-            put = tuple((self.store_of(e.id), entry_to_dict(e), self.details_of(e.id)) for e in anew)
-            drop = (*ids, *(entry.id for entry in anew))
-            ask = Ask(Change(why="purge", drop=drop, put=put), NO_STAMP, self._shared.clock())
-            twin.carry_out(ask, told)
-        except (ValueError, KeyError, AssertionError) as error:
-            raise StoreError(f"purge: the log of space {head.name} would not replay ({error})") from error
-        self.carry_out(ask, changes)
-        changes.flush(self._database)
-        scrub_past(self._database, head, subject)
-        scrub_untold(self._database, head, told)
-        check_replay(twin, head)
 
     @contextmanager
     def _looking(self) -> Generator[None]:

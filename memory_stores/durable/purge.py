@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from memory_stores.codec import entry_to_dict
 from memory_stores.durable.changes import Changes
 from memory_stores.durable.database import Database
 from memory_stores.durable.errors import StoreError
@@ -14,6 +15,7 @@ from memory_stores.durable.mirror import Mirror
 from memory_stores.durable.rows import (
     MASK,
     NO_CHAIN,
+    Ask,
     Ended,
     Head,
     chained,
@@ -27,6 +29,9 @@ from memory_stores.durable.rows import (
 )
 from memory_stores.durable.schema import SHIFT
 from memory_stores.durable.subject import ID, MARK, PURGED, TEXTS, Subject, stamped_by_nobody
+from memory_stores.durable.types import Change
+from memory_stores.durable.verify import replayed
+from memory_stores.store import NO_STAMP
 from memory_stores.types import Edge, Entry
 
 _EDGE = ("subject", "relation", "object")
@@ -196,7 +201,7 @@ def scrub_past(database: Database, head: Head, subject: Subject) -> int:
     return _take_out(database, head, gone)
 
 
-def scrub_untold(database: Database, head: Head, changes: Changes) -> int:
+def _scrub_untold(database: Database, head: Head, changes: Changes) -> int:
     """Take out ended versions of which the log, as it is after the purge, tells otherwise; returns how many."""
     ended = changes.ended()
     return _take_out(
@@ -217,7 +222,7 @@ def _take_out(database: Database, head: Head, gone: Iterable[Ended]) -> int:
     return len(numbers)
 
 
-def untold(database: Database, head: Head, changes: Changes) -> list[Entry]:
+def _untold(database: Database, head: Head, changes: Changes) -> list[Entry]:
     """Held entries of which the log, as it is after the purge, tells otherwise: they are to be put in anew."""
     held = read_live(database, head)
     told = {row: columns[:-1] for row, columns in changes.puts.items()}
@@ -228,7 +233,29 @@ def untold(database: Database, head: Head, changes: Changes) -> list[Entry]:
     ]
 
 
-def check_replay(memory: Mirror, head: Head) -> None:
+def _check_replay(memory: Mirror, head: Head) -> None:
     """Raises StoreError unless the log, as it is after the purge, leads to where the memory is."""
     if replace(memory.head, past=head.past, past_sum=head.past_sum) != head:
         raise StoreError(f"purge: the log of space {head.name} would not lead to what it holds; nothing was changed")
+
+
+def drop_for_good(memory: Mirror, database: Database, subject: Subject, ids: tuple[str, ...], now: float) -> None:
+    """Take entries out by a change, after which the log leads to what is held; inside the transaction of the purge.
+
+    Entries that the log no longer tells of as they are go out as well, and are put in anew by the same change.
+    Raises StoreError if the log would not lead there.
+    """
+    head, changes = memory.head, Changes()
+    try:
+        twin, told = replayed(database, head)
+        anew = [entry for entry in _untold(database, head, told) if entry.id not in ids]
+        put = tuple((memory.store_of(e.id), entry_to_dict(e), memory.details_of(e.id)) for e in anew)
+        ask = Ask(Change(why="purge", drop=(*ids, *(entry.id for entry in anew)), put=put), NO_STAMP, now)
+        twin.carry_out(ask, told)
+    except (ValueError, KeyError, AssertionError) as error:
+        raise StoreError(f"purge: the log of space {head.name} would not replay ({error})") from error
+    memory.carry_out(ask, changes)
+    changes.flush(database)
+    scrub_past(database, head, subject)
+    _scrub_untold(database, head, told)
+    _check_replay(twin, head)

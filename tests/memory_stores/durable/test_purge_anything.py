@@ -88,7 +88,7 @@ def holding(folder, subject):
     return found
 
 
-FORMAT = {"Change", "Write", "Overwrite", "Link", "Relink", "Forget", "Unlink", "Retrieve", "Keep"}
+FORMAT = {"Change", "Write", "Overwrite", "Link", "Relink", "Forget", "Unlink", "Retrieve", "Keep", "user"}
 OF_FORMAT = {"op", "store", "why", "drop", "of", "created", "removed", "refused", "batch", "hits", "kind", "settings"}
 
 
