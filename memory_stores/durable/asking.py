@@ -52,15 +52,16 @@ def wanted(
     lengths and on details that no file can keep.
     """
     stamps = [stamp] * len(ops) if isinstance(stamp, Stamp) else list(stamp)
-    told = [details] * len(ops) if details is None or isinstance(details, Details) else list(details)
-    if len(stamps) != len(ops) or len(told) != len(ops):
+    given = [details] * len(ops) if details is None or isinstance(details, Details) else list(details)
+    if len(stamps) != len(ops) or len(given) != len(ops):
         raise StoreError(
-            f"apply_all got {len(ops)} ops, {len(stamps)} stamps, {len(told)} details: give one for each op"
+            f"apply_all got {len(ops)} ops, {len(stamps)} stamps, {len(given)} details: give one for each op"
         )
     asked: list[Wanted] = []
-    for op, stamp, more in zip(ops, stamps, told, strict=True):
+    for op, stamp, more in zip(ops, stamps, given, strict=True):
         refused = check(op, stamp)
-        asked.append(Wanted(op, stamp, more or NO_DETAILS, None if refused is None else refused.refused))
+        told = NO_DETAILS if more is None or more == NO_DETAILS else more
+        asked.append(Wanted(op, stamp, told, None if refused is None else refused.refused))
     for op, _, more, _ in asked:
         if more is not NO_DETAILS and not isinstance(op, WRITES):
             raise StoreError(f"details belong to an op that writes (Write, Overwrite, Link, Relink), not to {op!r}")

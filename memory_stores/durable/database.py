@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,11 @@ class Database:
     def __init__(self, path: Path, *, read_only: bool, busy_seconds: float) -> None:
         self.path, self.read_only = path, read_only
         self.lock = threading.RLock()
+        self.unwanted = False
+        """Close it without a trace, if it was made here and nothing was ever put into it."""
         self._pid = os.getpid()
         _look_at(path, read_only)
+        self._made = not path.exists()
         with typed(path):
             self._connection: Any = self._open(busy_seconds)
         try:
@@ -110,7 +113,18 @@ class Database:
         with self.lock:
             connection, self._connection = self._connection, None
             if connection is not None and os.getpid() == self._pid:
+                if self.unwanted and self._made:
+                    self._unmake(connection)
                 connection.close()
+
+    def _unmake(self, connection: Any) -> None:
+        # Out of WAL, and then alone with the file: neither can be had while anybody else has it open.
+        with suppress(apsw.Error, OSError):
+            connection.set_busy_timeout(0)
+            connection.execute("PRAGMA journal_mode = DELETE")
+            connection.execute("BEGIN EXCLUSIVE")
+            if not list(connection.execute("SELECT 1 FROM meta UNION ALL SELECT 1 FROM spaces")):
+                self.path.unlink()
 
     def rows(self, sql: str, bindings: Any = ()) -> list[tuple[Any, ...]]:
         """All rows of a statement. Raises StoreError."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self, cast
 from weakref import WeakValueDictionary
@@ -18,16 +18,17 @@ from memory_stores.durable.memory import DurableMemory
 from memory_stores.durable.mirror import Mirror
 from memory_stores.durable.origin import check_again, forget_origin, stored_origin
 from memory_stores.durable.parts import Bm25Part, Counter, VectorPart, archive_part, no_embedder
-from memory_stores.durable.purge import Subject, count_bytes, wipe
 from memory_stores.durable.rows import SETTINGS, Ask, Head, read_heads, write_head
 from memory_stores.durable.schema import SHIFT
 from memory_stores.durable.stored import Shared
+from memory_stores.durable.subject import Subject, checked_subject
+from memory_stores.durable.traces import traces, wipe
 from memory_stores.durable.transfer import export, load
 from memory_stores.durable.types import ArchiveKind, Change, PurgeReport, SpaceName, VerifyReport
 from memory_stores.durable.verify import verify
 from memory_stores.embed import Embedder
 from memory_stores.store import NO_STAMP
-from memory_stores.types import CountTokens
+from memory_stores.types import CountTokens, Entry
 
 DEFAULTS: dict[str, Any] = {"token": 0, "graph": 0, "archive": 100_000, "archive_kind": "bm25"}
 """Of a new space."""
@@ -170,7 +171,7 @@ class MemoryFile:
 
     def spaces(self, prefix: Sequence[str] = ()) -> list[SpaceName]:
         """Names of the spaces that begin so, in the order they were made."""
-        start = (prefix,) if isinstance(prefix, str) else tuple(prefix)
+        start = _checked_name(prefix) if prefix != () and prefix != [] else ()
         with self._database.lock:
             names = [tuple(cast("list[str]", json.loads(head.name))) for head in read_heads(self._database)]
         return [name for name in names if name[: len(start)] == start]
@@ -202,17 +203,33 @@ class MemoryFile:
             return verify(self._database)
 
     def purge(self, subject: str) -> PurgeReport:
-        """Take out everything of every space that has the subject in it; see ``DurableMemory.purge``."""
+        """Take out everything of every space that has the subject in it; see ``DurableMemory.purge``.
+
+        A subject is always a text here: ids are those of one space.
+        """
+        meant = Subject(part=checked_subject(subject))
         found: list[tuple[SpaceName, str]] = []
         versions = records = 0
         with self._database.lock:
             for name in self.spaces():
-                ids, ended, lines = self.space(name).scrub(Subject(part=subject))
+                self.space(name).check_name(meant)
+            for name in self.spaces():
+                ids, ended, lines = self.space(name).scrub(meant)
                 found += [(name, id) for id in ids]
                 versions, records = versions + ended, records + lines
             wipe(self._database)
-            left = count_bytes(self._database, Subject(part=subject))
+            left = traces(self._database, meant)
         return PurgeReport(entries=tuple(found), versions=versions, records=records, left=left)
+
+    def would_purge(self, subject: str) -> dict[SpaceName, tuple[Entry, ...]]:
+        """The held entries that ``purge`` would take out, by space. Nothing changes; raises as ``purge`` does."""
+        meant = Subject(part=checked_subject(subject))
+        with self._database.lock:
+            spaces = {name: self.space(name) for name in self.spaces()}
+            for memory in spaces.values():
+                memory.check_name(meant)
+            found = {name: memory.meant(meant) for name, memory in spaces.items()}
+        return {name: entries for name, entries in found.items() if entries}
 
     def rebuild_index(self, embedder: Embedder | None = None) -> int:
         """Embed every live entry of every space anew, and keep the vectors; returns how many.
@@ -238,10 +255,15 @@ class MemoryFile:
     def load(self, folder: str | Path) -> list[SpaceName]:
         """Bring in the spaces of an export, past and log included, in one commit; returns their names.
 
-        Raises Conflict if the file has a space of one of the names, StoreError on a damaged export.
+        Raises Conflict if the file has a space of one of the names, StoreError on a damaged export. A file that was
+        made for an export that cannot be had goes again when it is closed, if nothing was put into it meanwhile.
         """
         with self._database.lock:
-            return [tuple(name) for name in load(self._database, Path(folder))]
+            try:
+                return [tuple(name) for name in load(self._database, Path(folder))]
+            except StoreError:
+                self._database.unwanted = True
+                raise
 
     def copy(self, name: str | Sequence[str], to: str | Sequence[str]) -> DurableMemory:
         """A new space that holds what ``name`` holds now, names and metadata included, with a past of its own.
@@ -266,7 +288,8 @@ def _no_ranking(kind: str, budget: int) -> Bm25Part | VectorPart:
 
 
 def _checked_name(name: str | Sequence[str]) -> SpaceName:
-    parts = (name,) if isinstance(name, str) else tuple(name)
+    told: object = name
+    parts = (name,) if isinstance(name, str) else tuple(name) if isinstance(told, Iterable) else ()
     if not parts or not all(isinstance(part, str) and part for part in parts):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise StoreError(f"space name = {name!r}: give a word or a path of words, none of them empty")
     return parts

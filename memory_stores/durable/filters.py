@@ -58,6 +58,10 @@ _OPS: dict[str, Callable[[Any, Any], bool]] = {
 
 def compiled(where: Where | None) -> Test | None:
     """The filter as a function of an entry; None where everything passes. Raises StoreError on an unknown operator."""
+    if where is None:
+        return None
+    if not isinstance(where, Mapping) or not all(isinstance(field, str) for field in where):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise StoreError(f"where = {where!r}: it must be a mapping of fields to values, such as {{'step': 3}}")
     if not where:
         return None
     tests = [test for field, wanted in where.items() for test in _tests(field, wanted)]

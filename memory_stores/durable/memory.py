@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-
 from memory_stores.codec import entry_to_dict
 from memory_stores.contents import KEPT
 from memory_stores.durable.asking import Wanted, digest_of, named_ops, result_of, wanted
@@ -17,11 +15,23 @@ from memory_stores.durable.changes import Changes
 from memory_stores.durable.errors import Conflict, StoreError
 from memory_stores.durable.filters import Where
 from memory_stores.durable.parts import NoEmbedder, VectorPart
-from memory_stores.durable.past import Moment, difference, history_of, memory_at, merging, seq_at, undoing, versions
-from memory_stores.durable.purge import Subject, count_bytes, scrub_log, scrub_past, wipe
+from memory_stores.durable.past import (
+    STORE_OF,
+    Moment,
+    difference,
+    history_of,
+    memory_at,
+    merging,
+    seq_at,
+    undoing,
+    versions,
+)
+from memory_stores.durable.purge import drop_for_good, scrub_log, scrub_past
 from memory_stores.durable.rows import Ask, read_log, read_past, write_head
-from memory_stores.durable.search import By
+from memory_stores.durable.search import By, checked_k, checked_query
 from memory_stores.durable.stored import Stored
+from memory_stores.durable.subject import ID, Subject, checked_subject
+from memory_stores.durable.traces import traces, wipe
 from memory_stores.durable.types import (
     NO_DETAILS,
     Change,
@@ -32,11 +42,24 @@ from memory_stores.durable.types import (
     PurgeReport,
     Receipt,
     Version,
+    whole,
 )
 from memory_stores.graph_store import GraphStore
 from memory_stores.memory import AgentMemory
 from memory_stores.store import NO_STAMP
-from memory_stores.types import Edge, Hit, Keep, MemoryOp, OpResult, Overwrite, Relink, Retrieve, Stamp, StoreName
+from memory_stores.types import (
+    Edge,
+    Entry,
+    Hit,
+    Keep,
+    MemoryOp,
+    OpResult,
+    Overwrite,
+    Relink,
+    Retrieve,
+    Stamp,
+    StoreName,
+)
 from memory_stores.vector_store import Vector
 
 
@@ -92,6 +115,8 @@ class DurableMemory(Stored):
             StoreBusy, ReadOnly, DiskFull, CorruptStore: nothing was done.
         """
         asked = wanted(ops, stamp, details)
+        if key is not None and not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise StoreError(f"apply_all key = {key!r}: it must be a string, or None")
         digest = "" if key is None else digest_of(asked)
         with self._database.lock:
             self._warm(asked)
@@ -190,12 +215,12 @@ class DurableMemory(Stored):
         Raises:
             StoreError: a bad filter, query or vector, or no embedder for a search by vectors.
         """
+        asked, k = checked_query(query), checked_k(k)
         with self._database.lock:
             self.refresh()
             self._fresh()
-            if by is None and isinstance(query, str):
+            if by is None and isinstance(asked, str):
                 by = "words" if isinstance(self._shared.embedder(), NoEmbedder) else "both"
-            asked = query if isinstance(query, str) else np.asarray(query, dtype=np.float32)
             found = self._searcher.find(asked, k, where, stores, by)
             self._keep_vectors()
             return found
@@ -205,8 +230,8 @@ class DurableMemory(Stored):
     def log(self, since: int = 0) -> tuple[LoggedOp, ...]:
         """What was asked for after op ``since``, in order, the refused ops too. Raises CorruptStore."""
         with self._looking():
-            if not 0 <= since <= self.head.seq:
-                raise StoreError(f"log(since={since}): it must be in 0 to {self.head.seq}")
+            if not whole(since) or not 0 <= since <= self.head.seq:
+                raise StoreError(f"log(since={since!r}): it must be in 0 to {self.head.seq}")
             return tuple(record for record, _ in read_log(self._database, self.head, since))
 
     def history(self, id_or_name: str) -> tuple[Version, ...]:
@@ -236,9 +261,11 @@ class DurableMemory(Stored):
         Reads, refusals, expiries, budgets and earlier undos are no changes to take back. What comes back stands last.
         Raises Conflict if there are fewer, or if there is no room for what would come back.
         """
-        if n < 1:
-            raise StoreError(f"undo({n}): it must be at least 1")
+        if not whole(n) or n < 1:
+            raise StoreError(f"undo({n!r}): it must be a whole number of at least 1")
         with self._database.lock, self._commit() as changes:
+            # What has just expired is in the log before it is read.
+            changes.flush(self._database)
             change = undoing(self._shared, self, n)
             try:
                 result = self.carry_out(Ask(change, NO_STAMP, self._shared.clock()), changes)
@@ -268,36 +295,55 @@ class DurableMemory(Stored):
                 entry, its earlier versions and its lines of the log.
 
         Raises:
-            StoreError: an empty subject, or the space's own name holds it (drop the space).
+            StoreError: a subject that is no text or an empty one, or the space's own name holds it (drop the space).
             StoreBusy: another process still reads the old bytes; call it again.
         """
         with self._database.lock:
-            mine = tuple(version.entry for version in self.history(subject) if version.entry.id == subject)
-            texts = frozenset(entry.text for entry in mine if not isinstance(entry, Edge))
-            meant = Subject(id=subject, whole=texts) if mine else Subject(part=subject)
+            meant = self._subject(subject)
             entries, versions, records = self.scrub(meant)
             wipe(self._database)
-            left = count_bytes(self._database, meant)
+            left = traces(self._database, meant)
             named = tuple((self.name, id) for id in entries)
             return PurgeReport(entries=named, versions=versions, records=records, left=left)
 
-    def scrub(self, subject: Subject) -> tuple[tuple[str, ...], int, int]:
-        """The part of ``purge`` that is one transaction: ids, versions and log lines that were taken out."""
-        if not (subject.id or subject.part.strip()):
-            raise StoreError("purge subject = '': give a text or an id")
+    def would_purge(self, subject: str) -> tuple[Entry, ...]:
+        """The held entries that ``purge`` would take out, superseded edges included. Nothing changes; raises as it."""
+        with self._database.lock:
+            meant = self._subject(subject)
+            self.check_name(meant)
+            return self.meant(meant)
+
+    def meant(self, subject: Subject) -> tuple[Entry, ...]:
+        """The held entries that a purge of it would take out."""
+        with self._looking():
+            return tuple(entry for entry in self.rows() if subject.means(entry, self.details_of(entry.id)))
+
+    def _subject(self, subject: str) -> Subject:
+        """An id that this space ever gave out stands for its entry, purged before or not; all else is a text."""
+        text = checked_subject(subject)
+        self.refresh()
+        if not ID.fullmatch(text) or int(text[1:]) > self.settings()[f"{STORE_OF[text[0]]}_serial"]:
+            return Subject(part=text)
+        mine = [version.entry for version in self.history(text) if version.entry.id == text]
+        return Subject(id=text, whole=frozenset(entry.text for entry in mine if not isinstance(entry, Edge)))
+
+    def check_name(self, subject: Subject) -> None:
+        """Raises StoreError where the space's own name holds it."""
         if any(subject.holds(part) for part in self.name):
             raise StoreError(f"purge: the name of space {self.name} holds it; drop the space")
+
+    def scrub(self, subject: Subject) -> tuple[tuple[str, ...], int, int]:
+        """The part of ``purge`` that is one transaction: ids, versions and log lines that were taken out."""
+        self.check_name(subject)
         with self._database.lock:
             with self._following(), self._database.writing():
                 self._catch_up()
-                self._touched, changes = True, Changes()
+                self._touched = True
                 ids = tuple(entry.id for entry in self.rows() if subject.means(entry, self.details_of(entry.id)))
                 records = scrub_log(self._database, self.head, subject)
                 versions = scrub_past(self._database, self.head, subject)
                 if ids or records or versions:
-                    self.carry_out(Ask(Change(why="purge", drop=ids), NO_STAMP, self._shared.clock()), changes)
-                    changes.flush(self._database)
-                    scrub_past(self._database, self.head, subject)
+                    drop_for_good(self, self._database, subject, ids, self._shared.clock())
                 write_head(self._database, self.head)
             # What RAM knows of old texts goes as well.
             self._stale = True

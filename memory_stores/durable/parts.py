@@ -173,9 +173,10 @@ def fill(
     known = dict(fetch([entry.id for entry in entries])) if fetch is not None else {}
     missing = [entry for entry in entries if entry.id not in known]
     if missing:
-        table.fresh.extend(entry.id for entry in missing)
         known.update(zip((entry.id for entry in missing), embed([entry.text for entry in missing]), strict=True))
     table.extend([entry.id for entry in entries], [known[entry.id] for entry in entries])
+    # Only now: an embedder that fails leaves the table as it was.
+    table.fresh.extend(entry.id for entry in missing)
 
 
 def as_score(cosine: float) -> float:

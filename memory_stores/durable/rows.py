@@ -298,8 +298,8 @@ def details_to_dict(details: Details) -> dict[str, Any]:
 
 
 def details_from_dict(data: Mapping[str, Any]) -> Details:
-    """What ``details_to_dict`` wrote."""
-    return Details(**data) if data else NO_DETAILS
+    """What ``details_to_dict`` wrote; never ``NO_DETAILS`` itself, so that a line that has empty details keeps them."""
+    return Details(**data)
 
 
 def change_to_dict(change: Change) -> dict[str, Any]:

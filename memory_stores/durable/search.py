@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -64,8 +64,6 @@ class Searcher:
     ) -> tuple[Found, ...]:
         """See ``DurableMemory.search``."""
         letters = _letters(stores)
-        if k < 1:
-            raise StoreError(f"search k = {k}: it must be at least 1")
         test = compiled(where)
         memory = self._memory
 
@@ -84,9 +82,7 @@ class Searcher:
         if not isinstance(query, str):
             if by not in (None, "vectors"):
                 raise StoreError(f"search by = {by!r}: a vector is searched by 'vectors'")
-            return self._by_vectors(np.asarray(query, dtype=np.float32), k, allowed, letters, plain)
-        if not query.strip():
-            raise StoreError("search query = '': give some words, or a vector")
+            return self._by_vectors(query, k, allowed, letters, plain)
         if by == "words":
             return self._by_words(query, k, allowed)
         if by == "vectors":
@@ -137,8 +133,8 @@ class Searcher:
         return [entry.id for entry in self._memory.rows() if self._memory.peek(entry.id) is not None]
 
     def _by_vectors(self, query: Vector, k: int, allowed: Callable[[str], bool], letters: str, plain: bool) -> Ranked:
-        tables = self.tables(letters)
         query = _unit(query, self._embedder().dim)
+        tables = self.tables(letters)
         found = [pair for table in tables for pair in table.rank(query, k, None if plain else allowed)]
         best = sorted(found, key=lambda pair: (-pair[1], self._row(pair[0])))
         return [(id, as_score(cosine)) for id, cosine in best[:k]]
@@ -190,13 +186,37 @@ class Searcher:
         )
 
 
+def checked_query(query: Any) -> str | Vector:
+    """Words, or a vector [E]. Raises StoreError on what is neither."""
+    if isinstance(query, str):
+        if not query.strip():
+            raise StoreError("search query = '': give some words, or a vector")
+        return query
+    try:
+        vector = np.asarray(query, dtype=np.float32)
+    except (TypeError, ValueError, OverflowError):
+        vector = np.zeros(0, dtype=np.float32)
+    if isinstance(query, bytes) or vector.ndim != 1 or not np.isfinite(vector).all() or not vector.any():
+        said = f"of type {type(query).__name__}" if vector.ndim != 1 or not vector.size else f"of {vector.size} numbers"
+        raise StoreError(f"search query {said}: give some words, or a vector of finite numbers, not all 0")
+    return vector
+
+
+def checked_k(k: Any) -> int:
+    """Raises StoreError on what is no whole number above 0."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise StoreError(f"search k = {k!r}: it must be a whole number of at least 1")
+    return int(k)
+
+
 def _letters(stores: Sequence[StoreName] | None) -> str:
     names = {name: letter for letter, name in STORES.items()}
     if stores is None:
         return "tga"
-    given = (stores,) if isinstance(stores, str) else tuple(stores)
+    told: object = stores
+    given = (told,) if isinstance(told, str) else tuple(stores) if isinstance(told, Iterable) else (None,)
     for name in given:
-        if name not in names:
+        if not isinstance(name, str) or name not in names:
             raise StoreError(f"search stores = {stores!r}: take of {', '.join(names)}")
     return "".join(names[name] for name in given)
 

@@ -32,14 +32,27 @@ class Details:
     """The moment it expires, in place of ``ttl``; seconds since 1970, or a datetime with a time zone."""
 
     def __post_init__(self) -> None:
-        if self.name is not None and not self.name:
-            raise StoreError("details.name = '': give a name of at least one letter, or None")
+        name, metadata = _anything(self.name), _anything(self.metadata)
+        if name is not None and (not isinstance(name, str) or not name):
+            raise StoreError(f"details.name = {name!r}: give a name of at least one letter, or None")
+        if metadata is not None and not isinstance(metadata, Mapping):
+            raise StoreError(f"details.metadata = {metadata!r}: it must be a mapping of JSON values, or None")
         if self.ttl is not None and self.expires_at is not None:
             raise StoreError("details.ttl and details.expires_at say the same thing: give one of them")
         for field in ("event_time", "ttl", "expires_at"):
             object.__setattr__(self, field, seconds(getattr(self, field), f"details.{field}"))
         if self.ttl is not None and self.ttl <= 0:
             raise StoreError(f"details.ttl = {self.ttl}: it must be above 0 seconds")
+
+
+def _anything(value: object) -> object:
+    """A value whose declared type nobody kept to yet."""
+    return value
+
+
+def whole(value: object) -> bool:
+    """Whether it is a whole number, and no truth value."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def seconds(moment: object, name: str) -> float | None:

@@ -149,12 +149,7 @@ def verdict(found: VerifyReport) -> Told:
 
 def would_go(file: MemoryFile, subject: str) -> Told:
     """What a purge would take out of what is held."""
-    found = [
-        ("/".join(name), entry)
-        for name in file.spaces()
-        for entry in file.space(name).entries()
-        if subject.casefold() in entry.text.casefold()
-    ]
+    found = [("/".join(name), entry) for name, entries in file.would_purge(subject).items() for entry in entries]
     data = [{"space": name, "id": entry.id, "text": entry.text} for name, entry in found]
     lines = [f"would go: {escaped(name)}  {_line(entry)}" for name, entry in found]
     last = f"{len(found)} held entries; earlier versions and the log are cleaned too. Say --yes to do it"

@@ -120,6 +120,21 @@ def test_export_and_import_bring_everything_over(mem, told, file: Path, tmp_path
     assert [one.get("text") for one in new] == [one.get("text") for one in old]
 
 
+def test_a_dry_purge_looks_at_all_that_a_purge_does(mem, told, file: Path):
+    with MemoryFile(file, count_tokens=lambda text: len(text.split())) as opened:
+        opened.space("default").apply(Write("Plain.", "archive"), Stamp(step=9, writer="Zoe\u0308"))
+    assert [one["id"] for one in told("purge", file, "zoë")["would_purge"]] == ["a3"]
+    assert [one["id"] for one in told("purge", file, "zoë", "--yes")["entries"]] == ["a3"]
+    assert told("purge", file, "zoë")["would_purge"] == []
+    for more in ([], ["--yes"]):
+        assert "give a text or an id" in mem("mem", "purge", file, " ", *more, code=2)
+
+
+def test_an_import_of_nothing_leaves_no_file(mem, tmp_path: Path):
+    assert "cannot be read" in mem("mem", "import", tmp_path / "new.db", tmp_path / "nowhere", code=2)
+    assert not list(tmp_path.glob("new.db*"))
+
+
 def test_purge_asks_first_and_leaves_no_byte(mem, told, file: Path):
     assert [one["id"] for one in told("purge", file, "88-12-45")["would_purge"]] == ["a1"]
     assert b"88-12-45" in file.read_bytes()

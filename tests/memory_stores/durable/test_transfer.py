@@ -116,3 +116,44 @@ def test_what_is_no_export_is_told(tmp_path):
             file.export(tmp_path / "file")
         with pytest.raises(StoreError, match="cannot be written"):
             file.export(tmp_path / "file" / "inside")
+
+
+def damaged(tmp_path, how):
+    with opened(tmp_path / "one.db") as one:
+        fill(one)
+        one.export(tmp_path / "out")
+    (tmp_path / "one.db").unlink()
+    if how == "missing":
+        return tmp_path / "nowhere"
+    path = tmp_path / "out" / ("manifest.json" if how == "manifest" else "space-000002.jsonl")
+    path.write_bytes(path.read_bytes()[:-20])
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize("how", ["missing", "manifest", "space"])
+def test_a_load_that_failed_leaves_no_file_where_there_was_none(tmp_path, how):
+    folder, path = damaged(tmp_path, how), tmp_path / "new.db"
+    with opened(path) as file, pytest.raises(StoreError, match="export"):
+        file.load(folder)
+    assert [one.name for one in tmp_path.iterdir()] == ["out"]
+    with opened(path) as file:
+        with pytest.raises(StoreError, match="export"):
+            file.load(folder)
+        file.space("a").apply(Write("goes on", "archive"))
+    with opened(path) as file:
+        assert [entry.text for entry in file.space("a").entries()] == ["goes on"]
+        with pytest.raises(StoreError, match="export"):
+            file.load(folder)
+    assert path.exists(), "what was there stays"
+
+
+def test_a_file_that_another_has_open_stays_after_a_failed_load(tmp_path):
+    path = tmp_path / "new.db"
+    with opened(path) as file:
+        with pytest.raises(StoreError, match="cannot be read"):
+            file.load(tmp_path / "nowhere")
+        other = opened(path)
+    other.space("a").apply(Write("kept", "archive"))
+    other.close()
+    with opened(path) as file:
+        assert [entry.text for entry in file.space("a").entries()] == ["kept"] and file.verify().ok
