@@ -377,8 +377,10 @@ class MemoryAgent:
     def save(self, path: str | Path | None = None) -> Path:
         """Write the memory to one file; ``wrap(..., memory=path)`` takes it up again.
 
+        Nothing foreign is ever overwritten. A memory that lives in a file is on disk already: to that, nothing is done.
+
         Raises:
-            InputError: no path was given here or to ``wrap``, or it cannot be written.
+            InputError: no path was given here or to ``wrap``, there is a file already, or it cannot be written.
         """
         with self._lock:
             return self._home.save(path, self.name, self._keeping)
