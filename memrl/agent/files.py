@@ -17,13 +17,14 @@ from typing import Any
 from memory_stores.codec import entry_to_dict
 from memory_stores.durable import Details as Stored
 from memory_stores.durable import DiskFull, DurableMemory, LoggedOp, MemoryFile, ReadOnly, StoreBusy, StoreError
+from memory_stores.durable.purge import Subject
 from memory_stores.durable.types import Change
 from memory_stores.graph_store import GraphStore
 from memory_stores.memory import AgentMemory
-from memory_stores.types import Entry, Forget, MemoryOp, OpResult, Overwrite, Relink, Stamp, Write
+from memory_stores.types import Entry, Forget, Item, MemoryOp, OpResult, Overwrite, Relink, Stamp, Write
 from memrl.agent.homes import DEFAULT, check_shape, checked_path, load
 from memrl.agent.intake import Intake
-from memrl.agent.keeping import Event, Events, Keeping, RamKeeping, changed
+from memrl.agent.keeping import Event, Events, Former, Keeping, RamKeeping, changed
 from memrl.agent.results import Details
 from memrl.agent.targets import check_free, fresh_beside, is_same, put, resolved, state_of
 from memrl.contracts.errors import DataError, StorageError
@@ -66,11 +67,7 @@ class FileKeeping:
 
     def details(self, id: str) -> Details:
         with told():
-            stored = self._memory.details_of(id)
-        metadata = dict(stored.metadata or {})
-        source = str(metadata.pop(SOURCE, ""))
-        time = stored.event_time
-        return Details(time=time if isinstance(time, float | int) else None, source=source, metadata=metadata)
+            return _told(self._memory.details_of(id))
 
     def apply(self, ops: Sequence[MemoryOp], stamp: Stamp, details: Details, now: float) -> list[OpResult]:
         """All of them, or none: one commit."""
@@ -84,6 +81,11 @@ class FileKeeping:
 
     def current(self, id: str) -> str:
         return id if self._memory.get(id) is not None else self._read().current(id)
+
+    def past(self) -> list[Former]:
+        with told():
+            ended = [one for one in self._memory.versions() if one.died is not None]
+        return [Former(one.entry, _told(one.details)) for one in ended if isinstance(one.entry, Item)]
 
     def forget_past(self) -> None:
         """Words were taken out of the log: let go of what was read of it."""
@@ -115,6 +117,14 @@ class FileKeeping:
             self._events.add(_gone(op.id, texts.pop(op.id, None), record.time))
 
 
+def _told(stored: Stored) -> Details:
+    """What a memory file has, as details."""
+    metadata = dict(stored.metadata or {})
+    source = str(metadata.pop(SOURCE, ""))
+    time = stored.event_time
+    return Details(time=time if isinstance(time, float | int) else None, source=source, metadata=metadata)
+
+
 def _gone(id: str, text: str | None, time: float) -> Event:
     return Event(id=id, event="DELETE", before=text, after=None, new_id=None, time=time)
 
@@ -128,6 +138,8 @@ class FileHome:
 
     def __init__(self, agent: Agent, path: Path, archive_tokens: int | None = None) -> None:
         self._agent, self._path, self._own = agent, path, resolved(path)
+        self._unwiped = False
+        """Whether bytes of what was purged may still lie in free pages."""
         self._convert()
         shape = agent.new_memory()
         parts = (("token", shape.token), ("graph", shape.graph), ("archive", shape.archive))
@@ -160,16 +172,19 @@ class FileHome:
             spaces = self._file.spaces()
         return tuple(space[-1] for space in spaces if space == (DEFAULT,) or (len(space) == 2 and space[0] == USERS))
 
-    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> set[str]:
-        """No byte of them is left in the file, their earlier versions and the log included."""
+    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> None:
+        """No byte of them is left in the file, the log included; nor of those that somebody kept from being wiped."""
+        if not entries and not self._unwiped:
+            return
+        self._unwiped = True
         with told():
             space = self._file.space(self._space(name))
-            family = {one.entry.id: one.entry.text for entry in entries for one in space.history(entry.id)}
-            for id in sorted(family):
-                space.purge(id)
-        if isinstance(keeping, FileKeeping):
-            keeping.forget_past()
-        return set(family.values())
+            for entry in entries:
+                space.scrub(Subject(id=entry.id))
+            if isinstance(keeping, FileKeeping):
+                keeping.forget_past()
+            self._file.wipe()
+        self._unwiped = False
 
     def save(self, path: str | Path | None, name: str, keeping: Keeping) -> Path:
         """Everything is on disk already; a new name gets a copy of this one memory."""

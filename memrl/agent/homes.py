@@ -28,8 +28,8 @@ class Home(Protocol):
         """Everybody who has one here."""
         ...
 
-    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> set[str]:
-        """Remove entries for good, so that nothing in a file tells of them; returns all texts that they ever had."""
+    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> None:
+        """Remove entries for good, held or of the past, so that nothing tells of them."""
         ...
 
     def save(self, path: str | Path | None, name: str, keeping: Keeping) -> Path:

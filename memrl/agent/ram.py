@@ -48,13 +48,11 @@ class RamHome:
     def names(self) -> tuple[str, ...]:
         return tuple(self._open)
 
-    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> set[str]:
-        past = (event for entry in entries for event in keeping.history(entry.id))
-        texts = {text for event in past for text in (event.before, event.after) if text is not None}
-        intake.change([Forget(entry.id) for entry in entries], Stamp(writer="user"), Details(), 0.0)
+    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> None:
+        held = [entry.id for entry in entries if keeping.memory.get(entry.id) is not None]
+        intake.change([Forget(id) for id in held], Stamp(writer="user"), Details(), 0.0)
         if isinstance(keeping, RamKeeping):
             keeping.forget_past({entry.id for entry in entries})
-        return texts | {entry.text for entry in entries}
 
     def save(self, path: str | Path | None, name: str, keeping: Keeping) -> Path:
         """To a new name, or over what was saved from this memory and nobody touched since."""
