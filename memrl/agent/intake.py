@@ -62,6 +62,9 @@ class Intake:
         if (held := self._again(said)) is not None:
             return held
         engine = self._engine
+        # Cut only what has a chance: blanks that fall away at the cuts never halve a text.
+        if engine.keeps_all and engine.agent.count_tokens(said.text) > 2 * _largest(self._keeping):
+            return Observed(fate=Fate.REFUSED, reason=Reason.TOO_LONG)
         parts = pieces(said.text, engine.longest, engine.agent.count_tokens)
         tokens = sum(map(engine.agent.count_tokens, parts))
         if not parts or (engine.keeps_all and tokens > _largest(self._keeping)):

@@ -17,6 +17,7 @@ from memory_stores.types import Write
 from memrl.agent.homes import load
 from memrl.agent.ram import RamHome
 from memrl.agent.targets import check_free, put, state_of
+from memrl.agent.wrapping import wrap
 from memrl.contracts.errors import InputError
 
 
@@ -188,3 +189,23 @@ def test_an_older_backup_is_not_overwritten(tmp_path: Path):
     with pytest.warns(UserWarning, match=r"the old one is .*json-backup2"):
         agent_of(memory=path)
     assert old.read_text() == "an older one" and Path(f"{old}2").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("model", "knobs"), [("tiny", {"controller": 5}), ("tiny", {"checkpoint": "foo"}), ("http://", {})]
+)
+def test_a_knob_of_wrap_that_cannot_be_is_one_line(model: str, knobs: dict):
+    with pytest.raises(InputError, match=r"wrap\(") as told:
+        wrap(model, **knobs)
+    assert "\n" not in str(told.value)
+
+
+def test_an_answer_that_is_none_cannot_be_rated(tmp_path: Path):
+    with pytest.raises(InputError, match=r"feedback\(answer\) = 'x'"):
+        agent_of().feedback("x", 1, tmp_path / "rated.jsonl")
+    assert not (tmp_path / "rated.jsonl").exists()
+
+
+def test_what_can_never_fit_is_refused_before_it_is_cut():
+    agent = agent_of(archive_tokens=10)
+    assert str(agent.observe("word " * 50)).startswith("no room: the text is longer") and len(agent.memory) == 0
