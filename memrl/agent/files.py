@@ -6,6 +6,7 @@ an InputError of one line.
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,14 +17,16 @@ from typing import Any
 from memory_stores.codec import entry_to_dict
 from memory_stores.durable import Details as Stored
 from memory_stores.durable import DiskFull, DurableMemory, LoggedOp, MemoryFile, ReadOnly, StoreBusy, StoreError
+from memory_stores.durable.purge import Subject
 from memory_stores.durable.types import Change
 from memory_stores.graph_store import GraphStore
 from memory_stores.memory import AgentMemory
-from memory_stores.types import Entry, Forget, MemoryOp, OpResult, Overwrite, Relink, Stamp, Write
+from memory_stores.types import Entry, Forget, Item, MemoryOp, OpResult, Overwrite, Relink, Stamp, Write
 from memrl.agent.homes import DEFAULT, check_shape, checked_path, load
 from memrl.agent.intake import Intake
-from memrl.agent.keeping import Event, Events, Keeping, RamKeeping, changed
+from memrl.agent.keeping import Event, Events, Former, Keeping, RamKeeping, changed
 from memrl.agent.results import Details
+from memrl.agent.targets import check_free, fresh_beside, is_same, put, resolved, state_of
 from memrl.contracts.errors import DataError, StorageError
 from memrl.contracts.protocols import Agent
 
@@ -64,11 +67,7 @@ class FileKeeping:
 
     def details(self, id: str) -> Details:
         with told():
-            stored = self._memory.details_of(id)
-        metadata = dict(stored.metadata or {})
-        source = str(metadata.pop(SOURCE, ""))
-        time = stored.event_time
-        return Details(time=time if isinstance(time, float | int) else None, source=source, metadata=metadata)
+            return _told(self._memory.details_of(id))
 
     def apply(self, ops: Sequence[MemoryOp], stamp: Stamp, details: Details, now: float) -> list[OpResult]:
         """All of them, or none: one commit."""
@@ -82,6 +81,11 @@ class FileKeeping:
 
     def current(self, id: str) -> str:
         return id if self._memory.get(id) is not None else self._read().current(id)
+
+    def past(self) -> list[Former]:
+        with told():
+            ended = [one for one in self._memory.versions() if one.died is not None]
+        return [Former(one.entry, _told(one.details)) for one in ended if isinstance(one.entry, Item)]
 
     def forget_past(self) -> None:
         """Words were taken out of the log: let go of what was read of it."""
@@ -113,6 +117,14 @@ class FileKeeping:
             self._events.add(_gone(op.id, texts.pop(op.id, None), record.time))
 
 
+def _told(stored: Stored) -> Details:
+    """What a memory file has, as details."""
+    metadata = dict(stored.metadata or {})
+    source = str(metadata.pop(SOURCE, ""))
+    time = stored.event_time
+    return Details(time=time if isinstance(time, float | int) else None, source=source, metadata=metadata)
+
+
 def _gone(id: str, text: str | None, time: float) -> Event:
     return Event(id=id, event="DELETE", before=text, after=None, new_id=None, time=time)
 
@@ -125,7 +137,9 @@ class FileHome:
     """
 
     def __init__(self, agent: Agent, path: Path, archive_tokens: int | None = None) -> None:
-        self._agent, self._path = agent, path
+        self._agent, self._path, self._own = agent, path, resolved(path)
+        self._unwiped = False
+        """Whether bytes of what was purged may still lie in free pages."""
         self._convert()
         shape = agent.new_memory()
         parts = (("token", shape.token), ("graph", shape.graph), ("archive", shape.archive))
@@ -158,31 +172,36 @@ class FileHome:
             spaces = self._file.spaces()
         return tuple(space[-1] for space in spaces if space == (DEFAULT,) or (len(space) == 2 and space[0] == USERS))
 
-    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> set[str]:
-        """No byte of them is left in the file, their earlier versions and the log included."""
+    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> None:
+        """No byte of them is left in the file, the log included; nor of those that somebody kept from being wiped."""
+        if not entries and not self._unwiped:
+            return
+        self._unwiped = True
         with told():
             space = self._file.space(self._space(name))
-            family = {one.entry.id: one.entry.text for entry in entries for one in space.history(entry.id)}
-            for id in sorted(family):
-                space.purge(id)
-        if isinstance(keeping, FileKeeping):
-            keeping.forget_past()
-        return set(family.values())
+            for entry in entries:
+                space.scrub(Subject(id=entry.id))
+            if isinstance(keeping, FileKeeping):
+                keeping.forget_past()
+            self._file.wipe()
+        self._unwiped = False
 
     def save(self, path: str | Path | None, name: str, keeping: Keeping) -> Path:
-        """Everything is on disk already; another path gets a copy of this one memory."""
-        if path is None or Path(path) == self._path:
+        """Everything is on disk already; a new name gets a copy of this one memory."""
+        target = self._own if path is None else checked_path("save(path)", path)
+        if is_same(target, self._own):
             return self._path
-        return saved(checked_path("save(path)", path), keeping, self._agent)
+        check_free(target)
+        return saved(target, keeping, self._agent)
 
     def _convert(self) -> None:
         """A file of the older format becomes one of this, its bytes kept beside it."""
         if not self._path.exists() or not _is_json(self._path):
             return
-        memory = load(self._path, self._agent)
-        backup = self._path.with_name(self._path.name + BACKUP)
-        shutil.copy2(self._path, backup)
-        saved(self._path, RamKeeping(memory), self._agent)
+        memory = load(self._own, self._agent)
+        check_free(self._own, state_of(self._own), "wrap(memory=)")
+        backup = _copied(self._path)
+        saved(self._own, RamKeeping(memory), self._agent, replacing=True)
         warnings.warn(f"memory file {self._path} was JSON and is SQLite now; the old one is {backup}", stacklevel=2)
 
 
@@ -205,35 +224,56 @@ def stored(details: Details) -> Stored:
     return Stored(metadata={**details.metadata, **source}, event_time=details.time)
 
 
-def saved(path: Path, keeping: Keeping, agent: Agent) -> Path:
-    """Write one memory as a file of its own, whole or not at all, over what may be there. Raises InputError."""
+def saved(path: Path, keeping: Keeping, agent: Agent, *, replacing: bool = False) -> Path:
+    """Write one memory as a file of its own, whole or not at all.
+
+    Args:
+        replacing: whether it may come in the place of a file.
+
+    Raises:
+        InputError: there is a file, or none can be written.
+    """
     shape = agent.new_memory().archive
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
     embedder = agent.embedder if shape is not None and shape.kind == "vector_store" else None
-    with told():
+    with told(), fresh_beside(path) as fresh:
         with MemoryFile(fresh, count_tokens=agent.count_tokens, embedder=embedder) as file:
             _fill(file, keeping)
-        fresh.replace(path)
+        put(fresh, path, replacing)
     return path
+
+
+def _copied(path: Path) -> Path:
+    """A copy of a file beside it, under a name that was free."""
+    for number in itertools.count(1):
+        backup = path.with_name(f"{path.name}{BACKUP}{'' if number == 1 else number}")
+        try:
+            with path.open("rb") as old, backup.open("xb") as new:
+                shutil.copyfileobj(old, new)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise StorageError(f"memory file {backup} cannot be written: {error.strerror or error}") from error
+        shutil.copystat(path, backup)
+        return backup
+    raise AssertionError
 
 
 def _fill(file: MemoryFile, keeping: Keeping) -> None:
     memory = keeping.memory
     budgets: dict[str, Any] = {"token": 0, "graph": 0, "archive": 0}
     settings: dict[str, Any] = {}
-    put: list[tuple[str, Any, Stored]] = []
+    held: list[tuple[str, Any, Stored]] = []
     for part in (memory.token, memory.graph, memory.archive):
         if part is not None:
             budgets[part.store] = part.budget
             settings[f"{part.store}_serial"] = part.state_dict()["serial"]
             past = part.history() if isinstance(part, GraphStore) else ()
-            put += [
+            held += [
                 (part.store, entry_to_dict(one), stored(keeping.details(one.id))) for one in (*past, *part.entries())
             ]
     if memory.archive is not None:
         budgets["archive_kind"] = KINDS[memory.archive.kind]
-    file.space((DEFAULT,), **budgets).change(Change(why="load", put=tuple(put), settings=settings))
+    file.space((DEFAULT,), **budgets).change(Change(why="load", put=tuple(held), settings=settings))
 
 
 def _is_json(path: Path) -> bool:

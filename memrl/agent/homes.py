@@ -10,6 +10,7 @@ from memory_stores.memory import AgentMemory
 from memory_stores.types import Entry
 from memrl.agent.intake import Intake
 from memrl.agent.keeping import Keeping
+from memrl.agent.targets import BESIDE
 from memrl.contracts.errors import ConfigError, DataError, InputError
 from memrl.contracts.protocols import Agent
 
@@ -27,8 +28,8 @@ class Home(Protocol):
         """Everybody who has one here."""
         ...
 
-    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> set[str]:
-        """Remove entries for good, so that nothing in a file tells of them; returns all texts that they ever had."""
+    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> None:
+        """Remove entries for good, held or of the past, so that nothing tells of them."""
         ...
 
     def save(self, path: str | Path | None, name: str, keeping: Keeping) -> Path:
@@ -41,6 +42,8 @@ def checked_path(knob: str, path: str | Path) -> Path:
     if not isinstance(path, str | Path) or not str(path).strip():
         raise InputError(f"{knob} = {path!r}: name a file, such as notes.db")
     path = Path(path)
+    if path.name.endswith(BESIDE):
+        raise InputError(f"{knob} = {str(path)!r}: SQLite takes such names for its own; take another, such as notes.db")
     if path.is_dir():
         raise InputError(f"{knob} = {str(path)!r}: it is a folder; name a file in it, such as {path / 'notes.db'}")
     if not path.parent.is_dir():

@@ -16,7 +16,7 @@ from memory_stores.types import Forget, Keep, MemoryOp, OpResult, Overwrite, Sta
 from memrl.agent.engine import Engine
 from memrl.agent.keeping import Keeping, Known, Room
 from memrl.agent.results import Details, Fate, Observed, Reason
-from memrl.agent.texts import pieces
+from memrl.agent.texts import piece_of, pieces
 from memrl.contracts.types import ARCHIVIST, CONTROLLER, Observation
 
 
@@ -62,11 +62,14 @@ class Intake:
         if (held := self._again(said)) is not None:
             return held
         engine = self._engine
+        # Cut only what has a chance: blanks that fall away at the cuts never halve a text.
+        if engine.keeps_all and engine.agent.count_tokens(said.text) > 2 * _largest(self._keeping):
+            return Observed(fate=Fate.REFUSED, reason=Reason.TOO_LONG)
         parts = pieces(said.text, engine.longest, engine.agent.count_tokens)
         tokens = sum(map(engine.agent.count_tokens, parts))
         if not parts or (engine.keeps_all and tokens > _largest(self._keeping)):
             return Observed(fate=Fate.REFUSED, reason=Reason.TOO_LONG)
-        shown = [self._observation(part, said) for part in parts]
+        shown = self._observations(parts, said)
         taken = [self._archive(one, said) if engine.keeps_all else self._decide(one, said) for one in shown]
         return _joined(taken)
 
@@ -76,6 +79,14 @@ class Intake:
         results = self._keeping.apply(ops, stamp, details, now)
         self._known.follow(results, before)
         return results
+
+    def _observations(self, parts: Sequence[str], said: Said) -> list[Observation]:
+        """Of each piece, in order; ids tell which are of one text."""
+        shown = [self._observation(part, said) for part in parts]
+        if len(shown) == 1:
+            return shown
+        first = shown[0].step
+        return [replace(one, id=piece_of(first, said.now, place)) for place, one in enumerate(shown)]
 
     def _observation(self, text: str, said: Said) -> Observation:
         step = self.tick()

@@ -8,9 +8,9 @@ The archive makes room by a stated rule: what was neither written nor read for t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import nsmallest
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Entry, Forget, Item, MemoryOp, OpResult, Overwrite, Stamp
@@ -36,6 +36,13 @@ class Event:
     """Of what is there afterwards."""
     time: float
     """When it was made, seconds since 1970."""
+
+
+class Former(NamedTuple):
+    """An item that is no longer held, as it was."""
+
+    entry: Item
+    details: Details
 
 
 class Keeping(Protocol):
@@ -64,6 +71,10 @@ class Keeping(Protocol):
         """The id that an entry has now, however often it was overwritten; the same where it was not."""
         ...
 
+    def past(self) -> list[Former]:
+        """Items that were deleted, evicted or overwritten, as far as anything of them is left; oldest first."""
+        ...
+
 
 class Events:
     """Changes in the order in which they were made; an entry that was overwritten and its successor are one family."""
@@ -87,9 +98,17 @@ class Events:
         return [event for event in self._events if event.id in family]
 
     def drop(self, ids: set[str]) -> None:
-        """Let go of the events of entries and their families."""
-        gone = [event for one in ids for event in self.history(one)]
-        self._events = [event for event in self._events if event not in gone]
+        """Let go of what some entries said; where one turned into another that stays, it is still told that it did."""
+        kept: list[Event] = []
+        for event in self._events:
+            before, after = event.id in ids, event.new_id in ids
+            if not before and not after:
+                kept.append(event)
+            elif not after and event.new_id is not None:
+                kept.append(replace(event, before=None))
+            elif not before:
+                kept.append(replace(event, after=None))
+        self._events = kept
 
     def current(self, id: str) -> str:
         """The id that an entry has now."""
@@ -105,6 +124,7 @@ class RamKeeping:
         self._memory = memory
         self._details: dict[str, Details] = {}
         self._events = Events()
+        self._past: list[Former] = []
 
     @property
     def memory(self) -> AgentMemory:
@@ -127,6 +147,8 @@ class RamKeeping:
         return results
 
     def _note(self, result: OpResult, old: Entry | None, details: Details, now: float) -> None:
+        if isinstance(old, Item):
+            self._past.append(Former(old, self.details(old.id)))
         for id in result.removed:
             self._details.pop(id, None)
         made = [(id, entry) for id in result.created if (entry := self._memory.get(id)) is not None]
@@ -139,6 +161,10 @@ class RamKeeping:
     def forget_past(self, ids: set[str]) -> None:
         """Nothing tells any more of what some entries said."""
         self._events.drop(ids)
+        self._past = [one for one in self._past if one.entry.id not in ids]
+
+    def past(self) -> list[Former]:
+        return list(self._past)
 
     def history(self, id: str) -> list[Event]:
         return self._events.history(id)

@@ -16,7 +16,7 @@ from memory_stores.types import Forget, Item, Overwrite, Stamp
 from memrl.agent.asking import Answering, Looked
 from memrl.agent.conversation import Turns, read_messages
 from memrl.agent.engine import Engine
-from memrl.agent.forgetting import THRESHOLD, chosen
+from memrl.agent.forgetting import THRESHOLD, checked_threshold, meant
 from memrl.agent.homes import Home, checked_path
 from memrl.agent.intake import Intake, Said
 from memrl.agent.keeping import Event, Keeping, found
@@ -225,8 +225,9 @@ class MemoryAgent:
         Raises:
             InputError: ``reward`` is no finite number, or the file cannot be written.
         """
-        number = isinstance(reward, int | float) and math.isfinite(reward)
-        if not number:
+        if not isinstance(answer, Answer):
+            raise InputError(f"feedback(answer) = {answer!r:.60}: pass what `ask` or `chat` returned")
+        if not (isinstance(reward, int | float) and math.isfinite(reward)):
             raise InputError(f"feedback(reward) = {reward!r}: it must be a finite number, such as 1 or 0")
         names = getattr(self._engine.agent.offers, "names", ())
         shown = {line.entry_id for line in answer.used}
@@ -286,14 +287,8 @@ class MemoryAgent:
         with self._lock:
             old = self._item("update", id)
             details = self._keeping.details(old.id)
-            said = self._said(
-                "update",
-                text,
-                old.stamp.trust,
-                self._time(),
-                details.source or None,
-                details.metadata if metadata is None else metadata,
-            )
+            kept = details.metadata if metadata is None else metadata
+            said = self._said("update", text, old.stamp.trust, self._time(), details.source or None, kept)
             op = Overwrite(old.id, said.text)
             step = self._intake.tick()
             stamp = Stamp(step=step, observation_id=f"u{step}", writer="user", trust=said.trust)
@@ -314,30 +309,33 @@ class MemoryAgent:
             return gone
 
     def forget(self, what: str, *, dry_run: bool = False, threshold: float = THRESHOLD) -> Forgotten:
-        """Forget what matches, by id or by what it says; the result says what went and what resembles it and stays.
+        """Forget what matches, by id or by what it says, held or gone; the result says what went and what stays.
 
-        No byte of it is left in a memory file, neither in entries nor in their history, nor in the cache of embeddings.
+        What was deleted, evicted or overwritten goes out of the past too. An id or an exact text is always found. All
+        pieces of one long text go together. No byte of it is left in a memory file, nor in the cache of embeddings.
 
         Args:
-            what: an entry's id, or words such as "my phone number".
+            what: an entry's id, or words such as "my phone number"; what looks like an id is never taken for words.
             dry_run: True only says what would go.
             threshold: score of ``search`` from which an entry matches.
 
         Raises:
-            InputError: ``what`` is blank or no string.
+            InputError: ``what`` is blank or no string, or ``threshold`` no number.
         """
-        text = checked_text("forget(what)", what)
+        text, least = checked_text("forget(what)", what), checked_threshold(threshold)
         if not text:
             raise InputError("forget(what): it is blank; pass an id, or say what is to be forgotten")
         with self._lock:
-            by_id = self.get(text)
-            hits = [by_id] if by_id is not None else self.search(text, 50)
-            gone, keeps = chosen(hits, threshold, by_id is not None)
-            if gone and not dry_run:
-                texts = self._home.purge(self.name, self._keeping, [one.entry for one in gone], self._intake)
+            self._intake.refresh()
+            with self._engine.parts:
+                table = self._engine.agent.table
+                which = meant(self._keeping, table, text, least)
+            if not dry_run:
+                self._home.purge(self.name, self._keeping, which.entries, self._intake)
                 with self._engine.parts:
-                    self._engine.agent.table.forget_kept(sorted(texts))
-            return Forgotten(gone=gone, keeps=keeps, dry_run=dry_run)
+                    table.forget_kept(sorted({text, *(one.text for one in which.entries)}))
+            told = {"gone": which.gone, "past": which.past, "together": which.together, "keeps": which.keeps}
+            return Forgotten(**told, dry_run=dry_run)
 
     def _item(self, call: str, id: str) -> Item:
         entry = self.memory.get(self._keeping.current(id)) if isinstance(id, str) else None
@@ -375,10 +373,10 @@ class MemoryAgent:
         return Mem0(self)
 
     def save(self, path: str | Path | None = None) -> Path:
-        """Write the memory to one file; ``wrap(..., memory=path)`` takes it up again.
+        """Write the memory to one file, never over another; ``wrap(..., memory=path)`` takes it up again.
 
         Raises:
-            InputError: no path was given here or to ``wrap``, or it cannot be written.
+            InputError: no path was given here or to ``wrap``, there is a file already, or it cannot be written.
         """
         with self._lock:
             return self._home.save(path, self.name, self._keeping)

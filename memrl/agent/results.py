@@ -134,13 +134,19 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
-    """What was forgotten, or would be."""
+    """What was forgotten, or would be. True where that is anything."""
 
     gone: tuple[Found, ...]
+    """What was held, best first."""
     keeps: tuple[Found, ...]
     """What resembles it less and stays, best first."""
+    past: tuple[Found, ...] = ()
+    """What was no longer held (deleted, evicted, or an earlier text of an entry) and is out of the past now; each text
+    once."""
+    together: tuple[str, ...] = ()
+    """Ids of those that went, held or not, because they are pieces of the same long text as one that matches."""
     dry_run: bool = False
     """True where nothing was done yet."""
 
     def __bool__(self) -> bool:
-        return bool(self.gone)
+        return bool(self.gone or self.past)

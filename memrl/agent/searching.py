@@ -42,12 +42,13 @@ def search(
     entries = [entry for entry in keeping.memory.entries() if matches(entry, keeping.details(entry.id), where)]
     if not entries:
         return []
-    scores = _scores(entries, table, query)
+    scores = similarity(entries, table, query)
     best = np.argsort(-scores, kind="stable")[:k]
     return [found(entries[i], float(scores[i]), keeping) for i in best.tolist() if scores[i] > 0]
 
 
-def _scores(entries: Sequence[Entry], table: TextTable, query: str) -> NDArray[np.float64]:
+def similarity(entries: Sequence[Entry], table: TextTable, query: str) -> NDArray[np.float64]:
+    """Scores [entries] of a query, in [0, 1]."""
     texts = [entry.text for entry in entries]
     table.add([*texts, query])
     matrix = table.matrix
@@ -67,13 +68,15 @@ def matches(entry: Entry, details: Details, where: Mapping[str, Any] | None) -> 
     """Whether an entry has what a filter asks: ``{"topic": "work", "trust": {"$gte": 0.5}}``.
 
     Raises:
-        InputError: an operator that there is none of.
+        InputError: no mapping, an operator that there is none of, or one that cannot take the value.
     """
+    if where is not None and not isinstance(where, Mapping):
+        raise InputError(f"where = {where!r:.60}: it must be a mapping, such as {{'topic': 'work'}}")
     return all(_holds(_value(entry, details, name), asked, name) for name, asked in (where or {}).items())
 
 
 def _value(entry: Entry, details: Details, name: str) -> Any:
-    if name in details.metadata or name not in OWN_FIELDS:
+    if name not in OWN_FIELDS:
         return details.metadata.get(name)
     stamp = entry.stamp
     own = {"trust": stamp.trust, "writer": stamp.writer, "step": stamp.step}
@@ -85,7 +88,20 @@ def _holds(value: Any, asked: Any, name: str) -> bool:
         return value == asked
     if unknown := [key for key in asked if key not in OPERATORS]:
         raise InputError(f"where[{name!r}] = {dict(asked)!r}: {unknown[0]!r} is none of {', '.join(OPERATORS)}")
+    for key, other in asked.items():
+        _check_asked(value, key, other, f"where[{name!r}] = {dict(asked)!r:.80}")
     try:
         return all(OPERATORS[key](value, other) for key, other in asked.items())
     except TypeError:  # what cannot be compared does not match
         return False
+
+
+def _check_asked(value: Any, key: str, other: Any, knob: str) -> None:
+    """Raises InputError on what no value could be compared with, or not a number that is there."""
+    if key == "$in" and not isinstance(other, list | tuple | set | frozenset):
+        raise InputError(f"{knob}: $in takes a list of values")
+    if key in ("$gt", "$gte", "$lt", "$lte"):
+        if isinstance(value, int | float) and not isinstance(other, int | float):
+            raise InputError(f"{knob}: {key} compares with a number here; give one")
+        if not isinstance(other, int | float | str):
+            raise InputError(f"{knob}: {key} takes a number or a text")

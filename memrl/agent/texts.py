@@ -21,6 +21,7 @@ _CLOSING = "\"'\u2019\u201d\u00bb)]\u300d\u300f\u3011\uff09 \t\r\n"
 """Signs that may stand behind the mark that ends a sentence."""
 _SENTENCE = re.compile(r"(?<=[.!?\u2026\u061f\u0964\u1362\u1367])\s+|(?<=[\u3002\uff01\uff1f])\s*|\n+")
 _BREAKS = re.compile(r"[ \t]*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+[ \t]*")
+_PIECE = re.compile(r"(u[0-9]+-[0-9a-f]+)\.[0-9]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 
 
@@ -126,6 +127,23 @@ def _units(text: str, most: int, count: Callable[[str], int]) -> Iterator[tuple[
                 yield word, " "
             else:
                 yield from ((sign, " " if place == 0 else "") for place, sign in enumerate(word))
+
+
+def piece_of(step: int, now: float, place: int) -> str:
+    """The observation id of a piece; what stands before the dot is that of no other text, of any process.
+
+    Args:
+        step: of the first piece.
+        now: when the text was taken in, seconds since 1970.
+        place: which piece it is, from 0.
+    """
+    return f"u{step}-{round(now * 1e6):x}.{place}"
+
+
+def whole_of(observation_id: str) -> str:
+    """What all pieces of one text share; empty where it is not of a piece."""
+    told = _PIECE.fullmatch(observation_id)
+    return "" if told is None else told[1]
 
 
 def one_line(text: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from memrl.agent.engine import Engine
 from memrl.agent.files import FileHome, can_hold, check_file
@@ -80,6 +81,14 @@ def wrap(
     """
     if model is None or (isinstance(model, str) and not model.strip()):
         raise InputError(f"wrap(model) = {model!r}: name a model, such as 'smollm2-135m', or pass one")
+    if not isinstance(controller, str | Path) or not str(controller).strip():
+        raise InputError(
+            f"wrap(controller=) = {controller!r:.60}: name an exported controller's folder, or {SHIPPED!r}"
+        )
+    if checkpoint not in ("last", "best"):
+        raise InputError(f"wrap(checkpoint=) = {checkpoint!r:.60}: it must be 'last' or 'best'")
+    if is_url(model) and not urlsplit(model).netloc:
+        raise InputError(f"wrap(model) = {model!r}: it names no host; such as 'http://localhost:8000/v1'")
     path = checked_path("wrap(memory=)", memory) if memory is not None else None
     if path is not None:
         check_file(path)
@@ -88,7 +97,7 @@ def wrap(
     else:
         policy, config = _policy(model, tokenizer, max_new_tokens, EndpointOptions(
             url=str(model) if is_url(model) else "", model=model_name, timeout=timeout), api_key)  # fmt: skip
-        engine = _of_policy(policy, config, archive_tokens, read_tokens, controller)
+        engine = _of_policy(policy, config, archive_tokens, read_tokens, str(controller))
     durable = path is not None and can_hold(engine.agent)
     home: Home = FileHome(engine.agent, path) if durable and path is not None else RamHome(engine.agent, path)
     return MemoryAgent(engine, home, clock=clock)

@@ -13,6 +13,7 @@ from memrl.agent.memory_agent import MemoryAgent
 from memrl.agent.results import Answer, Found
 from memrl.agent.texts import is_question
 from memrl.contracts.errors import InputError
+from memrl.reporting.escaped import escaped
 from memrl.reporting.show import show_entries
 
 HELP = (
@@ -68,7 +69,7 @@ class Conversation:
         answering = self._agent.stream(question)
         said = False
         for piece in answering:
-            typer.echo(piece, nl=False)
+            typer.echo("\n".join(map(escaped, piece.split("\n"))), nl=False)
             said = True
         self._last = answering.answer
         typer.echo("" if said else "(no answer)")
@@ -81,16 +82,22 @@ class Conversation:
             typer.echo("nothing of memory was in view")
         else:
             for line in self._last.used:
-                typer.echo(f"    {line.entry_id}: {line.text}{_origin(self._agent.get(line.entry_id))}")
+                typer.echo(
+                    f"    {line.entry_id}: {escaped(line.text)}{escaped(_origin(self._agent.get(line.entry_id)))}"
+                )
 
     def _forget(self, what: str) -> None:
         forgotten = self._agent.forget(what)
         for one in forgotten.gone:
-            typer.echo(f"forgotten: {one.text}")
+            typer.echo(f"forgotten: {escaped(one.text)}")
+        for one in forgotten.past:
+            typer.echo(f"forgotten, from the past: {escaped(one.text)}")
+        if forgotten.together:
+            typer.echo(f"    with it the other pieces of the same text: {', '.join(forgotten.together)}")
         if not forgotten:
             typer.echo("nothing matches")
         for one in forgotten.keeps:
-            typer.echo(f"    kept: {one.id}  {one.text}")
+            typer.echo(f"    kept: {one.id}  {escaped(one.text)}")
         self._kept()
 
     def _save(self, path: str) -> None:

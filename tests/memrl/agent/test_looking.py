@@ -128,3 +128,29 @@ def test_scopes_of_several_ids_are_apart():
     memory.add("one", user_id="ana", run_id="1")
     assert memory.get_all(user_id="ana", run_id="2")["results"] == memory.get_all(user_id="ana")["results"] == []
     assert len(memory.get_all(user_id="ana", run_id="1")["results"]) == 1
+
+
+def test_metadata_never_passes_for_what_the_store_knows(agent):
+    agent.observe("Rain is coming.", trust=0.2, metadata={"trust": 1, "source": "Ana", "writer": "user", "step": 77})
+    assert agent.all(where={"trust": {"$gte": 0.5}}) == agent.all(where={"source": "Ana"}) == []
+    assert agent.all(where={"step": 77}) == agent.all(where={"writer": "user"}) == []
+    assert len(agent.search("rain", where={"trust": {"$lt": 0.5}})) == 1
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "x",
+        5,
+        {"kind": {"$in": "xcontactless"}},
+        {"kind": {"$in": 5}},
+        {"trust": {"$gte": "x"}},
+        {"trust": {"$lt": None}},
+    ],
+)
+def test_a_filter_that_can_hold_nowhere_is_one_line(agent, where):
+    told(agent)
+    for call in (agent.all, lambda where: agent.search("kettle", where=where)):
+        with pytest.raises(InputError, match="where") as error:
+            call(where=where)
+        assert "\n" not in str(error.value)
