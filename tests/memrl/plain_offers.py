@@ -115,6 +115,8 @@ class PlainOffers:
         items = store.entries()
         room = store.budget - store.tokens_used
         size = self._count(text)
+        if size > store.budget:
+            return
         held = any(e.stamp.observation_id == observation.id for e in items)
         if not held and size <= room:
             yield Offer(Write(text), text, None)

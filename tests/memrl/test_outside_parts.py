@@ -187,7 +187,7 @@ def test_an_environment_must_be_named():
         ),
         ({"memory": {"embedder": "glove"}}, r"memory.embedder = 'glove': choose from hash, minilm"),
         ({"memory": {"archive": "fais", "archive_budget": 9}}, r"memory.archive = 'fais': choose from bm25, vector"),
-        ({"policy": {"name": "gpt"}}, r"policy.name = 'gpt': choose from exact, hf, pointer; bring"),
+        ({"policy": {"name": "gpt"}}, r"policy.name = 'gpt': choose from endpoint, exact, frozen, hf, pointer; bring"),
         ({"evaluation": {"rows": ["fifo", "magic"]}}, r"evaluation.rows = 'magic': choose from bm25, bm25_archive"),
         ({"curriculum": {"name": "bandit", "options": {"fresh": 2}}}, r"curriculum.options.fresh = 2: it must lie in"),
     ],
