@@ -5,7 +5,7 @@ from __future__ import annotations
 from unicodedata import normalize
 
 import pytest
-from test_purge import SECRET, cost, everywhere, fill
+from purging import SECRET, cost, everywhere, fill
 
 from memory_stores import HashEmbedder, Link, Relink, Stamp, Write
 from memory_stores.durable import Details, MemoryFile, StoreError
