@@ -87,7 +87,7 @@ def wrap(
         )
     if checkpoint not in ("last", "best"):
         raise InputError(f"wrap(checkpoint=) = {checkpoint!r:.60}: it must be 'last' or 'best'")
-    if is_url(model) and not urlsplit(model).netloc:
+    if is_url(model) and not urlsplit(str(model)).netloc:
         raise InputError(f"wrap(model) = {model!r}: it names no host; such as 'http://localhost:8000/v1'")
     path = checked_path("wrap(memory=)", memory) if memory is not None else None
     if path is not None:
