@@ -21,7 +21,8 @@ KIND, FILE = "memrl_kind", "file"
 CONTENT = "content"
 """Where a file of nothing but blanks keeps what it says: an entry needs a text."""
 LONGEST_PATH, MOST_LINES = 1024, 999_999
-TRIES = 20
+TRIES = 50
+BUSY = "others write to this memory without a pause; try again"
 _ARGUMENTS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "view": {"path": str},
     "create": {"path": str, "file_text": str},
@@ -77,7 +78,8 @@ class MemoryFiles:
         return told if isinstance(told, str) else item.text
 
     def _view(self, told: Mapping[str, Any]) -> str:
-        path, files = checked_path(told["path"]), self._files()
+        path = checked_path(told["path"])
+        _, files = self._settled()
         if path in files:
             return _numbered(path, self.content(files[path]), told.get("view_range"))
         if path != ROOT and not any(name.startswith(f"{path}/") for name in files):
@@ -87,8 +89,16 @@ class MemoryFiles:
         sizes = {name: len(self.content(item).encode()) for name, item in files.items()}
         return _listed(path, sizes)
 
+    def _settled(self) -> tuple[int, Files]:
+        """The files and the number of the op after which they stood so: none of them half changed by somebody else."""
+        for _ in range(TRIES):
+            seq = self._memory.refresh()
+            files = self._files()
+            if self._memory.seq == seq:
+                return seq, files
+        raise Refused(BUSY)
+
     def _files(self) -> Files:
-        self._memory.refresh()
         archive = self._memory.archive
         found: Files = {}
         for item in () if archive is None else archive.entries():
@@ -100,9 +110,8 @@ class MemoryFiles:
     def _change(self, plan: Callable[[Files], Planned]) -> str:
         """Carry out what is planned on the files as they are; thought over where somebody else wrote in between."""
         for _ in range(TRIES):
-            self._memory.refresh()
-            seq = self._memory.seq  # first: what is planned on files of a later state is thought over
-            ops, told = plan(self._files())
+            seq, files = self._settled()
+            ops, told = plan(files)
             stamp = Stamp(step=seq, writer="user")
             try:
                 receipt = self._memory.apply_all([op for op, _ in ops], stamp, expect=seq, details=[d for _, d in ops])
@@ -114,7 +123,7 @@ class MemoryFiles:
             if refused is not None:
                 raise Refused(f"the text cannot be kept ({refused.value})")
             return told
-        raise Refused("others write to this memory without a pause; try again")
+        raise Refused(BUSY)
 
 
 def checked_path(path: str) -> str:
