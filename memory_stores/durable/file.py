@@ -288,9 +288,10 @@ def _no_ranking(kind: str, budget: int) -> Bm25Part | VectorPart:
 
 
 def _checked_name(name: str | Sequence[str]) -> SpaceName:
-    told: object = name
-    parts = (name,) if isinstance(name, str) else tuple(name) if isinstance(told, Iterable) else ()
-    if not parts or not all(isinstance(part, str) and part for part in parts):  # pyright: ignore[reportUnnecessaryIsInstance]
+    told: Any = name  # whatever a caller may have passed
+    several = isinstance(told, Iterable) and not isinstance(told, str)
+    parts = tuple(cast("Iterable[Any]", told)) if several else (told,)
+    if not parts or not all(isinstance(part, str) and part for part in parts):
         raise StoreError(f"space name = {name!r}: give a word or a path of words, none of them empty")
     return parts
 

@@ -42,13 +42,13 @@ class Scrub:
     """What a purge knows of a space before it changes a line of its log."""
 
     subject: Subject
-    edges: dict[str, Edge] = field(default_factory=dict)
+    edges: dict[str, Edge] = field(default_factory=dict[str, Edge])
     """Every edge of which the file has a row, by id, spelled as the graph has it."""
     gone: frozenset[str] = frozenset()
     """Ids of which a row has to go."""
     kept: frozenset[str] = frozenset()
     """Ids of which rows stay."""
-    parents: dict[str, str] = field(default_factory=dict)
+    parents: dict[str, str] = field(default_factory=dict[str, str])
     """Edges by the edge that a Relink put in their place: subject and relation are taken from there."""
 
     def wiped(self, id: str, object: str) -> tuple[str, ...]:

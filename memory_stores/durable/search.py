@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -206,15 +206,16 @@ def checked_k(k: Any) -> int:
     """Raises StoreError on what is no whole number above 0."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise StoreError(f"search k = {k!r}: it must be a whole number of at least 1")
-    return int(k)
+    return int(cast("int", k))
 
 
 def _letters(stores: Sequence[StoreName] | None) -> str:
     names = {name: letter for letter, name in STORES.items()}
     if stores is None:
         return "tga"
-    told: object = stores
-    given = (told,) if isinstance(told, str) else tuple(stores) if isinstance(told, Iterable) else (None,)
+    told: Any = stores  # whatever a caller may have passed
+    several = isinstance(told, Iterable) and not isinstance(told, str)
+    given = list(cast("Iterable[Any]", told)) if several else [told]
     for name in given:
         if not isinstance(name, str) or name not in names:
             raise StoreError(f"search stores = {stores!r}: take of {', '.join(names)}")
