@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self, cast
 from weakref import WeakValueDictionary
@@ -20,6 +20,7 @@ from memory_stores.durable.origin import check_again, forget_origin, stored_orig
 from memory_stores.durable.parts import Bm25Part, Counter, VectorPart, archive_part, no_embedder
 from memory_stores.durable.rows import SETTINGS, Ask, Head, read_heads, write_head
 from memory_stores.durable.schema import SHIFT
+from memory_stores.durable.search import several
 from memory_stores.durable.stored import Shared
 from memory_stores.durable.subject import Subject, checked_subject
 from memory_stores.durable.traces import traces, wipe
@@ -288,9 +289,7 @@ def _no_ranking(kind: str, budget: int) -> Bm25Part | VectorPart:
 
 
 def _checked_name(name: str | Sequence[str]) -> SpaceName:
-    told: Any = name  # whatever a caller may have passed
-    several = isinstance(told, Iterable) and not isinstance(told, str)
-    parts = tuple(cast("Iterable[Any]", told)) if several else (told,)
+    parts = tuple(several(name))
     if not parts or not all(isinstance(part, str) and part for part in parts):
         raise StoreError(f"space name = {name!r}: give a word or a path of words, none of them empty")
     return parts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -209,13 +209,21 @@ def checked_k(k: Any) -> int:
     return int(cast("int", k))
 
 
+def several(told: Any) -> list[Any]:
+    """One word or several, as a list; what is neither stands in it alone, for the caller to refuse."""
+    if isinstance(told, str):
+        return [told]
+    try:
+        return list(told)
+    except TypeError:
+        return [told]
+
+
 def _letters(stores: Sequence[StoreName] | None) -> str:
     names = {name: letter for letter, name in STORES.items()}
     if stores is None:
         return "tga"
-    told: Any = stores  # whatever a caller may have passed
-    several = isinstance(told, Iterable) and not isinstance(told, str)
-    given = list(cast("Iterable[Any]", told)) if several else [told]
+    given = several(stores)
     for name in given:
         if not isinstance(name, str) or name not in names:
             raise StoreError(f"search stores = {stores!r}: take of {', '.join(names)}")
