@@ -11,6 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from wrapped import Clock, agent_of
 
+from memory_stores.durable import MemoryFile
+from memrl.agent import wrap
 from memrl.contracts.errors import InputError
 
 CODE = "My safe code is 88-12-45."
@@ -133,3 +135,15 @@ def test_a_threshold_that_is_no_number_is_one_line(threshold):
     with pytest.raises(InputError, match=r"forget\(threshold=\) = .*it must be a number"):
         agent.forget("safe", threshold=threshold)
     assert len(agent.memory) == 1
+
+
+def test_a_file_is_sound_after_what_was_deleted_is_forgotten(tmp_path: Path):
+    path = tmp_path / "notes.db"
+    agent = wrap("tiny", memory=path)
+    [id] = agent.observe("The safe code is KJH987.")
+    agent.observe("The lamp is on.")
+    agent.delete(id)
+    assert agent.forget("The safe code is KJH987.")
+    with MemoryFile(path, count_tokens=len) as file:
+        assert file.verify().ok
+    assert not any(b"KJH987" in one.read_bytes() for one in tmp_path.iterdir())
