@@ -16,7 +16,7 @@ from memory_stores.durable.errors import Conflict, StoreError
 from memory_stores.durable.filters import Where
 from memory_stores.durable.parts import NoEmbedder, VectorPart
 from memory_stores.durable.past import (
-    STORE_OF,
+    STORES,
     Moment,
     difference,
     history_of,
@@ -322,7 +322,7 @@ class DurableMemory(Stored):
         """An id that this space ever gave out stands for its entry, purged before or not; all else is a text."""
         text = checked_subject(subject)
         self.refresh()
-        if not ID.fullmatch(text) or int(text[1:]) > self.settings()[f"{STORE_OF[text[0]]}_serial"]:
+        if not ID.fullmatch(text) or int(text[1:]) > self.settings()[f"{STORES[text[0]]}_serial"]:
             return Subject(part=text)
         mine = [version.entry for version in self.history(text) if version.entry.id == text]
         return Subject(id=text, whole=frozenset(entry.text for entry in mine if not isinstance(entry, Edge)))

@@ -21,11 +21,11 @@ from memory_stores.durable.rows import MASK, SETTINGS, Ask, Head, Held, chained,
 from memory_stores.durable.schema import SHIFT
 from memory_stores.durable.types import NO_DETAILS, Change, Details, LoggedOp
 from memory_stores.memory import AgentMemory
-from memory_stores.types import Edge, Entry, Keep, MemoryOp, OpResult, Refusal, Retrieve, Stamp
+from memory_stores.types import Edge, Entry, Keep, MemoryOp, OpResult, Refusal, Retrieve, Stamp, StoreName
 
 Settings = Mapping[str, Any]
 NEVER = float("inf")
-STORES = {"t": "token", "g": "graph", "a": "archive"}
+STORES: dict[str, StoreName] = {"t": "token", "g": "graph", "a": "archive"}
 SERIALS = {letter: f"{name}_serial" for letter, name in STORES.items()}
 
 MakeArchive = Callable[[str, int], Bm25Part | VectorPart]

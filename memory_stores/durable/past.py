@@ -10,7 +10,7 @@ from typing import Any
 
 from memory_stores.codec import entry_to_dict
 from memory_stores.durable.errors import Conflict, StoreError
-from memory_stores.durable.mirror import Mirror
+from memory_stores.durable.mirror import STORES, Mirror
 from memory_stores.durable.parts import Counter, archive_part
 from memory_stores.durable.rows import Head, Held, read_live, read_log, read_past
 from memory_stores.durable.stored import SWEEPER, Shared, Stored
@@ -21,7 +21,6 @@ from memory_stores.types import Edge, Entry, Forget, Link, MemoryOp, Retrieve, S
 Moment = int | datetime
 """A log number, or a clock time with its time zone."""
 MERGED = Stamp(writer="merge")
-STORE_OF = {"t": "token", "g": "graph", "a": "archive"}
 
 
 def versions(shared: Shared, head: Head) -> Iterator[Version]:
@@ -101,11 +100,11 @@ class _Uses:
 def _settings_at(log: Iterable[LoggedOp], seq: int) -> dict[str, Any]:
     """Budgets and kind of the archive after op ``seq``, and the counters of ids."""
     settings: dict[str, Any] = {"token": 0, "graph": 0, "archive": 0, "archive_kind": "bm25"}
-    serials: dict[str, int] = {f"{name}_serial": 0 for name in STORE_OF.values()}
+    serials: dict[str, int] = {f"{name}_serial": 0 for name in STORES.values()}
     for record in log:
         if record.seq <= seq:
             for id in record.created:
-                name = f"{STORE_OF[id[0]]}_serial"
+                name = f"{STORES[id[0]]}_serial"
                 serials[name] = max(serials[name], int(id[1:]))
             if isinstance(record.op, Change) and record.op.settings:
                 told = dict(record.op.settings)
@@ -180,7 +179,7 @@ def undoing(shared: Shared, memory: Stored, n: int) -> Change:
     return Change(
         why="undo",
         drop=tuple(drop),
-        put=tuple((STORE_OF[v.entry.id[0]], entry_to_dict(v.entry), v.details) for v in ordered),
+        put=tuple((STORES[v.entry.id[0]], entry_to_dict(v.entry), v.details) for v in ordered),
         of=tuple(record.seq for record in steps),
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 from memory_stores.durable.errors import StoreError
 from memory_stores.durable.filters import Where, compiled
 from memory_stores.durable.fulltext import TextIndex
-from memory_stores.durable.mirror import Mirror
+from memory_stores.durable.mirror import STORES, Mirror
 from memory_stores.durable.parts import VectorPart, as_score, fill
 from memory_stores.durable.types import Found
 from memory_stores.durable.vectors import VectorTable
@@ -19,7 +19,6 @@ from memory_stores.types import Edge, Item, StoreName
 from memory_stores.vector_store import Vector
 
 By = Literal["words", "vectors", "both"]
-STORES: dict[str, StoreName] = {"t": "token", "g": "graph", "a": "archive"}
 FUSED = 60
 """The constant of reciprocal rank fusion (Cormack et al. 2009)."""
 DEPTH = 10

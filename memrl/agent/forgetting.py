@@ -116,17 +116,7 @@ def _with_predecessors(every: Mapping[str, Entry], ids: Sequence[str]) -> list[s
 
 
 def _shown(keeping: Keeping, entry: Entry, former: Former | None, score: float) -> Found:
-    if former is None:
-        return found(entry, score, keeping)
-    return Found(
-        id=entry.id,
-        text=entry.text,
-        score=score,
-        store=keeping.memory.store_of(entry.id),
-        trust=entry.stamp.trust,
-        details=former.details,
-        entry=entry,
-    )
+    return found(entry, score, keeping, None if former is None else former.details)
 
 
 def _each_once(past: Iterable[Found], said: set[str]) -> tuple[Found, ...]:

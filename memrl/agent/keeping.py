@@ -251,14 +251,14 @@ def _touched(item: Item) -> int:
     return max(item.stamp.step, item.used_at)
 
 
-def found(entry: Entry, score: float, keeping: Keeping) -> Found:
-    """An entry as it is shown."""
+def found(entry: Entry, score: float, keeping: Keeping, details: Details | None = None) -> Found:
+    """An entry as it is shown; ``details`` are those of one that is not held any more."""
     return Found(
         id=entry.id,
         text=entry.text,
         score=score,
         store=keeping.memory.store_of(entry.id),
         trust=entry.stamp.trust,
-        details=keeping.details(entry.id),
+        details=keeping.details(entry.id) if details is None else details,
         entry=entry,
     )

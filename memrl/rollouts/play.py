@@ -330,18 +330,14 @@ def _with_outcome(decision: Decision, created: tuple[str, ...], refused: bool) -
     )
 
 
-def stamped(observation: Observation, writer: str = "controller") -> Stamp:
-    """The provenance of what an actor does with an observation."""
-    return Stamp(step=observation.step, observation_id=observation.id, writer=writer, trust=observation.trust)
-
-
 def provenance(observation: Observation, decision: Decision, memory: AgentMemory) -> Stamp:
     """The stamp of what a decision writes, memory being as it was before.
 
     What stands in the observation is believed as that is. Words of an actor's own may rest on all that it had in view,
     so they are believed as the least of it: a note about a doubtful note does not become a sure one.
     """
-    stamp = stamped(observation, decision.actor)
+    seen = observation
+    stamp = Stamp(step=seen.step, observation_id=seen.id, writer=decision.actor, trust=seen.trust)
     if isinstance(decision, OpDecision) or memory.token is None:  # offers are made of the observation's own words
         return stamp
     own = any(isinstance(op, Write | Overwrite) and op.text not in observation.text for op in decision.ops)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from memory_stores.durable import DurableMemory, LoggedOp, Version
+from memory_stores.durable.mirror import STORES
 from memory_stores.durable.types import Change
 from memory_stores.types import Edge, Overwrite, Retrieve, Write
 from memrl.reporting.pages.story import Decided, Life, Moment, Story, life_of, told
@@ -67,9 +68,8 @@ def _by_step(
 
 def _life(version: Version, place: dict[int, int], used: Sequence[int]) -> Life:
     entry = version.entry
-    store = {"t": "token", "g": "graph", "a": "archive"}[entry.id[0]]
     gone = None if version.died is None else place.get(version.died, 0)
-    return replace(life_of(entry, store, place.get(version.born, 0)), gone=gone, uses=tuple(used))
+    return replace(life_of(entry, STORES[entry.id[0]], place.get(version.born, 0)), gone=gone, uses=tuple(used))
 
 
 def _moment(record: LoggedOp, born: tuple[str, ...], gone: tuple[str, ...]) -> Moment:
