@@ -21,6 +21,7 @@ from memrl.agent.files import FileHome, can_hold, check_file
 from memrl.agent.homes import Home, checked_path
 from memrl.agent.memory_agent import MemoryAgent
 from memrl.agent.ram import RamHome
+from memrl.agent.texts import checked_trust
 from memrl.contracts.config import EnvConfig, MemoryConfig, PolicyConfig, TrainConfig
 from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.protocols import PLAIN, Agent, Brief, Policy
@@ -51,6 +52,7 @@ def wrap(
     archive_tokens: int = 100_000,
     read_tokens: int = 256,
     max_new_tokens: int = 64,
+    trust_floor: float = 0.5,
     controller: str = SHIPPED,
     checkpoint: Literal["last", "best"] = "last",
     model_name: str = "",
@@ -69,6 +71,8 @@ def wrap(
         archive_tokens: budget of the archive, where ``model`` is not a run.
         read_tokens: tokens of memory in view at one question, where ``model`` is not a run.
         max_new_tokens: of one answer, where ``model`` is not a run.
+        trust_floor: what is trusted less is held, found by ``search``, and no answer rests on it until sources that are
+            independent of each other say it too or ``verify`` is called; where ``model`` is not a run.
         controller: an exported one's folder, where ``model`` is not a run; "shipped" for the one of the package.
         checkpoint: of a run, its newest weights or its best.
         model_name: of an endpoint, the model that it is to answer with.
@@ -97,7 +101,16 @@ def wrap(
     else:
         policy, config = _policy(model, tokenizer, max_new_tokens, EndpointOptions(
             url=str(model) if is_url(model) else "", model=model_name, timeout=timeout), api_key)  # fmt: skip
-        engine = _of_policy(policy, config, archive_tokens, read_tokens, str(controller))
+        budgets = MemoryConfig(
+            token_budget=0,
+            archive_budget=archive_tokens,
+            archive_all=True,
+            archive="bm25",
+            read_budget=read_tokens,
+            read_trust=checked_trust("wrap(trust_floor=)", trust_floor),
+            texts=0,
+        )
+        engine = _of_policy(policy, config, budgets, str(controller))
     durable = path is not None and can_hold(engine.agent)
     home: Home = FileHome(engine.agent, path) if durable and path is not None else RamHome(engine.agent, path)
     return MemoryAgent(engine, home, clock=clock)
@@ -141,19 +154,12 @@ def _policy(
     return policy, config
 
 
-def _of_policy(policy: Policy, section: PolicyConfig, archive_tokens: int, read_tokens: int, controller: str) -> Engine:
-    _check_view(policy, section, read_tokens)
+def _of_policy(policy: Policy, section: PolicyConfig, budgets: MemoryConfig, controller: str) -> Engine:
+    _check_view(policy, section, budgets.read_budget)
     config = TrainConfig(
         env=EnvConfig(name="conversation"),
         policy=section,
-        memory=MemoryConfig(
-            token_budget=0,
-            archive_budget=archive_tokens,
-            archive_all=True,
-            archive="bm25",
-            read_budget=read_tokens,
-            texts=0,
-        ),
+        memory=budgets,
         controller=started_config(controller),
     )
     agent: Agent = build_agent(config, policy=policy)

@@ -44,6 +44,8 @@ class MemoryConfig:
     """Tokens of the searched archive; 0 for no archive."""
     read_budget: int = 64
     """Tokens of memory, hits included, that the policy may see at one step."""
+    read_trust: float = 0.0
+    """What is trusted less than this, in [0, 1], is held but never in view; 0 shows all."""
     archive_all: bool = False
     """True puts all that may be remembered into the archive by itself, while there is room: the controller then decides
     what is read, and about the other stores."""
@@ -60,7 +62,7 @@ class MemoryConfig:
     """Texts whose embeddings are kept from one step to the next, the newest; 0 keeps all."""
 
     def __post_init__(self) -> None:
-        check(self)
+        check(self, read_trust="[0, 1]")
         _at_least(self, 0, "token_budget", "graph_budget", "archive_budget")
         _at_least(self, 1, "read_budget")
         if self.total < 1:

@@ -243,6 +243,8 @@ class OfferRequest(NamedTuple):
     """What was brought into view already."""
     room: int = 0
     """Tokens of the read budget that are left."""
+    trusted: float = 0.0
+    """The least trust of what may come into view."""
 
 
 class Offers(Protocol):
@@ -352,6 +354,8 @@ class Agent:
     read_budget: int
     """Tokens of memory, hits included, in view at one step."""
     count_tokens: Callable[[str], int]
+    read_trust: float = 0.0
+    """The least trust of what may come into view."""
     max_ops: int = 2
     """Ops a step, the closing Keep not counted."""
     max_reads: int = 1

@@ -230,12 +230,12 @@ def retrieve(
     room = agent.read_budget - (memory.token.tokens_used if memory.token is not None else 0)
     for count in range(agent.max_reads):
         left = max(0, room - sum(hit.tokens for hit in hits))
-        moment = OfferRequest(memory, observation, True, view=hits, room=left)
+        moment = OfferRequest(memory, observation, True, view=hits, room=left, trusted=agent.read_trust)
         decision = yield OpNeed(context, moment, count)
         if decision is None:
             break
         found = carry_out(context, observation, decision, decisions)
-        hits = (*hits, *found)
+        hits = (*hits, *(hit for hit in found if hit.stamp.trust >= agent.read_trust))
         if not found:
             break
     return hits
@@ -348,11 +348,13 @@ def provenance(observation: Observation, decision: Decision, memory: AgentMemory
 def see(memory: AgentMemory, hits: Sequence[Hit], agent: Agent) -> tuple[ViewLine, ...]:
     """What the policy reads: token memory in stable order, then the hits, within the read budget.
 
-    Where token memory alone is over the read budget its oldest lines stay out.
+    Where token memory alone is over the read budget its oldest lines stay out; what is trusted too little always does.
     """
     left = agent.read_budget
     newest_first: list[ViewLine] = []
     for item in reversed(memory.token.entries() if memory.token is not None else ()):
+        if item.stamp.trust < agent.read_trust:
+            continue
         if item.tokens > left:
             break
         left -= item.tokens

@@ -216,6 +216,7 @@ def build_agent(config: TrainConfig, policy: Policy | None = None, env: EnvConfi
         embedder=embedder,
         new_memory=lambda: build_memory(config.memory, count, embedder),
         read_budget=config.memory.read_budget,
+        read_trust=config.memory.read_trust,
         count_tokens=count,
         max_ops=knobs.max_ops,
         max_reads=knobs.max_reads,
