@@ -1,9 +1,10 @@
 """``Coarse``: a first look at many vectors in one byte a number, which says for sure what it cannot have missed.
 
-    query · row = query · code + query · rest,   |query · rest| <= |rest|   (unit query; Cauchy and Schwarz)
+    query · row = asked · code + query · (row - code) + (query - asked) · code
+    |query · row - asked · code| <= |row - code| + |query - asked| |code|       (unit query; Cauchy and Schwarz)
 
-FAISS keeps and searches the codes (scalar quantisation, 8 bits). Whoever reads again the rows that it names, in full
-numbers, and finds enough of them above the bound that it gives, has the nearest rows of all.
+FAISS keeps and searches the codes (scalar quantisation, 8 bits, query and rows alike). Whoever reads again, in full
+numbers, the rows that it names, and finds enough of them above the bound that it gives, has the nearest rows of all.
 """
 
 from __future__ import annotations
@@ -62,25 +63,38 @@ class Coarse:
             # A fork may hold fewer rows than the matrix that it shares.
             only = library.SearchParameters(sel=library.IDSelectorRange(0, len(matrix)))
             limited = {"params": only} if self._index.ntotal > len(matrix) else {}
-            products, slots = self._index.search(query[None], count, **limited)
+            scale = _scale(query)
+            asked = _codes(query, scale)
+            products, slots = self._index.search(asked[None], count, **limited)
             strays = [slot for slot in self._strays if slot < len(matrix)]
-            bound = float(products[0][-1]) / self._scale + self._rest
+            missing = float(np.linalg.norm(query - asked / np.float32(scale)))
+            bound = float(products[0][-1]) / (self._scale * scale) + self._rest + missing * (1 + self._rest)
         return Pool(np.union1d(slots[0], np.array(strays, dtype=np.int64)), bound)
 
     def _catch_up(self, matrix: Vector, library: Any) -> None:
         if self._index is None or len(self._strays) * STRAYS > self._index.ntotal + LARGEST:
             quantizer = library.ScalarQuantizer.QT_8bit_direct_signed
             self._index = library.IndexScalarQuantizer(self._dim, quantizer, library.METRIC_INNER_PRODUCT)
-            self._scale, self._rest, self._strays = LARGEST / max(float(np.abs(matrix).max()), 1e-6), 0.0, []
+            self._scale, self._rest, self._strays = _scale(matrix), 0.0, []
         held = self._index.ntotal
         if held < len(matrix):
             self._add(matrix[held:], held)
 
     def _add(self, rows: Vector, first: int) -> None:
-        codes = np.clip(np.rint(rows * self._scale), -LARGEST, LARGEST).astype(np.float32)
+        codes = _codes(rows, self._scale)
         fits = np.abs(rows).max(axis=1) * self._scale <= LARGEST + 0.5
         rests = np.linalg.norm(rows - codes / np.float32(self._scale), axis=1)
         # Room for what float32 rounds away in a sum of products.
         self._rest = max(self._rest, float(rests[fits].max(initial=0.0)) + 1e-5)
         self._strays.extend((first + np.flatnonzero(~fits)).tolist())
         self._index.add(codes)
+
+
+def _scale(vectors: Vector) -> float:
+    """What takes the largest number to the largest code."""
+    return LARGEST / max(float(np.abs(vectors).max()), 1e-6)
+
+
+def _codes(vectors: Vector, scale: float) -> Vector:
+    """Whole numbers, as FAISS takes them."""
+    return np.clip(np.rint(vectors * scale), -LARGEST, LARGEST).astype(np.float32)
