@@ -83,16 +83,7 @@ def wrap(
     Raises:
         InputError: the model or the file cannot be used.
     """
-    if model is None or (isinstance(model, str) and not model.strip()):
-        raise InputError(f"wrap(model) = {model!r}: name a model, such as 'smollm2-135m', or pass one")
-    if not isinstance(controller, str | Path) or not str(controller).strip():
-        raise InputError(
-            f"wrap(controller=) = {controller!r:.60}: name an exported controller's folder, or {SHIPPED!r}"
-        )
-    if checkpoint not in ("last", "best"):
-        raise InputError(f"wrap(checkpoint=) = {checkpoint!r:.60}: it must be 'last' or 'best'")
-    if is_url(model) and not urlsplit(str(model)).netloc:
-        raise InputError(f"wrap(model) = {model!r}: it names no host; such as 'http://localhost:8000/v1'")
+    _check_named(model, controller, checkpoint)
     path = checked_path("wrap(memory=)", memory) if memory is not None else None
     if path is not None:
         check_file(path)
@@ -114,6 +105,20 @@ def wrap(
     durable = path is not None and can_hold(engine.agent)
     home: Home = FileHome(engine.agent, path) if durable and path is not None else RamHome(engine.agent, path)
     return MemoryAgent(engine, home, clock=clock)
+
+
+def _check_named(model: Any, controller: Any, checkpoint: Any) -> None:
+    """Raises InputError on what names no model, no controller or no checkpoint."""
+    if model is None or (isinstance(model, str) and not model.strip()):
+        raise InputError(f"wrap(model) = {model!r}: name a model, such as 'smollm2-135m', or pass one")
+    if not isinstance(controller, str | Path) or not str(controller).strip():
+        raise InputError(
+            f"wrap(controller=) = {controller!r:.60}: name an exported controller's folder, or {SHIPPED!r}"
+        )
+    if checkpoint not in ("last", "best"):
+        raise InputError(f"wrap(checkpoint=) = {checkpoint!r:.60}: it must be 'last' or 'best'")
+    if is_url(model) and not urlsplit(str(model)).netloc:
+        raise InputError(f"wrap(model) = {model!r}: it names no host; such as 'http://localhost:8000/v1'")
 
 
 def _of_run(folder: Path, which: Literal["last", "best"]) -> Engine:
