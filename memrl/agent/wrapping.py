@@ -71,8 +71,7 @@ def wrap(
         archive_tokens: budget of the archive, where ``model`` is not a run.
         read_tokens: tokens of memory in view at one question, where ``model`` is not a run.
         max_new_tokens: of one answer, where ``model`` is not a run.
-        trust_floor: what is trusted less is held, found by ``search``, and no answer rests on it until sources that are
-            independent of each other say it too or ``verify`` is called; where ``model`` is not a run.
+        trust_floor: no answer rests on what is trusted less until others say it or ``verify`` is called; not of a run.
         controller: an exported one's folder, where ``model`` is not a run; "shipped" for the one of the package.
         checkpoint: of a run, its newest weights or its best.
         model_name: of an endpoint, the model that it is to answer with.
