@@ -21,7 +21,7 @@ from memrl.agent.homes import Home, checked_path
 from memrl.agent.intake import Intake, Said, overwritten
 from memrl.agent.keeping import Event, Keeping, found
 from memrl.agent.results import Answer, Details, Forgotten, Found, Observed
-from memrl.agent.searching import matches, search
+from memrl.agent.searching import matching, search
 from memrl.agent.texts import checked_metadata, checked_text, checked_time, checked_trust
 from memrl.contracts.errors import InputError
 from memrl.contracts.types import Observation
@@ -259,10 +259,7 @@ class MemoryAgent:
         """Every entry that has the metadata, oldest first."""
         with self._lock:
             self._intake.refresh()
-            entries = self.memory.entries()
-            return [
-                found(one, 1.0, self._keeping) for one in entries if matches(one, self._keeping.details(one.id), where)
-            ]
+            return [found(one, 1.0, self._keeping) for one in matching(self._keeping, where)]
 
     def get(self, id: str) -> Found | None:
         """One entry, by an id that it has or had; None where there is none."""
