@@ -152,7 +152,7 @@ def teach(
             order += rng.permutation(len(rows)).tolist()
         batch, order = order[: config.batch_size], order[config.batch_size :]
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * _share(step, config.steps)
+            group["lr"] = config.learning_rate * share(step, config.steps)
         logprobs_RA, mask_RA = policy.token_logprobs([rows[i] for i in batch])
         optimizer.zero_grad()
         answer_loss(logprobs_RA, mask_RA, 1.0 / mask_RA.sum()).backward()
@@ -164,7 +164,7 @@ def teach(
     policy.bump()
 
 
-def _share(step: int, steps: int) -> float:
+def share(step: int, steps: int) -> float:
     """Of the learning rate at an optimiser step: up along a line over the first, then down along a cosine."""
     rise = min(10, steps // 10)
     return step / rise if step < rise else 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
