@@ -78,13 +78,13 @@ def popgym(runs: Sequence[Found]) -> str:
 
 def acting_credit(runs: Sequence[Found]) -> str:
     """Episodes until the score is reached and held for one more look, and what they cost."""
-    one = runs[0]
+    one, game = runs[0], runs[0]["game"]
     title = (
-        f"**Credit for memory ops in keydoor (`benchmarks/acting_credit.py SEED`).** Games of {one['game']['steps']} steps "
-        f"with {one['game']['doors']} doors, {one['memory_tokens']} tokens of memory; a rule reads it, so that credit "
-        f"reaches memory ops alone. Until {one['bar']:.0%} of the doors of {one['games']} held-out games open, twice in a "
-        f"row, looked at after every {one['group'][0]} × {one['group'][1]} episodes, at the same learning rate. "
-        "Environment steps and processor seconds include continuations. Mean (each seed)."
+        f"**Credit for memory ops in keydoor (`benchmarks/acting_credit.py SEED`).** Games of {game['steps']} steps with "
+        f"{game['doors']} doors, {one['memory_tokens']} tokens of memory; a rule reads it, so that credit reaches memory "
+        f"ops alone. Until {one['bar']:.0%} of the doors of {one['games']} held-out games open, twice in a row, looked at "
+        f"after every {one['group'][0]} × {one['group'][1]} episodes, at the same learning rate. Environment steps and "
+        "processor seconds include continuations. Mean (each seed)."
     )
     rows = []
     for name in one["estimators"]:
@@ -94,6 +94,10 @@ def acting_credit(runs: Sequence[Found]) -> str:
         ]
         rows.append([f"`{name}`", *figures])
     return f"{title}\n\n{table(('estimator', 'episodes', 'environment steps', 'processor seconds'), rows)}"
+
+
+def _with_each(values: Sequence[float]) -> str:
+    return f"{mean(values):,.0f} ({', '.join(f'{value:,.0f}' for value in values)})"
 
 
 def _reached(curve: Sequence[Found], bar: float) -> tuple[float, float, float]:

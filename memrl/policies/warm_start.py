@@ -63,7 +63,7 @@ def warm_start(
 
     disable_progress_bars()
     logging.getLogger("trl").setLevel(logging.ERROR)
-    rows = [_row(one, policy.chat) for one in lessons]
+    rows = [_row(one, policy) for one in lessons]
     with tempfile.TemporaryDirectory(prefix="memrl-sft-") as scratch:
         arguments = _arguments(scratch, config, seed, policy)
         trainer = AnswersOnly(
@@ -79,14 +79,18 @@ def warm_start(
     policy.bump()
 
 
-def _row(lesson: ReadingLesson | Example, chat: bool) -> dict[str, Any]:
-    """One lesson in TRL's prompt and completion form."""
+def _row(lesson: ReadingLesson | Example, policy: HFPolicy) -> dict[str, Any]:
+    """One lesson in TRL's prompt and completion form, or as ids: a chat template may have tools, or a background."""
     match lesson:
         case ReadingLesson():
             prompt, text = render(lesson.lines, lesson.question), lesson.answer
+        case Example() if policy.chat:
+            asked = policy.renderer.render(lesson.request).ids
+            said = policy.renderer.completion(lesson.request, lesson.text)
+            return {"input_ids": [*asked, *said], "completion_mask": [0] * len(asked) + [1] * len(said)}
         case Example():
             prompt, text = render_prompt(lesson.request), lesson.text
-    if not chat:
+    if not policy.chat:
         return {"prompt": prompt, "completion": f" {text}"}
     return {"prompt": as_user(prompt), "completion": [{"role": "assistant", "content": text}]}
 
