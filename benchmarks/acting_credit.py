@@ -1,10 +1,10 @@
 """Credit for memory ops where actions change what follows: episodes to the same score under each estimator.
 
-python benchmarks/acting_credit.py SEED...     # figures go to results/acting_credit/SEED.json
+python benchmarks/acting_credit.py STEPS SEED...     # figures go to results/acting_credit/STEPS-SEED.json
 
-Games of examples/keydoor, short enough for same-state re-rollouts. The policy is a rule that reads its view without
-error, so that what differs between two rows is the credit of memory ops alone. ``blended`` is not among them: it
-replays recorded actions, and refuses an environment that reacts.
+Games of examples/keydoor, of 36 or 120 steps; the long ones are too dear for same-state re-rollouts. The policy is a
+rule that reads its view without error, so that what differs between two rows is the credit of memory ops alone.
+``blended`` is not among them: it replays recorded actions, and refuses an environment that reacts.
 """
 
 from __future__ import annotations
@@ -39,21 +39,27 @@ ESTIMATORS: dict[str, dict[str, Any]] = {
     "gae": {},
     "same_state": {"rollouts": 1},
 }
-GAME = {"steps": 36, "doors": 3}
-MEMORY = 36
-"""Tokens: the three notes of a game, and hardly anything beside them."""
-STEPS, EVERY, GAMES = 40, 1, 48
+CHEAP = ("broadcast", "return_to_go", "gae")
+NOTE = 12
+"""Tokens of memory for each door: its note, and hardly anything beside it."""
+STEPS, EVERY, GAMES = 60, 1, 48
 BAR = 0.9
 
 
-def config(estimator: str, seed: int) -> TrainConfig:
+def game_of(steps: int) -> dict[str, int]:
+    return {"steps": steps, "doors": 3 if steps < 60 else 4}
+
+
+def config(estimator: str, steps: int, seed: int) -> TrainConfig:
+    game = game_of(steps)
+    memory = NOTE * game["doors"]
     return recipe(
         "plain",
         seed=seed,
         steps=STEPS,
-        env={"name": "keydoor.game:KeyDoor", "options": GAME},
+        env={"name": "keydoor.game:KeyDoor", "options": game},
         policy={"name": "pointer", "trained": False},
-        memory={"token_budget": MEMORY, "read_budget": MEMORY, "embedder": "hash"},
+        memory={"token_budget": memory, "read_budget": memory, "embedder": "hash"},
         controller={"max_ops": 1, "options": {"width": 8, "hidden": 32}},
         rollout={"tasks": 8, "group_size": 6, "env_workers": 0},
         credit={"name": estimator, "options": ESTIMATORS[estimator]},
@@ -100,9 +106,9 @@ def success(agent: Agent) -> float:
     return float(np.mean([group.episodes[0].success for group in groups]))
 
 
-def curve(estimator: str, seed: int) -> dict[str, Any]:
+def curve(estimator: str, length: int, seed: int) -> dict[str, Any]:
     """Success after each so many episodes of training; the environment's steps and processor seconds until then."""
-    made = config(estimator, seed)
+    made = config(estimator, length, seed)
     agent, _, curriculum, learner, _, _ = build(made)
     agent = dataclasses.replace(agent, policy=ScriptedPolicy(reader), task_source=Counted(agent.task_source))
     told, used = [{"episodes": 0, "env_steps": 0, "cpu_seconds": 0.0, "success": success(agent)}], 0.0
@@ -116,24 +122,25 @@ def curve(estimator: str, seed: int) -> dict[str, Any]:
             episodes = step * made.rollout.tasks * made.rollout.group_size
             steps = agent.task_source.steps  # pyright: ignore[reportAttributeAccessIssue]
             told.append({"episodes": episodes, "env_steps": steps, "cpu_seconds": used, "success": success(agent)})
-            print(seed, estimator, told[-1], flush=True)
+            print(length, seed, estimator, told[-1], flush=True)
             if all(one["success"] >= BAR for one in told[-2:]):
                 break
     return {"options": ESTIMATORS[estimator], "curve": told}
 
 
-def main(seed: int) -> None:
+def main(length: int, seed: int) -> None:
     torch.set_num_threads(1)
+    game, names = game_of(length), ESTIMATORS if length < 60 else CHEAP
     told = {
-        "seed": seed, "game": GAME, "memory_tokens": MEMORY, "bar": BAR, "games": GAMES,
+        "seed": seed, "game": game, "memory_tokens": NOTE * game["doors"], "bar": BAR, "games": GAMES,
         "group": [8, 6], "every": EVERY, "steps": STEPS,
-        "estimators": {name: curve(name, seed) for name in ESTIMATORS},
+        "estimators": {name: curve(name, length, seed) for name in names},
     }  # fmt: skip
-    out = ROOT / "benchmarks" / "results" / "acting_credit" / f"{seed}.json"
+    out = ROOT / "benchmarks" / "results" / "acting_credit" / f"{length}-{seed}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    for number in sys.argv[1:]:
-        main(int(number))
+    for number in sys.argv[2:]:
+        main(int(sys.argv[1]), int(number))

@@ -77,22 +77,22 @@ def popgym(runs: Sequence[Found]) -> str:
 
 
 def acting_credit(runs: Sequence[Found]) -> str:
-    """Episodes until the score is reached and held for one more look, and what they cost."""
-    one, game = runs[0], runs[0]["game"]
+    """Episodes until the score is reached and held for one more look, and what they cost, for games of each length."""
+    one = runs[0]
     title = (
-        f"**Credit for memory ops in keydoor (`benchmarks/acting_credit.py SEED`).** Games of {game['steps']} steps with "
-        f"{game['doors']} doors, {one['memory_tokens']} tokens of memory; a rule reads it, so that credit reaches memory "
-        f"ops alone. Until {one['bar']:.0%} of the doors of {one['games']} held-out games open, twice in a row, looked at "
-        f"after every {one['group'][0]} × {one['group'][1]} episodes, at the same learning rate. Environment steps and "
-        "processor seconds include continuations. Mean (each seed)."
+        "**Credit for memory ops in keydoor (`benchmarks/acting_credit.py STEPS SEED`).** A rule reads memory, so that "
+        "credit reaches memory ops alone; memory holds one note a door and hardly more. Until "
+        f"{one['bar']:.0%} of the doors of {one['games']} held-out games open, twice in a row, looked at after every "
+        f"{one['group'][0]} × {one['group'][1]} episodes, at the same learning rate. Environment steps and processor "
+        "seconds include continuations. Mean (each seed)."
     )
     rows = []
-    for name in one["estimators"]:
-        until = [_reached(run["estimators"][name]["curve"], run["bar"]) for run in runs]
-        figures = [
-            f"{mean(values):,.0f} ({', '.join(f'{v:,.0f}' for v in values)})" for values in zip(*until, strict=True)
-        ]
-        rows.append([f"`{name}`", *figures])
+    for steps in sorted({run["game"]["steps"] for run in runs}):
+        of_length = [run for run in runs if run["game"]["steps"] == steps]
+        for name in of_length[0]["estimators"]:
+            until = [_reached(run["estimators"][name]["curve"], run["bar"]) for run in of_length]
+            figures = [_with_each(values) for values in zip(*until, strict=True)]
+            rows.append([f"`{name}`, {steps} steps, {of_length[0]['game']['doors']} doors", *figures])
     return f"{title}\n\n{table(('estimator', 'episodes', 'environment steps', 'processor seconds'), rows)}"
 
 
