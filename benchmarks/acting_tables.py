@@ -1,9 +1,10 @@
-"""The tables of docs/acting.md, from results/keydoor, results/popgym and results/slow_env.json."""
+"""The tables of docs/acting.md, from results/keydoor, acting_credit, popgym and slow_env.json."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -20,6 +21,7 @@ def sections() -> dict[str, Callable[[Path], str | None]]:
     return {
         "keydoor": lambda folder: _of_seeds(keydoor, folder / "keydoor"),
         "popgym": lambda folder: _of_seeds(popgym, folder / "popgym"),
+        "acting_credit": lambda folder: _of_seeds(acting_credit, folder / "acting_credit"),
         "slow_env": lambda folder: of_file(slow_env, folder),
     }
 
@@ -72,6 +74,42 @@ def popgym(runs: Sequence[Found]) -> str:
         for name in found["rows"]
     ]
     return f"{title}\n\n{table(HEAD, rows)}"
+
+
+def acting_credit(runs: Sequence[Found]) -> str:
+    """Episodes until the score is reached and held for one more look, and what they cost, for games of each length."""
+    one = runs[0]
+    title = (
+        "**Credit for memory ops in keydoor (`benchmarks/acting_credit.py STEPS SEED`).** A rule reads memory, so that "
+        "credit reaches memory ops alone; memory holds one note a door and hardly more. Until "
+        f"{one['bar']:.0%} of the doors of {one['games']} held-out games open, twice in a row, looked at after every "
+        f"{one['group'][0]} × {one['group'][1]} episodes, at the same learning rate. Environment steps and processor "
+        "seconds include continuations. Mean (each seed)."
+    )
+    rows = []
+    for steps in sorted({run["game"]["steps"] for run in runs}):
+        of_length = [run for run in runs if run["game"]["steps"] == steps]
+        for name in of_length[0]["estimators"]:
+            until = [_reached(run["estimators"][name]["curve"], run["bar"]) for run in of_length]
+            figures = [_with_each(values) for values in zip(*until, strict=True)]
+            rows.append([f"`{name}`, {steps} steps, {of_length[0]['game']['doors']} doors", *figures])
+    return f"{title}\n\n{table(('estimator', 'episodes', 'environment steps', 'processor seconds'), rows)}"
+
+
+def _with_each(values: Sequence[float]) -> str:
+    return f"{mean(values):,.0f} ({', '.join(f'{value:,.0f}' for value in values)})"
+
+
+def _reached(curve: Sequence[Found], bar: float) -> tuple[float, float, float]:
+    """Episodes, environment steps and seconds at the first of two looks in a row at or above the bar.
+
+    Raises:
+        ValueError: it was never reached.
+    """
+    for first, second in pairwise(curve):
+        if min(first["success"], second["success"]) >= bar:
+            return first["episodes"], first["env_steps"], first["cpu_seconds"]
+    raise ValueError(f"acting_credit: no two looks in a row at {bar} or above; train longer (STEPS)")
 
 
 def slow_env(found: Found) -> str:
