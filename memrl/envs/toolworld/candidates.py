@@ -109,21 +109,21 @@ def _place(world: World, goal: Goal, stale: bool, random: Random) -> Actions:
 
 
 def _guests(world: World, goal: Goal, stale: bool, random: Random) -> Actions:
+    ask = f"SELECT guests AS guests_of_day_{goal.about} FROM {{}} WHERE day = {{}}".format
     days = [int(goal.about), *random.sample([day for day in range(1, DAYS + 1) if str(day) != goal.about], 2)]
     return (
-        *(call("sql", query=f"SELECT guests FROM visits WHERE day = {day}") for day in days),
-        call("sql", query=f"SELECT guests FROM stock WHERE day = {random.choice(days)}"),
+        *(call("sql", query=ask("visits", day)) for day in days),
+        call("sql", query=ask("stock", random.choice(days))),
     )
 
 
 def _sum(world: World, goal: Goal, stale: bool, random: Random) -> Actions:
     first, _, second = goal.about.partition("+")
     other = int(second) + random.randrange(1, 9)
-    return (
-        call("python", code=f"{first} + {second}"),
-        call("python", code=f"{first} + {other}"),
-        call("python", code=f"{first} * {second}"),
-        call("python", code=f"{first} + second"),
+    program = f"print('sum of {first} and {second} is', {{}})".format
+    return tuple(
+        call("python", code=program(sum_))
+        for sum_ in (f"{first} + {second}", f"{first} + {other}", f"{first} * {second}", f"{first} + second")
     )
 
 

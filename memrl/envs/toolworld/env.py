@@ -9,7 +9,7 @@ In one episode facts are found by ``search`` (BM25 over documents), asked by ``s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from memrl.contracts.protocols import Brief
@@ -27,6 +27,14 @@ from memrl.tools.search import SEARCH
 
 WORLDS = 1024
 """Worlds that are kept, with their tools and choices."""
+
+
+@cache
+def _sandbox() -> Sandbox:
+    """One for all sources of the process. Raises ConfigError here, before anything is trained."""
+    made = Sandbox(SandboxLimits(seconds=5.0))
+    assert made.layers
+    return made
 
 
 class Spelled:
@@ -62,8 +70,7 @@ class ToolWorldTasks:
     def __init__(self, options: ToolWorldOptions) -> None:
         self._options = options
         self._cells = ladder(options.theta()) if options.ladder else {"base": options.theta()}
-        self._calls = Calls(Sandbox(SandboxLimits(seconds=5.0)))
-        _ = self._calls.sandbox.layers  # refuses here, before anything is trained
+        self._calls = Calls(_sandbox())
         self._spelled = lru_cache(maxsize=WORLDS)(partial(Spelled, sandbox=self._calls.sandbox))
 
     def make(self, task: Task) -> ToolWorldEnv:

@@ -5,17 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 THINGS: Mapping[str, Sequence[str]] = {
-    "train": ["kettle", "lamp", "ladder", "basket", "mirror", "hammer", "candle", "barrel", "pillow", "carpet", "bottle", "drawer", "engine", "funnel", "gasket", "hinge", "jacket", "knapsack", "lantern", "magnet", "needle", "oven", "paddle", "quilt", "racket", "saddle", "teapot", "umbrella", "valve", "wagon", "anvil", "bucket", "chisel", "dagger", "easel", "faucet", "goblet", "helmet", "inkwell", "jigsaw", "kayak", "lever", "mallet", "napkin", "organ", "pulley", "rudder", "shovel", "trumpet", "urn", "vase", "whistle", "xylophone", "yoke", "zipper", "awning", "bellows", "crate", "dome"],
-    "eval": ["anchor", "blanket", "compass", "dresser", "envelope", "flute", "gramophone", "harness", "icebox", "javelin", "keyboard", "loom", "mortar", "necklace", "ottoman", "pendulum", "quiver", "rocket", "sextant", "tripod", "ukulele", "violin", "wrench", "abacus", "beacon", "cradle", "dynamo", "fender", "girder", "hourglass", "ironing", "jukebox", "kiln", "locket", "mandolin", "nozzle", "oar", "pennant", "ratchet", "spindle"],
-}
+    "train": [
+        "kettle", "lamp", "ladder", "basket", "mirror", "hammer", "candle", "barrel", "pillow", "carpet", "bottle",
+        "drawer", "engine", "funnel", "gasket", "hinge", "jacket", "knapsack", "lantern", "magnet", "needle", "oven",
+        "paddle", "quilt", "racket", "saddle", "teapot", "umbrella", "valve", "wagon", "anvil", "bucket", "chisel",
+        "dagger", "easel", "faucet", "goblet", "helmet", "inkwell", "jigsaw", "kayak", "lever", "mallet", "napkin",
+        "organ", "pulley", "rudder", "shovel", "trumpet", "urn", "vase", "whistle", "xylophone", "yoke", "zipper",
+        "awning", "bellows", "crate", "dome",
+    ],
+    "eval": [
+        "anchor", "blanket", "compass", "dresser", "envelope", "flute", "gramophone", "harness", "icebox", "javelin",
+        "keyboard", "loom", "mortar", "necklace", "ottoman", "pendulum", "quiver", "rocket", "sextant", "tripod",
+        "ukulele", "violin", "wrench", "abacus", "beacon", "cradle", "dynamo", "fender", "girder", "hourglass",
+        "ironing", "jukebox", "kiln", "locket", "mandolin", "nozzle", "oar", "pennant", "ratchet", "spindle",
+    ],
+}  # fmt: skip
 PLACES: Mapping[str, Sequence[str]] = {
-    "train": ["Arden", "Borley", "Calder", "Dunmore", "Elswick", "Farlow", "Gorton", "Hexley", "Ilford", "Jarrow", "Kelso", "Lydney"],
-    "eval": ["Malton", "Norham", "Oakham", "Penrith", "Quorn", "Ripley", "Selby", "Thirsk", "Ulverton", "Wetherby", "Yarmouth", "Alston"],
-}
+    "train": [
+        "Arden", "Borley", "Calder", "Dunmore", "Elswick", "Farlow", "Gorton", "Hexley", "Ilford", "Jarrow", "Kelso",
+        "Lydney",
+    ],
+    "eval": [
+        "Malton", "Norham", "Oakham", "Penrith", "Quorn", "Ripley", "Selby", "Thirsk", "Ulverton", "Wetherby",
+        "Yarmouth", "Alston",
+    ],
+}  # fmt: skip
 PEOPLE: Mapping[str, Sequence[str]] = {
-    "train": ["Adams", "Brandt", "Costa", "Duval", "Evers", "Fonda", "Gruber", "Hansen", "Ivanov", "Jansen"],
-    "eval": ["Keller", "Lorenz", "Moreau", "Novak", "Olsen", "Petrov", "Quist", "Rossi", "Santos", "Tanaka"],
-}
+    "train": [
+        "Adams", "Brandt", "Costa", "Duval", "Evers", "Fonda", "Gruber", "Hansen", "Ivanov", "Jansen",
+    ],
+    "eval": [
+        "Keller", "Lorenz", "Moreau", "Novak", "Olsen", "Petrov", "Quist", "Rossi", "Santos", "Tanaka",
+    ],
+}  # fmt: skip
 LETTERS: Mapping[str, str] = {"train": "bcdfgh", "eval": "jkmnpq"}
 """Of codes."""
 
@@ -46,13 +68,13 @@ ASKS: Mapping[str, Mapping[str, Sequence[str]]] = {
 FACTS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "train": {
         "code": ("the code of the {thing} is {value}", "the {thing} bears the code {value}"),
-        "rate": ("the rate of the {thing} is {value} crowns", "a {thing} goes at a rate of {value} crowns"),
+        "rate": ("the rate of the {thing} is {value}", "a {thing} goes at the rate {value}"),
         "founder": ("the founder of {place} was {value}", "{place} names {value} as its founder"),
         "hour": ("the opening hour of {place} is {value}", "{place} has {value} as its opening hour"),
     },
     "eval": {
-        "code": ("{value} is the code of every {thing}", "for the {thing} the books give code {value}"),
-        "rate": ("{value} crowns is the rate of the {thing}", "for the {thing} they take a rate of {value} crowns"),
+        "code": ("{value} is the code of every {thing}", "for the {thing} use code {value}"),
+        "rate": ("{value} is the rate of any {thing}", "for the {thing} take rate {value}"),
         "founder": ("{value} became the founder of {place}", "people of {place} call {value} their founder"),
         "hour": ("{value} is the opening hour in {place}", "in {place} the opening hour comes at {value}"),
     },
