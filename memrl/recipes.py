@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
+from memrl.acting_recipes import toolworld
 from memrl.contracts.config import (
     ControllerConfig,
     CreditConfig,
@@ -156,30 +157,6 @@ def overwrite() -> TrainConfig:
         learner=LearnerConfig(policy_learning_rate=6e-3, decay_from=0.5),
         curriculum=CurriculumConfig(name="target"),
         evaluation=EvalConfig(rows=("own", "none")),
-    )
-
-
-def toolworld() -> TrainConfig:
-    """Search, SQL and Python in one episode of thirty calls, and results that are needed many calls later: minutes on a
-    core. ``chooser`` learns to take a call from what it reads by walkthroughs; then it and the scorer learn by reward.
-    """
-    return TrainConfig(
-        recipe="toolworld",
-        steps=60,
-        checkpoint_every=30,
-        env=EnvConfig(name="toolworld", train_seeds=0),
-        memory=MemoryConfig(token_budget=48, read_budget=48, embedder="hash"),
-        policy=PolicyConfig(name="chooser", max_new_tokens=64),
-        warm_start=WarmStartConfig(
-            steps=300, batch_size=32, learning_rate=0.02, demonstrations=48, demonstrated_with="full_context"
-        ),
-        controller=ControllerConfig(max_ops=1, options={"width": 8, "hidden": 32}),
-        rollout=RolloutConfig(tasks=8, practice_tasks=0, group_size=6, env_workers=0),
-        curriculum=CurriculumConfig(name="target"),
-        learner=LearnerConfig(policy_learning_rate=3e-3, controller_learning_rate=0.01, decay_from=0.6),
-        evaluation=EvalConfig(
-            episodes=64, rows=("own", "untrained", "none", "window", "fifo", "bm25_archive", "full_context")
-        ),
     )
 
 
