@@ -21,7 +21,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
      "memrl.proposers"),
     ("memrl.rollouts", "memrl.advantages", "memrl.reflection"),
     ("memrl.training", "memrl.reporting"),
-    ("memrl.acting_recipes", "memrl.recipes", "memrl.testing", "memrl.evaluate", "memrl.inspection", "memrl.agent", "memrl.train"),
+    ("memrl.acting_recipes", "memrl.recipes", "memrl.testing",
+     "memrl.evaluate", "memrl.inspection", "memrl.agent", "memrl.train"),
     ("memrl.serve", "memrl.cli"),
     ("memrl",),
 )  # fmt: skip
