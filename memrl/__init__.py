@@ -19,6 +19,7 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
     1  contracts/       types (what flows), protocols (what a part must do), config, errors; registry (parts by name:
                         ours and anybody's), contexts (what a part is made from). No torch.
     2  algos/           pure functions: advantages, losses, learnability.
+       tools/           what a policy may call: functions, code and SQL in a sandbox, search, MCP servers. No torch.
     3  parts            one plural folder a contract, one file a part, which registers itself in its last line; no part
                         imports another folder's part:
        envs/            worlds, and environments over real text

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
+from memrl.acting_recipes import toolworld
 from memrl.contracts.config import (
     ControllerConfig,
     CreditConfig,
@@ -353,6 +354,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
         long,
         plain,
         overwrite,
+        toolworld,
         reading,
         documents,
         dialogue,

@@ -16,17 +16,19 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("memory_stores",),
     ("memrl.contracts",),
     ("memrl.algos",),
+    ("memrl.tools",),
     ("memrl.envs", "memrl.policies", "memrl.controllers", "memrl.reflectors", "memrl.curricula",
      "memrl.proposers"),
     ("memrl.rollouts", "memrl.advantages", "memrl.reflection"),
     ("memrl.training", "memrl.reporting"),
-    ("memrl.recipes", "memrl.testing", "memrl.evaluate", "memrl.inspection", "memrl.agent", "memrl.train"),
+    ("memrl.acting_recipes", "memrl.recipes", "memrl.testing",
+     "memrl.evaluate", "memrl.inspection", "memrl.agent", "memrl.train"),
     ("memrl.serve", "memrl.cli"),
     ("memrl",),
 )  # fmt: skip
 """A unit imports lower floors and, on its own floor, units that stand before it. A folder is one unit."""
 
-PARTS = FLOORS[3]
+PARTS = next(units for units in FLOORS if "memrl.envs" in units)
 """Parts do not see each other at all."""
 
 PLACE = {unit: (floor, index) for floor, units in enumerate(FLOORS) for index, unit in enumerate(units)}

@@ -1,0 +1,82 @@
+"""What the two splits call things and places, and how they speak; no name and no phrasing is in both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+THINGS: Mapping[str, Sequence[str]] = {
+    "train": [
+        "kettle", "lamp", "ladder", "basket", "mirror", "hammer", "candle", "barrel", "pillow", "carpet", "bottle",
+        "drawer", "engine", "funnel", "gasket", "hinge", "jacket", "knapsack", "lantern", "magnet", "needle", "oven",
+        "paddle", "quilt", "racket", "saddle", "teapot", "umbrella", "valve", "wagon", "anvil", "bucket", "chisel",
+        "dagger", "easel", "faucet", "goblet", "helmet", "inkwell", "jigsaw", "kayak", "lever", "mallet", "napkin",
+        "organ", "pulley", "rudder", "shovel", "trumpet", "urn", "vase", "whistle", "xylophone", "yoke", "zipper",
+        "awning", "bellows", "crate", "dome",
+    ],
+    "eval": [
+        "anchor", "blanket", "compass", "dresser", "envelope", "flute", "gramophone", "harness", "icebox", "javelin",
+        "keyboard", "loom", "mortar", "necklace", "ottoman", "pendulum", "quiver", "rocket", "sextant", "tripod",
+        "ukulele", "violin", "wrench", "abacus", "beacon", "cradle", "dynamo", "fender", "girder", "hourglass",
+        "ironing", "jukebox", "kiln", "locket", "mandolin", "nozzle", "oar", "pennant", "ratchet", "spindle",
+    ],
+}  # fmt: skip
+PLACES: Mapping[str, Sequence[str]] = {
+    "train": [
+        "Arden", "Borley", "Calder", "Dunmore", "Elswick", "Farlow", "Gorton", "Hexley", "Ilford", "Jarrow", "Kelso",
+        "Lydney",
+    ],
+    "eval": [
+        "Malton", "Norham", "Oakham", "Penrith", "Quorn", "Ripley", "Selby", "Thirsk", "Ulverton", "Wetherby",
+        "Yarmouth", "Alston",
+    ],
+}  # fmt: skip
+PEOPLE: Mapping[str, Sequence[str]] = {
+    "train": [
+        "Adams", "Brandt", "Costa", "Duval", "Evers", "Fonda", "Gruber", "Hansen", "Ivanov", "Jansen",
+    ],
+    "eval": [
+        "Keller", "Lorenz", "Moreau", "Novak", "Olsen", "Petrov", "Quist", "Rossi", "Santos", "Tanaka",
+    ],
+}  # fmt: skip
+LETTERS: Mapping[str, str] = {"train": "bcdfgh", "eval": "jkmnpq"}
+"""Of codes."""
+
+ASKS: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "train": {
+        "code": ("Look up the code of the {thing}.", "Search for the code of the {thing}."),
+        "rate": ("Look up the rate of the {thing}.", "Search for the rate of the {thing}."),
+        "units": ("Count the units of the {thing}.", "Ask for the units of the {thing}."),
+        "cost": ("Compute the cost of the {thing}.", "Work out the cost of the {thing}."),
+        "report": ("Report what the {thing} costs.", "Say what the {thing} costs."),
+        "founder": ("Look up the founder of {place}.",),
+        "hour": ("Look up the opening hour of {place}.",),
+        "guests": ("Count the guests of day {day}.",),
+        "sum": ("Compute {first} + {second}.",),
+    },
+    "eval": {
+        "code": ("We need the code of the {thing} now.", "Find out which code the {thing} has."),
+        "rate": ("We need the rate of the {thing} now.", "Find out which rate the {thing} has."),
+        "units": ("How many units of the {thing} are there.", "Next come the units of the {thing}."),
+        "cost": ("What is the cost of the {thing}, all units at its rate.", "Next comes the cost of the {thing}."),
+        "report": ("Tell the office what the {thing} costs.", "The office wants to hear what the {thing} costs."),
+        "founder": ("Who was the founder of {place}.",),
+        "hour": ("Find out the opening hour of {place}.",),
+        "guests": ("How many guests came on day {day}.",),
+        "sum": ("What is {first} + {second}.",),
+    },
+}
+FACTS: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "train": {
+        "code": ("the code of the {thing} is {value}", "the {thing} bears the code {value}"),
+        "rate": ("the rate of the {thing} is {value}", "a {thing} goes at the rate {value}"),
+        "founder": ("the founder of {place} was {value}", "{place} names {value} as its founder"),
+        "hour": ("the opening hour of {place} is {value}", "{place} has {value} as its opening hour"),
+    },
+    "eval": {
+        "code": ("{value} is the code of every {thing}", "for the {thing} use code {value}"),
+        "rate": ("{value} is the rate of any {thing}", "for the {thing} take rate {value}"),
+        "founder": ("{value} became the founder of {place}", "people of {place} call {value} their founder"),
+        "hour": ("{value} is the opening hour in {place}", "in {place} the opening hour comes at {value}"),
+    },
+}
+HEADER = "Do each job with one call of a tool, or say it where you are to report."

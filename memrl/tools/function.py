@@ -1,0 +1,152 @@
+"""A Python function as a tool: its name, its docstring, its hints.
+
+``tool(function)`` runs it in this process: it is yours, and trusted. ``isolated("module:function", sandbox)`` runs it
+in the sandbox, where it can reach nothing and be stopped.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints, overload
+
+from memrl.contracts.errors import InputError
+from memrl.contracts.imports import attribute_of
+from memrl.contracts.types import Tool
+from memrl.tools.sandbox import Sandbox
+from memrl.tools.schema import schema_of
+from memrl.tools.toolbox import ToolResult, as_result
+
+SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionTool:
+    """A function and what is told of it. It can still be called as itself."""
+
+    spec: Tool
+    function: Callable[..., Any]
+    seconds: float | None
+    """After which the policy is told that it took too long; None waits. Python cannot stop a thread: the function goes
+    on in the background. What may hang for good belongs into the sandbox."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self.function(*arguments, **named)
+
+    def run(self, arguments: Mapping[str, Any]) -> ToolResult:
+        """Call it. Raises what it raises."""
+        if self.seconds is None:
+            return as_result(self.function(**arguments))
+        box: list[tuple[Any, BaseException | None]] = []
+        thread = threading.Thread(target=_into, args=(box, self.function, arguments), daemon=True)
+        thread.start()
+        thread.join(self.seconds)
+        if not box:
+            return ToolResult(f"Error: {self.spec.name}: no answer after {self.seconds:g} s", False)
+        value, error = box[0]
+        if error is not None:
+            raise error
+        return as_result(value)
+
+
+def _into(box: list[tuple[Any, BaseException | None]], function: Callable[..., Any], arguments: Any) -> None:
+    try:
+        value = function(**arguments)
+    except BaseException as error:
+        box.append((None, error))
+    else:
+        box.append((value, None))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IsolatedTool:
+    """A function that runs in the sandbox."""
+
+    spec: Tool
+    where: str
+    """Its "module:function"."""
+    sandbox: Sandbox
+
+    def run(self, arguments: Mapping[str, Any]) -> ToolResult:
+        json.dumps(arguments)
+        ran = self.sandbox.call(self.where, arguments)
+        return ToolResult(ran.text if ran.ok else "\n".join(filter(None, (ran.text, f"Error: {ran.why}"))), ran.ok)
+
+
+@overload
+def tool(function: Callable[..., Any], /) -> FunctionTool: ...
+
+
+@overload
+def tool(
+    *, name: str = "", about: str = "", seconds: float | None = SECONDS
+) -> Callable[[Callable[..., Any]], FunctionTool]: ...
+
+
+def tool(function: Any = None, /, *, name: str = "", about: str = "", seconds: float | None = SECONDS) -> Any:
+    """A tool from a function: ``tool(f)``, or as a decorator, with or without options.
+
+    Args:
+        name: instead of the function's.
+        about: instead of its docstring's first paragraph.
+        seconds: see ``FunctionTool.seconds``.
+
+    Raises:
+        InputError: the function has no name or docstring, or an argument without a hint that JSON has a schema for.
+    """
+    if function is None:
+        return lambda found: tool_of(found, name, about, seconds)
+    return tool_of(function, name, about, seconds)
+
+
+def tool_of(function: Callable[..., Any], name: str, about: str, seconds: float | None) -> FunctionTool:
+    """See ``tool``."""
+    return FunctionTool(spec=spec_of(function, name, about), function=function, seconds=seconds)
+
+
+def isolated(where: str, sandbox: Sandbox, *, name: str = "", about: str = "") -> IsolatedTool:
+    """A function by its "module:function", which ``sandbox`` was given in ``functions``.
+
+    Raises:
+        InputError: see ``tool``; or the sandbox does not have it.
+    """
+    if where not in sandbox.functions:
+        raise InputError(f"function {where!r} is not in this sandbox; make it with Sandbox(functions=[{where!r}])")
+    function = attribute_of(where, "function")
+    function = getattr(function, "function", function)
+    return IsolatedTool(spec=spec_of(function, name, about), where=where, sandbox=sandbox)
+
+
+def spec_of(function: Callable[..., Any], name: str = "", about: str = "") -> Tool:
+    """What is told of a function. Raises InputError."""
+    name = name or getattr(function, "__name__", "")
+    if not name.isidentifier():
+        raise InputError(f"a function with the name {name!r} is no tool; give it one: tool(f, name=...)")
+    text = about or (inspect.getdoc(function) or "").split("\n\n")[0]
+    if not text:
+        raise InputError(f"function {name} has no docstring, so nobody would know what it is for; write one")
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise InputError(f"function {name}: {error}") from error
+    parameters = inspect.signature(function).parameters.values()
+    return Tool(
+        name=name,
+        about=" ".join(text.split()),
+        parameters=tuple((one.name, _parameter(name, one, hints)) for one in parameters),
+    )
+
+
+def _parameter(function: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> dict[str, Any]:
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+        raise InputError(f"function {function}: argument {parameter.name!r} has no name that a call could give")
+    if parameter.name not in hints:
+        raise InputError(f"function {function}: argument {parameter.name!r} has no type hint; write one")
+    try:
+        schema = schema_of(hints[parameter.name])
+    except InputError as error:
+        raise InputError(f"function {function}: argument {parameter.name!r}: {error}") from error
+    return schema if parameter.default is parameter.empty else {**schema, "default": parameter.default}
