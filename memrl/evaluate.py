@@ -19,7 +19,7 @@ from memrl.contracts.checks import whole
 from memrl.contracts.config import EnvConfig, TrainConfig
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.overrides import EVAL_KNOBS, with_settings
-from memrl.contracts.protocols import Agent
+from memrl.contracts.protocols import Agent, writes_notes
 from memrl.contracts.registry import find
 from memrl.contracts.types import End, Episode, Task
 from memrl.reporting.metrics import count_refused
@@ -265,7 +265,9 @@ def _player(agent: Agent, config: TrainConfig, name: str, trained: Any) -> Agent
     own = config.controller.name
     made = own if name == UNTRAINED else name
     table, count = agent.table, agent.count_tokens
-    offers = agent.offers or build_offers(config, table, count)
+    noted = writes_notes(agent.controller) and made != own
+    offers = None if noted else agent.offers
+    offers = offers or build_offers(config, table, count, notes=not noted)
     controller = build_controller(
         made, config, table, agent.task_source, count, "rows", agent.policy, names=offers.names
     )

@@ -301,7 +301,9 @@ class Controller(Checkpointed, Protocol):
 
     ``wants_offers = False`` says that it writes its ops itself; it is then asked once for each observation.
     ``writes_first = True`` says that where a policy acts it is asked before, not after: the policy acts from what it
-    wrote, and what was done is shown to it with the observation that follows.
+    wrote, and what was done is shown to it with the observation that follows. ``writes_notes = True`` says that it
+    chooses among offers and a model of its own, ``policy``, writes the text (``OpDecision.note``); a text is then
+    offered for at most the tokens of its option ``note_tokens``.
     """
 
     version: int
@@ -314,6 +316,11 @@ class Controller(Checkpointed, Protocol):
 def writes_first(controller: object) -> bool:
     """Whether a controller writes before the policy acts."""
     return bool(getattr(controller, "writes_first", False))
+
+
+def writes_notes(controller: object) -> bool:
+    """Whether a controller chooses ops and has a model write their texts."""
+    return bool(getattr(controller, "writes_notes", False))
 
 
 def decided(request: ControllerRequest, choice: OpChoice) -> OpDecision:

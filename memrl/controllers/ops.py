@@ -64,8 +64,8 @@ class OpsOptions:
     max_calls: int = 4
     """Calls a step; 1 is Memory-R1's."""
     calls: tuple[str, ...] = KINDS
-    """Those that there are. Where none is possible, as over an empty memory that may only be overwritten, memory is kept
-    and the model is not asked."""
+    """Those that there are. Where none is possible, as over an empty memory that may only be overwritten, the model is
+    not asked and memory stays as it is."""
     header: str = HEADER
     """What the model is told to do; a policy that copies words says only calls whose words stand in it."""
 

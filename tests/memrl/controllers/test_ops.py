@@ -18,7 +18,9 @@ from memrl.recipes import recipe
 from memrl.rollouts.scheduler import play
 from memrl.training.build import build
 
-HELD = tuple(Item(id=id, text=text, tokens=2, stamp=Stamp()) for id, text in (("t3", "rope shed"), ("t5", "lamp attic")))
+HELD = tuple(
+    Item(id=id, text=text, tokens=2, stamp=Stamp()) for id, text in (("t3", "rope shed"), ("t5", "lamp attic"))
+)
 
 
 def memory(**options: Any) -> OpsMemory:
@@ -69,7 +71,14 @@ def test_a_call_that_there_is_not_is_unreadable():
 
 def test_the_grammar_names_the_entries_that_exist():
     calls = memory(max_calls=3, max_new_tokens=9).calls(2)
-    assert [head.text for head in calls.heads] == ["write", "overwrite 1", "overwrite 2", "forget 1", "forget 2", "keep"]
+    assert [head.text for head in calls.heads] == [
+        "write",
+        "overwrite 1",
+        "overwrite 2",
+        "forget 1",
+        "forget 2",
+        "keep",
+    ]
     assert (calls.most, calls.max_tokens) == (3, 9)
     used = calls.heads[3:4]
     assert [head.text for head in calls.after(used)] == ["write", "overwrite 2", "forget 2"]
@@ -137,8 +146,9 @@ class Oracle(ToyTasks):
     """What an ideal memory holds after each of four observations."""
 
     def ideal_memory(self, task: Any, observation_id: str, budget: int, cost: Any) -> list[str]:
-        lines = {"o0": ["rope: shed", "lamp: attic"], "o1": ["rope: shed", "lamp: attic"],
-                 "o2": ["lamp: cellar", "rope: shed"], "o4": ["kettle: barn", "lamp: cellar"]}[observation_id]  # fmt: skip
+        first = ["rope: shed", "lamp: attic"]
+        later = {"o2": ["lamp: cellar", "rope: shed"], "o4": ["kettle: barn", "lamp: cellar"]}
+        lines = later.get(observation_id, first)
         return [line for line in lines if cost(line) <= budget]
 
 

@@ -77,7 +77,9 @@ def test_what_is_not_allowed_is_refused_by_place():
 
 
 def test_a_head_may_begin_as_another_one_ends():
-    byte = Spelling(ids=lambda text: tuple(text.encode()), first=lambda text: tuple(text.encode()), stops=frozenset({0}))
+    byte = Spelling(
+        ids=lambda text: tuple(text.encode()), first=lambda text: tuple(text.encode()), stops=frozenset({0})
+    )
     heads = (Head(text="forget 1", uses="1"), Head(text="forget 12", uses="12"))
     rule = CallRule(Calls(heads=heads, most=2, max_tokens=64), byte)
     for token in b"forget 1":
