@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import statistics
 import sys
 import tempfile
 import time
@@ -22,18 +23,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from overwrite import LENGTHS, Silent, measured, scorer
+from overwrite import EVALUATED, FRESH, LENGTHS, Silent, measured, scorer
 
 import memrl
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.config_io import changed
+from memrl.contracts.protocols import Agent
+from memrl.contracts.types import TokenDecision
 from memrl.recipes import recipe
+from memrl.rollouts.scheduler import play
 from memrl.training.build import build_agent
 from memrl.training.policies import load_policies
 from memrl.training.run_folder import load_run
 from memrl.training.warm_up import warm_up
 
 ROOT = Path(__file__).parents[1]
+AT_ONCE = (2, 4, 8, 16)
+"""Questions put at the end, all over the same memory, none known before."""
+WORLDS = {"3 things": (3, 20), "12 things": (12, 48)}
+"""Name -> things whose place is told once, in twice as many sentences; words of memory."""
 STEPS = 40
 """Of RL, 64 episodes each."""
 KINDS: dict[str, dict[str, Any]] = {
@@ -63,6 +71,37 @@ def config_of(kind: str, seed: int) -> TrainConfig:
     return changed(base, {**KINDS[kind], "recipe": f"text_memory_{kind}"})
 
 
+def at_once(agent: Agent, config: TrainConfig) -> dict[str, Any]:
+    """Greedy play of texts that end in N questions: score a question, longest prompt of an episode in words."""
+    told: dict[str, Any] = {}
+    for world, (things, budget) in WORLDS.items():
+        for count in AT_ONCE:
+            theta = {"objects": things, "horizon": 2 * things + count, "questions": count, "delay": 0}
+            memory = {"token_budget": budget, "read_budget": budget}
+            options = changed_env(config, theta)
+            other = changed(config, {"env": {"options": options}, "memory": memory})
+            player = build_agent(other, policy=agent.policy)
+            player.controller.load_state_dict(agent.controller.state_dict())
+            source = player.task_source
+            tasks = [source.train(source.cells()[-1], FRESH + i) for i in range(64)]
+            episodes = [group.episodes[0] for group in play(player, tasks, [EVALUATED], tries=1, greedy=True)]
+            prompts = [[len(d.prompt_ids) for d in e.decisions if isinstance(d, TokenDecision)] for e in episodes]
+            told[f"{world}, {count} questions"] = {
+                "score": statistics.mean(e.success for e in episodes),
+                "peak_tokens": statistics.mean(map(max, prompts)),
+                "longest": max(map(max, prompts)),
+            }
+    return told
+
+
+def changed_env(config: TrainConfig, theta: dict[str, Any]) -> dict[str, Any]:
+    """Options of the run's environment over another MemWorld."""
+    options = dict(config.env.options)
+    if "env_options" not in options:
+        return {**options, **theta}
+    return {**options, "env_options": {**options["env_options"], **theta}}
+
+
 def measure(kind: str, seed: int) -> dict[str, Any]:
     """Before RL and after."""
     config = config_of(kind, seed)
@@ -80,7 +119,7 @@ def measure(kind: str, seed: int) -> dict[str, Any]:
     agent.controller.load_state_dict(parts["controller"])
     after = {"train_cpu_seconds": cpu, **measured(agent, made)}
     print(seed, kind, "after RL", {length: round(after[length]["success"], 3) for length in LENGTHS}, flush=True)
-    return {"warm start": warm, "after RL": after}
+    return {"warm start": warm, "after RL": after, "at once": at_once(agent, made)}
 
 
 def main(seed: int, kinds: list[str]) -> None:

@@ -165,8 +165,8 @@ def memagent() -> TrainConfig:
 
 
 def mem1() -> TrainConfig:
-    """MEM1's memory (arXiv:2506.15841): one state rewritten at every turn, also before the policy answers, when it knows
-    what is asked; all that it has of older turns. Credit by GAE with lambda 1, the siblings in the critic's place.
+    """MEM1's memory (arXiv:2506.15841): one state rewritten at every turn, also before the policy answers, when it
+    knows what is asked; all that it has of older turns. Credit by GAE with lambda 1, the siblings in the critic's place.
     """
     return replace(
         overwrite(),
@@ -179,7 +179,7 @@ def mem1() -> TrainConfig:
 
 def memory_r1() -> TrainConfig:
     """Memory-R1's manager (arXiv:2508.19828): calls that write, overwrite, forget or keep numbered entries, under a
-    grammar; an op is judged by the next answer alone. Several calls a step, as a step here is a chunk of four sentences.
+    grammar; an op is judged by the next answer alone. Several calls a step, as a step is a chunk of four sentences.
     """
     return replace(
         overwrite(),

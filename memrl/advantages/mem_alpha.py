@@ -36,9 +36,9 @@ class MemAlphaOptions:
 
 @serves(acting=False, because="it judges an answer by its own reward")
 def mem_alpha(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
-    """For a decision on memory ``accuracy + w_c compression + carried out + w_f content``, standardised over all of them
-    in all siblings; for an answer its own reward, standardised at its question. In the paper the answerer is another
-    model and is not trained.
+    """For a decision on memory ``accuracy + w_c compression + carried out + w_f content``, standardised over all of
+    them in all siblings; for an answer its own reward, standardised at its question. In the paper the answerer is
+    another model and is not trained.
 
     accuracy      mean reward of the episode's questions
     compression   1 - tokens of the final memory / tokens of all that could be remembered

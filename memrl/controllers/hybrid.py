@@ -84,7 +84,7 @@ class HybridMemory(Scorer):
         seen = [item for item in held if isinstance(op, Write) or item.id == op.id]
         return SampleRequest(
             task=request.task,
-            observation=request.observation,
+            observation=replace(request.observation, choices=()),
             view=lines_of(*(item.text for item in seen)),
             memory_hash=request.memory.state_hash(),
             seed=int(request.rng.integers(2**62)),

@@ -142,7 +142,7 @@ class OpsMemory:
         entries = entries_of(request.memory)
         return SampleRequest(
             task=request.task,
-            observation=request.observation,
+            observation=replace(request.observation, choices=()),
             view=numbered(entries),
             memory_hash=request.memory.state_hash(),
             seed=int(request.rng.integers(2**62)),

@@ -82,7 +82,7 @@ class OverwriteMemory:
         items = memory.token.entries() if memory.token is not None else ()
         return SampleRequest(
             task=request.task,
-            observation=request.observation,
+            observation=replace(request.observation, choices=()),
             view=tuple(ViewLine(item.text, item.id, "token", item.stamp.observation_id) for item in items),
             memory_hash=memory.state_hash(),
             seed=int(request.rng.integers(2**62)),
@@ -144,6 +144,9 @@ def writer_of(context: ControllerContext, name: str) -> Any:
     """The run's policy, to write with. Raises ConfigError where there is none."""
     if context.policy is None or not hasattr(context.policy, "sample"):
         raise ConfigError("controller.name", name, "it writes with the run's policy, and none is at hand here")
+    if getattr(context.policy, "only_choices", False):
+        way_out = "it writes with the run's policy, which can only choose; use 'hf', or 'pointer' with writes = true"
+        raise ConfigError("controller.name", name, way_out)
     return context.policy
 
 
