@@ -166,7 +166,7 @@ def memagent() -> TrainConfig:
 
 def mem1() -> TrainConfig:
     """MEM1's memory (arXiv:2506.15841): one state rewritten at every turn, also before the policy answers, when it
-    knows what is asked; all that it has of older turns. Credit by GAE with lambda 1, the siblings in the critic's place.
+    knows what is asked; all that it has of older turns. Credit by GAE with lambda 1 and the siblings for a critic.
     """
     return replace(
         overwrite(),
