@@ -26,6 +26,7 @@ import reading_tables
 import selftrain_tables
 import speed_tables
 import stale_tables
+import text_memory_tables
 import tool_tables
 import wrap_tables
 import writing_tables
@@ -46,6 +47,7 @@ def sections() -> Sections:
         **answers_tables.sections(),
         **speed_tables.sections(),
         **overwrite_tables.sections(),
+        **text_memory_tables.sections(),
         **reading_tables.sections(),
         **writing_tables.sections(),
         **natural_tables.sections(),

@@ -49,8 +49,8 @@ def rows(runs: Sequence[Found]) -> str:
     one = runs[0]
     title = (
         f"**toolworld (`benchmarks/toolworld.py SEED`).** {len(runs)} seeds; {one['tasks']['30']} held-out tasks of 30 "
-        f"calls each, names and phrasings never met; greedy; {one['memory_words']} words of memory in view in every row "
-        "but the last. Words read a call: brief, memory, sub-goal and choices. "
+        f"calls each, names and phrasings never met; greedy; {one['memory_words']} words of memory in view in every "
+        "row but the last. Words read a call: brief, memory, sub-goal and choices. "
         f"{one['steps']} steps of {one['episodes_a_step']} episodes, "
         f"{mean(run['train_cpu_seconds'] for run in runs):.0f} s of a core a run besides the sandbox's."
     )

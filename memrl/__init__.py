@@ -26,9 +26,9 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
        policies/        hf.py (any transformers causal LM with LoRA; rendering.py speaks to it, hf_sampler.py samples),
                         oracle_reader.py and exact.py (read without error), pointer.py and chooser.py (small ones for
                         games), scripted.py
-       controllers/     scorer.py (learned), worth.py (learned: who leaves), overwrite.py (a language model rewrites
-                        one text), the rules, the oracle; offers.py, entry_offers.py (reading entry by entry) and
-                        worth_offers.py say which ops are on offer; shipped/ holds a trained one
+       controllers/     scorer.py (learned), worth.py (learned: who leaves), overwrite.py, state.py, ops.py, hybrid.py
+                        (a language model writes), the rules, the oracle; offers.py, entry_offers.py (reading entry by
+                        entry) and worth_offers.py say which ops are on offer; shipped/ holds a trained one
        reflectors/      tracker.py (reads failures by the trackers), lm.py (the policy's own words)
        curricula/       written.py (writes its own tasks), the hand-made and published ones it is measured against
        proposers/       axes.py (a small network over theta), lm.py (the policy writes the task's JSON under its schema)

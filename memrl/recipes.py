@@ -160,6 +160,36 @@ def overwrite() -> TrainConfig:
     )
 
 
+def memagent() -> TrainConfig:
+    """``overwrite`` under the name of its paper."""
+    return replace(overwrite(), recipe="memagent")
+
+
+def mem1() -> TrainConfig:
+    """MEM1's memory (arXiv:2506.15841): one state rewritten at every turn, also before the policy answers, when it
+    knows what is asked; all that it has of older turns. Credit by GAE with lambda 1 and the siblings for a critic.
+    """
+    return replace(
+        overwrite(),
+        recipe="mem1",
+        controller=ControllerConfig(name="state", options={"max_new_tokens": 12, "questions": True}),
+        rollout=RolloutConfig(tasks=8, practice_tasks=0, env_workers=0, query_free=False),
+        credit=CreditConfig(name="gae", options={"gae_lambda": 1.0}),
+    )
+
+
+def memory_r1() -> TrainConfig:
+    """Memory-R1's manager (arXiv:2508.19828): calls that write, overwrite, forget or keep numbered entries, under a
+    grammar; an op is judged by the next answer alone. Several calls a step, as a step is a chunk of four sentences.
+    """
+    return replace(
+        overwrite(),
+        recipe="memory_r1",
+        controller=ControllerConfig(name="ops", options={"max_new_tokens": 16}),
+        credit=CreditConfig(name="memory_r1"),
+    )
+
+
 def reading() -> TrainConfig:
     """What to bring into view out of everything, on real text, by reward for evidence alone: minutes on a core.
 
@@ -355,6 +385,9 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
         plain,
         overwrite,
         toolworld,
+        memagent,
+        mem1,
+        memory_r1,
         reading,
         documents,
         dialogue,

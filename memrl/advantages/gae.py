@@ -17,7 +17,7 @@ from memrl.advantages.rows import to_go_of
 from memrl.algos.gae import gae as along_episode
 from memrl.contracts.checks import check
 from memrl.contracts.registry import register
-from memrl.contracts.types import End, Episode, OpDecision
+from memrl.contracts.types import End, Episode, OpDecision, TokenDecision
 
 # Shapes: D op decisions of one episode.
 
@@ -39,15 +39,17 @@ def gae(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
 
     With the scorer's ``critic`` the value head says what to expect at each op decision, and the rewards up to the next
     decision, discounted step by step, are one reward; an episode that a limit cut off goes on with what it expects
-    there. Without it, and for policies, the value of a step is the mean return-to-go of the *other* siblings at its
-    place, so no sample stands in its own baseline; who was alone there has his own return for a value, and passes it
-    on. Then ``gae_lambda = 1`` is ``return_to_go`` exactly; lower values trust the siblings sooner, and so the
-    memory that *they* had.
+    there. Without it, and for whoever decides in tokens, the value of a step is the mean return-to-go of the *other*
+    siblings at its place, so no sample stands in its own baseline; who was alone there has his own return for a value,
+    and passes it on. Then ``gae_lambda = 1`` is ``return_to_go`` exactly; lower values trust the siblings sooner, and
+    so the memory that *they* had.
     """
     by_siblings = with_answers(episodes, _by_siblings(episodes, scene), scene)
     if not has_critic(scene.agent):
         return by_siblings
-    return with_ops(episodes, _by_critic(episodes, scene), by_siblings)
+    found = with_ops(episodes, _by_critic(episodes, scene), by_siblings)
+    in_tokens = [np.array([isinstance(d, TokenDecision) for d in one.decisions], dtype=bool) for one in episodes]
+    return [np.where(*one) for one in zip(in_tokens, by_siblings, found, strict=True)]
 
 
 def _by_siblings(episodes: Sequence[Episode], scene: Scene) -> list[PerStep]:

@@ -18,7 +18,7 @@ from memrl.advantages.contract import Advantages, Scene
 from memrl.advantages.return_to_go import return_to_go
 from memrl.algos.attribution import minus_siblings
 from memrl.contracts.checks import check
-from memrl.contracts.types import ARCHIVIST, Decision, Episode, is_policy
+from memrl.contracts.types import ARCHIVIST, Decision, Episode, OpDecision, is_policy
 from memrl.rollouts.replay import Site
 
 
@@ -57,7 +57,8 @@ def ops(episodes: Sequence[Episode], kept: bool = False) -> Iterator[tuple[OpAt,
 
 def keeps(decision: Decision) -> bool:
     """Whether a controller's decision leaves memory as it is, and view too."""
-    return all(isinstance(op, Keep) for op in decision.ops)
+    ops = (decision.action,) if isinstance(decision, OpDecision) else decision.ops
+    return all(isinstance(op, Keep) for op in ops)
 
 
 def from_gains(episodes: Sequence[Episode], gains: Gains, scene: Scene) -> list[Advantages]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from memrl.contracts.calls import Calls
 from memrl.contracts.config import RolloutConfig
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import (
@@ -141,6 +142,9 @@ class SampleRequest:
     """What the actor has told itself in this step, oldest first."""
     actor: Actor = POLICY
     """Who will have decided."""
+    calls: Calls | None = None
+    """All that may be said. A sampler with ``takes_calls = True`` samples nothing else and records it in its decision;
+    any other leaves it to whoever reads the text."""
 
 
 class Prompt(NamedTuple):
@@ -207,7 +211,8 @@ class TrainablePolicy(Protocol):
     """What the learner needs of a model made of tokens.
 
     ``shares_starts = True`` says that ``token_logprobs`` reads what rows begin with alike once; such rows are then
-    handed to it together.
+    handed to it together. One with ``takes_calls = True`` has ``call_logprobs(rows, calls)`` too: the same among what
+    was allowed at each place.
     """
 
     version: int
@@ -299,6 +304,10 @@ class Controller(Checkpointed, Protocol):
     """Decides what happens to memory: by choosing an offer, or in tokens whose action is ``MemoryOps``.
 
     ``wants_offers = False`` says that it writes its ops itself; it is then asked once for each observation.
+    ``writes_first = True`` says that where a policy acts it is asked before, not after: the policy acts from what it
+    wrote, and what was done is shown to it with the observation that follows. ``writes_notes = True`` says that it
+    chooses among offers and a model of its own, ``policy``, writes the text (``OpDecision.note``); a text is then
+    offered for at most the tokens of its option ``note_tokens``.
     """
 
     version: int
@@ -306,6 +315,16 @@ class Controller(Checkpointed, Protocol):
     def decide(self, requests: Sequence[ControllerRequest]) -> list[Decision]:
         """One decision a request, in order; play carries it out."""
         ...
+
+
+def writes_first(controller: object) -> bool:
+    """Whether a controller writes before the policy acts."""
+    return bool(getattr(controller, "writes_first", False))
+
+
+def writes_notes(controller: object) -> bool:
+    """Whether a controller chooses ops and has a model write their texts."""
+    return bool(getattr(controller, "writes_notes", False))
 
 
 def decided(request: ControllerRequest, choice: OpChoice) -> OpDecision:

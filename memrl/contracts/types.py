@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 from memory_stores.types import MemoryOp, StoreName
+from memrl.contracts.calls import Calls
 from memrl.contracts.offer_sets import OfferSet as OfferSet
 
 Actor = str
@@ -220,6 +221,8 @@ class TokenDecision:
     """Ids of the entries that its memory ops made."""
     refused: bool = False
     """Whether a memory op of it was refused."""
+    calls: Calls | None = None
+    """What it was sampled under, if anything: ``logprobs`` are then among what was allowed at each place."""
 
     @property
     def ops(self) -> tuple[MemoryOp, ...]:
@@ -241,11 +244,14 @@ class OpDecision:
     created: tuple[str, ...] = ()
     """Ids of the entries that the op made: where credit for their use flows back to."""
     refused: bool = False
+    note: TokenDecision | None = None
+    """The op with words of a model's own in the place of its text. It is recorded as a decision after this one, and
+    carried out in its stead."""
 
     @property
     def ops(self) -> tuple[MemoryOp, ...]:
-        """The op, as the one of a list."""
-        return (self.action,)
+        """The op, as the one of a list; none where a note is carried out."""
+        return (self.action,) if self.note is None else ()
 
 
 Decision = TokenDecision | OpDecision
@@ -338,6 +344,12 @@ class Group:
     def usable(self) -> tuple[Episode, ...]:
         """The episodes that may be compared: an environment's own failure takes no part in the baseline."""
         return tuple(e for e in self.episodes if e.end is not End.ENV_ERROR)
+
+
+def after_action(action: Action | None, observation: Observation) -> Observation:
+    """What came of an action, under the action on a line of its own; the observation itself where nothing was done."""
+    done = as_text(action)
+    return replace(observation, content=(Text(f"> {done}"), *observation.content)) if done else observation  # pyright: ignore[reportArgumentType]
 
 
 def with_action(observation: Observation, action: Action | None, thoughts: Sequence[str] = ()) -> Observation:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from memory_stores.types import Forget, MemoryOp, Overwrite, Write
-from memrl.contracts.capabilities import Example, OracleMemory, brief_of, need
+from memrl.contracts.capabilities import Example
 from memrl.contracts.contexts import ControllerContext
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Brief, ControllerRequest, SampleRequest, TaskSource
@@ -29,6 +29,7 @@ from memrl.contracts.types import (
     TokenDecision,
     ViewLine,
 )
+from memrl.controllers.passing import answered, lines_of, moments
 
 BETWEEN = "; "
 """Between two facts of a memory that it is taught."""
@@ -102,24 +103,22 @@ class OverwriteMemory:
         Raises:
             ConfigError: the source knows no ideal memory.
         """
-        knows = need(source, OracleMemory, "warm_start.memory_tasks", "> 0", "set it to 0")
         room = min(budget, self._options.max_new_tokens)
-        brief, env = brief_of(source, task), source.make(task)
-        observation: Observation | None = env.start()
-        view: tuple[ViewLine, ...] = ()
-        found: list[Example] = []
-        while observation is not None:
-            asked = SampleRequest(task=task, observation=observation, view=view, memory_hash="", seed=0, brief=brief)
-            outcome = env.step(Say("") if observation.wants_action else None)
-            if outcome.verdict is not None and any(outcome.verdict.expected in line.text for line in view):
-                found.append(Example(replace(asked, actor=observation.to), outcome.verdict.expected))
-            if observation.writable:
-                lines = knows.ideal_memory(task, observation.id, room, lambda line: count(f"{line}{BETWEEN}"))
-                if lines:
-                    found.append(Example(replace(asked, brief=self._brief, actor=CONTROLLER), BETWEEN.join(lines)))
-                view = (ViewLine(BETWEEN.join(lines), "", "token", observation.id),) if lines else ()
-            observation = outcome.next
+        held, found = "", list[Example]()
+        for moment in moments(source, task, room, count, BETWEEN):
+            view = lines_of(held)
+            found += answered(source, task, moment, view)
+            if moment.observation.writable:
+                held = BETWEEN.join(moment.ideal)
+                found += self._lesson(task, moment.observation, view, held)
         return found
+
+    def _lesson(self, task: Task, observation: Observation, view: tuple[ViewLine, ...], text: str) -> list[Example]:
+        """The text to write over a view; none for an empty memory, which is no text."""
+        asked = SampleRequest(
+            task=task, observation=observation, view=view, memory_hash="", seed=0, brief=self._brief, actor=CONTROLLER
+        )
+        return [Example(asked, text)] if text else []
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing of its own: the weights are the policy's."""
@@ -141,13 +140,18 @@ def rewritten(action: Action, request: ControllerRequest) -> Action:
     return MemoryOps((*gone, Overwrite(last.id, action.text)))
 
 
-def _make(context: ControllerContext, options: OverwriteOptions) -> OverwriteMemory:
+def writer_of(context: ControllerContext, name: str) -> Any:
+    """The run's policy, to write with. Raises ConfigError where there is none."""
     if context.policy is None or not hasattr(context.policy, "sample"):
-        raise ConfigError("controller.name", "overwrite", "it writes with the run's policy, and none is at hand here")
+        raise ConfigError("controller.name", name, "it writes with the run's policy, and none is at hand here")
     if getattr(context.policy, "only_choices", False):
         way_out = "it writes with the run's policy, which can only choose; use 'hf', or 'pointer' with writes = true"
-        raise ConfigError("controller.name", "overwrite", way_out)
-    return OverwriteMemory(context.policy, options)
+        raise ConfigError("controller.name", name, way_out)
+    return context.policy
+
+
+def _make(context: ControllerContext, options: OverwriteOptions) -> OverwriteMemory:
+    return OverwriteMemory(writer_of(context, "overwrite"), options)
 
 
 register("controller", "overwrite", _make, OverwriteOptions)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +18,24 @@ import torch
 from torch import Tensor, nn
 
 from memrl.algos.lengths import like_length
+from memrl.contracts.calls import Calls
 from memrl.contracts.config import PolicyConfig
 from memrl.contracts.contexts import PolicyContext
 from memrl.contracts.errors import ModelError
 from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.registry import register
 from memrl.contracts.types import Observation, Task, TokenDecision, ViewLine
+from memrl.policies.call_rule import CallRule, Spelling
 from memrl.policies.constrained import Rule, allowed_logprobs, write_under
 from memrl.policies.frozen_prefix import common_start, keeps_places
 from memrl.policies.hf_sampler import HFSampler
 from memrl.policies.loading import add_lora, load_model, trainable_attention
 from memrl.policies.merging import fold_in
-from memrl.policies.rendering import make_renderer, text_ends
+from memrl.policies.rendering import line_breaks, make_renderer, text_ends
 from memrl.policies.sampling import Drawn, pad_left
 from memrl.policies.selected import selected_logprobs
 from memrl.policies.shared_reading import can_share, shared_logprobs, worthy_trees
+from memrl.policies.under_calls import called_logprobs, spelling_of, write_calls
 from memrl.policies.usable import check_context, check_prompts, context_length
 
 # Shapes: R rows, A sampled tokens of the longest, V vocabulary.
@@ -67,6 +70,7 @@ class HFPolicy:
     """
 
     writes_freely = True
+    takes_calls = True
 
     def __init__(self, config: PolicyConfig, *, seed: int = 0, model: Any = None, tokenizer: Any = None) -> None:
         base, self.tokenizer = load_model(config, seed) if model is None else (model, _checked(tokenizer))
@@ -97,8 +101,31 @@ class HFPolicy:
         check_context(self._config, self.context_length, read_budget, frame)
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
-        """One sampled (or greedy) answer a request, by the sampler beside this model."""
-        return self.sampler.sample(requests)
+        """One sampled (or greedy) answer a request, by the sampler beside this model; calls one by one."""
+        free = iter(self.sampler.sample([request for request in requests if request.calls is None]))
+        return [next(free) if request.calls is None else self._call(request, request.calls) for request in requests]
+
+    def _call(self, request: SampleRequest, calls: Calls) -> TokenDecision:
+        prompt = self.renderer.render(request)
+        check_prompts(self._config, self.context_length, [prompt.ids])
+        seed = None if request.greedy else request.seed
+        rule = CallRule(calls, self._spelling)
+        with torch.inference_mode(), self.sampler.merged():
+            drawn = write_calls(self.model, prompt.ids, rule, self._spelling.stops, seed, self._config.temperature)
+        return TokenDecision(
+            actor=request.actor,
+            action=self.renderer.parse(drawn.ids, request),
+            memory_hash=request.memory_hash,
+            prompt_ids=prompt.ids,
+            action_ids=drawn.ids,
+            logprobs=drawn.logprobs,
+            calls=calls,
+        )
+
+    @cached_property
+    def _spelling(self) -> Spelling:
+        stops = {*self.renderer.ends, *line_breaks(self.tokenizer)}
+        return spelling_of(self.tokenizer, self.text_ids, sorted(stops), self.chat)
 
     def rest(self) -> None:
         """A play begins or is over."""
@@ -138,6 +165,17 @@ class HFPolicy:
         places = torch.arange(width, device=self._device)[None, :] + (width - lengths)[:, None]
         return chosen.gather(1, places.clamp(max=width - 1)) * mask, mask
 
+    def call_logprobs(
+        self, rows: Sequence[tuple[Sequence[int], Sequence[int]]], calls: Sequence[Calls | None]
+    ) -> tuple[Tensor, Tensor]:
+        """As ``token_logprobs``, among what was allowed at each place of a row that was said under calls."""
+        found = []
+        for (prompt, ids), spoken in zip(rows, calls, strict=True):
+            rule = None if spoken is None else CallRule(spoken, self._spelling)
+            found.append(called_logprobs(self._logits(prompt, ids), ids, rule, self._config.temperature))
+        mask = torch.nn.utils.rnn.pad_sequence([torch.ones_like(one, dtype=torch.bool) for one in found], True)
+        return torch.nn.utils.rnn.pad_sequence(found, batch_first=True), mask
+
     def text_ids(self, text: str) -> Ids:
         """Token ids of a piece of text in the middle of another, without special tokens."""
         return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -154,12 +192,15 @@ class HFPolicy:
 
         Both with gradients, over the allowed tokens alone; 0 where a token was forced.
         """
+        return allowed_logprobs(self._logits(prompt, ids), ids, allowed, self._config.temperature)
+
+    def _logits(self, prompt: Sequence[int], ids: Sequence[int]) -> Tensor:
+        """[A, V] logits at the places of a text after a prompt, with gradients."""
         inputs = pad_left([[*prompt, *ids]], self._device)
         length = inputs["input_ids"].shape[1]
         keep = torch.arange(length - len(ids) - 1, length - 1, device=self._device)
         with self._autocast(), trainable_attention(self.model, length):
-            logits = self.model(**inputs, logits_to_keep=keep, use_cache=False).logits
-        return allowed_logprobs(logits[0], ids, allowed, self._config.temperature)
+            return self.model(**inputs, logits_to_keep=keep, use_cache=False).logits[0]
 
     def answer_rows(self, requests: Sequence[SampleRequest], answers: Sequence[str]) -> list[tuple[Ids, Ids]]:
         """Token ids of each request's prompt, and of a given answer to it with its stop token."""

@@ -23,11 +23,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from memrl.contracts.calls import Calls
 from memrl.contracts.contexts import PolicyContext
 from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.registry import register
 from memrl.contracts.types import TokenDecision
+from memrl.policies.call_rule import Allowed, CallRule, Spelling, sayable
 from memrl.policies.parsing import parse
 from memrl.policies.small_net import SmallNet
 
@@ -57,6 +59,8 @@ FUNCTION_WORDS = (
 )
 """The closed classes of English: articles, prepositions, conjunctions, pronouns, auxiliaries, a few adverbs."""
 Ids = tuple[int, ...]
+Row = tuple[Sequence[int], Sequence[int]]
+"""A prompt, and the words that were said to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +117,8 @@ class PointerPolicy(SmallNet[PointerNet]):
         max_words: of one answer.
     """
 
+    takes_calls = True
+
     def __init__(self, options: PointerOptions, *, seed: int = 0, max_words: int = 8, temperature: float = 1.0) -> None:
         state = torch.get_rng_state()
         torch.manual_seed(seed)
@@ -133,16 +139,20 @@ class PointerPolicy(SmallNet[PointerNet]):
         said: list[list[int]] = [[] for _ in requests]
         told: list[list[float]] = [[] for _ in requests]
         most = [self._most(request) for request in requests]
-        open_ = list(range(len(requests)))
+        rules = [_rule(request.calls, prompt) for request, prompt in zip(requests, prompts, strict=True)]
+        open_ = [i for i, rule in enumerate(rules) if rule is None or rule.allowed().only != frozenset()]
         while open_:
             places = [_places(prompts[i], said[i], self._writes, self._content) for i in open_]
+            allowed = [None if (rule := rules[i]) is None else rule.allowed() for i in open_]
             with torch.inference_mode():
-                logprobs_RC = self._logprobs(places).numpy()
+                logprobs_RC = self._logprobs(places, allowed).numpy()
             for i, place, line in zip(open_, places, logprobs_RC, strict=True):
                 line = line[: len(place.ids)]
                 word = _drawn(place.ids, line, None if requests[i].greedy else float(rngs[i].random()))
                 said[i].append(word)
                 told[i].append(float(np.logaddexp.reduce(line[place.ids == word].astype(np.float64))))
+                if (rule := rules[i]) is not None:
+                    rule.say(word)
             open_ = [i for i in open_ if said[i][-1] != END and len(said[i]) < most[i]]
         return [
             self._decision(request, prompt, tuple(ids), tuple(logprobs))
@@ -163,8 +173,12 @@ class PointerPolicy(SmallNet[PointerNet]):
         parts += [(CHOICE, text) for text in request.observation.choices]
         return tuple(id for mark, text in parts for id in (mark, *self._ids(text)))
 
-    def token_logprobs(self, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Tensor, Tensor]:
+    def token_logprobs(self, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
         """Log-probabilities [R, A] of sampled words with gradients, and the mask of those that exist."""
+        return self.call_logprobs(rows, [None] * len(rows))
+
+    def call_logprobs(self, rows: Sequence[Row], calls: Sequence[Calls | None]) -> tuple[Tensor, Tensor]:
+        """The same, among what was allowed at each place of a row that was said under calls."""
         width = max(len(action) for _, action in rows)
         mask_RA = torch.tensor([[t < len(action) for t in range(width)] for _, action in rows])
         places = [
@@ -172,8 +186,9 @@ class PointerPolicy(SmallNet[PointerNet]):
             for prompt, action in rows
             for t in range(len(action))
         ]
+        allowed = [found for row, spoken in zip(rows, calls, strict=True) for found in _along(row, spoken)]
         chosen = [id for _, action in rows for id in action]
-        logprobs_DC = self._logprobs(places)
+        logprobs_DC = self._logprobs(places, allowed)
         same_DC = torch.zeros(logprobs_DC.shape, dtype=torch.bool)
         for line, place, id in zip(same_DC, places, chosen, strict=True):
             line[: len(place.ids)] = torch.from_numpy(place.ids == id)
@@ -201,14 +216,21 @@ class PointerPolicy(SmallNet[PointerNet]):
         with torch.inference_mode():
             return self.token_logprobs(self.answer_rows(requests, answers))[0].sum(1).tolist()
 
-    def _logprobs(self, places: Sequence[Places]) -> Tensor:
-        """[D, C], -inf where there is no place."""
+    def _logprobs(self, places: Sequence[Places], allowed: Sequence[Allowed | None]) -> Tensor:
+        """[D, C], -inf where there is no place, or a word that is not allowed."""
         counts = torch.tensor([len(place.ids) for place in places])
         near = torch.from_numpy(np.concatenate([place.near for place in places]))
         numbers = torch.from_numpy(np.concatenate([place.numbers for place in places]))
         scores = self.net(near, numbers) / self._temperature
         there = torch.arange(int(counts.max()))[None, :] < counts[:, None]
-        return torch.full(there.shape, -torch.inf).masked_scatter(there, scores).log_softmax(1)
+        padded = torch.full(there.shape, -torch.inf).masked_scatter(there, scores)
+        if any(one is not None for one in allowed):
+            barred = torch.zeros(there.shape, dtype=torch.bool)
+            for line, place, one in zip(barred, places, allowed, strict=True):
+                if one is not None:
+                    line[: len(place.ids)] = torch.from_numpy(_barred(place.ids, one))
+            padded = padded.masked_fill(barred, -torch.inf)
+        return padded.log_softmax(1)
 
     def _ids(self, text: str) -> Iterator[int]:
         for word in words(text):
@@ -224,7 +246,33 @@ class PointerPolicy(SmallNet[PointerNet]):
             prompt_ids=prompt,
             action_ids=ids,
             logprobs=logprobs,
+            calls=request.calls,
         )
+
+
+def _spelled(text: str) -> Ids:
+    return tuple(map(word_id, words(text)))
+
+
+_SPELLING = Spelling(ids=_spelled, first=_spelled, stops=frozenset({END}))
+
+
+def _rule(calls: Calls | None, prompt: Ids) -> CallRule | None:
+    """Calls, as far as their words stand in the prompt."""
+    return None if calls is None else CallRule(sayable(calls, _SPELLING, prompt), _SPELLING)
+
+
+def _along(row: Row, calls: Calls | None) -> list[Allowed | None]:
+    prompt, action = row
+    rule = _rule(calls, tuple(prompt))
+    return [None] * len(action) if rule is None else list(rule.along(action))
+
+
+def _barred(ids_C: NDArray[np.int64], allowed: Allowed) -> NDArray[np.bool_]:
+    """[C] the places of words that are not allowed."""
+    named = allowed.but if allowed.only is None else allowed.only
+    among = (ids_C[:, None] == np.array(list(named), dtype=np.int64)).any(1)
+    return among if allowed.only is None else ~among
 
 
 @lru_cache(maxsize=65_536)

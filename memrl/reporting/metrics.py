@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from memory_stores.types import MEMORY_OPS
-from memrl.contracts.types import Decision, End, Episode, Group, OpDecision
+from memrl.contracts.types import ARCHIVIST, Decision, End, Episode, Group, OpDecision
 
 
 def summarise(groups: Sequence[Group]) -> dict[str, float]:
@@ -37,12 +37,15 @@ def summarise(groups: Sequence[Group]) -> dict[str, float]:
 
 
 def count_refused(episodes: Sequence[Episode]) -> int:
-    return sum(isinstance(d, OpDecision) and d.refused for d in decisions_of(episodes))
+    """Decisions of which a memory op was refused."""
+    return sum(d.refused for d in decisions_of(episodes))
 
 
 def op_shares(episodes: Sequence[Episode]) -> dict[str, float]:
-    """Share of each kind of op among the controller's decisions."""
+    """Share of each kind of op among the controller's decisions, or among the ops that it wrote in words."""
     kinds = Counter(type(d.action) for d in decisions_of(episodes) if isinstance(d, OpDecision))
+    if not kinds:  # a controller that writes its ops in words
+        kinds = Counter(type(op) for d in decisions_of(episodes) if d.actor != ARCHIVIST for op in d.ops)
     total = max(sum(kinds.values()), 1)
     return {f"ops/{op.__name__.lower()}": kinds[op] / total for op in MEMORY_OPS if kinds[op]}
 

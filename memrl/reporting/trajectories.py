@@ -16,7 +16,7 @@ import numpy as np
 
 from memory_stores.codec import op_from_dict, op_to_dict
 from memory_stores.types import MEMORY_OPS
-from memrl.contracts import types
+from memrl.contracts import calls, types
 from memrl.contracts.errors import DataError
 from memrl.contracts.offer_sets import OfferSet
 
@@ -26,7 +26,7 @@ _CLASSES: Mapping[str, type[Any]] = {
     for kind in (
         types.Task, types.Text, types.Blob, types.Observation, types.Say, types.Think, types.ToolCall, types.Choose,
         types.MemoryOps, types.Unreadable, types.ViewLine, types.TokenDecision, types.OpDecision, types.Verdict,
-        types.Step, types.Episode,
+        types.Step, types.Episode, calls.Calls, calls.Head,
     )
 }  # fmt: skip
 

@@ -18,10 +18,11 @@ from memrl.contracts.types import (
     Observation,
     OpDecision,
     Step,
+    TokenDecision,
     is_policy,
 )
 from memrl.rollouts.guards import EnvFailed, EnvGuard
-from memrl.rollouts.play import EnvNeed, EpisodeContext, Need, Play, play_step
+from memrl.rollouts.play import EnvNeed, EpisodeContext, Need, Play, done_before, play_step
 from memrl.rollouts.replay import Site, Tape
 
 
@@ -93,9 +94,10 @@ class _Future:
             brief=brief_of(agent.task_source, episode.task),
         )
         recorded = episode.steps[site.step].decisions
-        self._given = list(recorded[: site.place])
+        given = list(recorded[: site.place])
         if index is not None:
-            self._given.append(_taken_instead(recorded[site.place], index))
+            given.append(_taken_instead(recorded[site.place], index))
+        self._given = _with_notes(given)
         self.steps: list[Step] = []
         self.shown: Observation | None = None
         self.judged: float | None = None
@@ -113,7 +115,8 @@ class _Future:
     def play_step(self) -> Generator[Need, Any, None]:
         assert self.shown is not None
         at_step = replace(self._context, rng=np.random.default_rng([*self._seed, self.shown.step]))
-        playing = play_step(at_step, self._env.step, self.shown)
+        done = done_before(self.steps or self._episode.steps[: self._site.step])
+        playing = play_step(at_step, self._env.step, self.shown, done=done)
         step, outcome = yield from (playing if self.steps else _steered(playing, self._given))
         self.shown = outcome.next
         self.judged = outcome.success
@@ -134,7 +137,20 @@ def _taken_instead(decision: Decision, index: int) -> Decision:
         action = decision.action if index else MemoryOps(())
         return replace(decision, action=action, created=(), refused=False)
     op = decision.offers.ops[index]
-    return replace(decision, action=op, choice=index, logprob=0.0, created=(), refused=False)
+    note = decision.note if index == decision.choice else None
+    return replace(decision, action=op, choice=index, logprob=0.0, created=(), refused=False, note=note)
+
+
+def _with_notes(recorded: Sequence[Decision]) -> list[Decision]:
+    """Decisions as they were handed to play: a note goes with the choice that it was recorded after."""
+    given: list[Decision] = []
+    for decision in recorded:
+        before = given[-1] if given else None
+        if isinstance(before, OpDecision) and before.note is not None and isinstance(decision, TokenDecision):
+            given[-1] = replace(before, note=decision)
+        else:
+            given.append(decision)
+    return given
 
 
 def total(episode: Episode, discount: float = 1.0) -> float:

@@ -4,6 +4,8 @@
                 ──> environment answers: reward, next observation
                 ──> controller: write, overwrite, link …, until Keep
 
+A controller that ``writes_first`` writes before the policy acts, which then acts from what was written.
+
 An episode is a generator that yields what it needs: an op decided, an action sampled, a slow environment called.
 Where answers change nothing that follows, they are given together at its end (``later.py``).
 ``scheduler.play`` seats episodes and serves equal needs of all of them in one batch.
@@ -18,27 +20,38 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from memory_stores.memory import AgentMemory
-from memory_stores.types import Hit, Keep, Overwrite, Stamp, Write
+from memory_stores.types import Hit, Keep, Write
 from memrl.contracts.capabilities import brief_of
-from memrl.contracts.protocols import PLAIN, Agent, Brief, ControllerRequest, OfferRequest, Outcome, SampleRequest
+from memrl.contracts.protocols import (
+    PLAIN,
+    Agent,
+    Brief,
+    ControllerRequest,
+    OfferRequest,
+    Outcome,
+    SampleRequest,
+    writes_first,
+)
 from memrl.contracts.types import (
     ARCHIVIST,
+    Action,
     Decision,
     End,
     Episode,
     MemoryOps,
     Observation,
     OfferSet,
-    OpDecision,
     Step,
     Task,
     Think,
     TokenDecision,
     Unreadable,
     ViewLine,
+    after_action,
     is_policy,
     with_action,
 )
+from memrl.rollouts.carrying import carry_out
 from memrl.rollouts.env_workers import INLINE, EnvWorkers
 from memrl.rollouts.guards import EnvFailed, EnvGuard, LeakGuard, guarded
 from memrl.rollouts.later import NOT_YET, AnswersNeed, Question, check_same, waits, with_answer
@@ -114,7 +127,8 @@ def play_episode(context: EpisodeContext) -> Play:
                 break
             if leaks is not None:
                 leaks.check(observation)
-            step, outcome = yield from play_step(context, env.step, observation, (len(steps), questions))
+            done = done_before(steps[-1:])
+            step, outcome = yield from play_step(context, env.step, observation, (len(steps), questions), done)
             steps.append(step)
             observation, judged = outcome.next, outcome.success
             end = End.STEP_LIMIT if outcome.truncated and observation is None else End.DONE
@@ -171,16 +185,21 @@ def play_step(
     env_step: Callable[[Any], Outcome],
     observation: Observation,
     later: tuple[int, list[Question]] | None = None,
+    done: Action | None = None,
 ) -> Generator[Need, Any, tuple[Step, Outcome]]:
     """One step, and what the environment answered. Raises EnvFailed.
 
     Args:
         later: the step's number, and where to put a question whose answer may wait; None answers on the spot.
+        done: what was done at the step before and may be remembered: shown to a controller that writes first.
     """
     decisions: list[Decision] = []
     view: tuple[ViewLine, ...] = ()
     action = None
+    first = writes_first(context.agent.controller)
     if observation.wants_action:
+        if first:
+            yield from remember(context, after_action(done, observation), decisions)
         hits = yield from retrieve(context, observation, decisions)
         view = see(context.memory, hits, context.agent)
         if later is not None and waits(context.agent, observation, context.workers.slow):
@@ -193,12 +212,13 @@ def play_step(
         outcome: Outcome = yield from _call(context, env_step, action)
     else:
         outcome = context.workers.timed(env_step, action)
-    if observation.writable:
+    if not first:
         thoughts = [d.action.text for d in decisions if isinstance(d.action, Think)]
         kept = thoughts if context.agent.rollout.keep_thoughts else ()
-        yield from write(context, with_action(observation, action, kept), decisions)
-    elif not context.agent.rollout.query_free:
-        yield from write(context, observation, decisions)
+        seen = with_action(observation, action, kept) if observation.writable else observation
+        yield from remember(context, seen, decisions)
+    elif not observation.wants_action:
+        yield from remember(context, after_action(done, observation), decisions)
     step = Step(
         observation=observation,
         decisions=tuple(decisions),
@@ -208,6 +228,11 @@ def play_step(
         context_tokens=tokens_read(decisions, view, observation, context.agent) if observation.wants_action else 0,
     )
     return step, outcome
+
+
+def done_before(steps: Sequence[Step]) -> Action | None:
+    """What was done at the last of some steps, if that may be remembered."""
+    return steps[-1].acted if steps and steps[-1].observation.writable else None
 
 
 def _call(context: EpisodeContext, call: Callable[..., Any], *arguments: Any) -> Generator[Need, Any, Any]:
@@ -236,7 +261,7 @@ def retrieve(
         decision = yield OpNeed(context, moment, count)
         if decision is None:
             break
-        found = carry_out(context, observation, decision, decisions)
+        found = carry_out(context.memory, observation, decision, decisions)
         hits = (*hits, *(hit for hit in found if hit.stamp.trust >= agent.read_trust))
         if not found:
             break
@@ -258,6 +283,14 @@ def act(
         scratch = (*scratch, decision.action.text)
 
 
+def remember(
+    context: EpisodeContext, observation: Observation, decisions: list[Decision]
+) -> Generator[Need, Any, None]:
+    """``write``, unless it is a question and memory must not learn what is asked."""
+    if observation.writable or not context.agent.rollout.query_free:
+        yield from write(context, observation, decisions)
+
+
 def write(context: EpisodeContext, observation: Observation, decisions: list[Decision]) -> Generator[Need, Any, None]:
     """Ops on what was seen, one after the other, until Keep or ``max_ops``; a controller that writes its ops itself is
     asked once. An op that only makes room is not counted: what it makes room for is decided next, as if it came only
@@ -274,7 +307,7 @@ def write(context: EpisodeContext, observation: Observation, decisions: list[Dec
         if decision is None:
             return
         held = len(memory)
-        carry_out(context, observation, decision, decisions)
+        carry_out(context.memory, observation, decision, decisions)
         if agent.offers is None or isinstance(decision.action, Keep):
             return
         count += 1
@@ -294,57 +327,7 @@ def archive(context: EpisodeContext, observation: Observation, decisions: list[D
         action_ids=(),
         logprobs=(),
     )
-    carry_out(context, observation, decision, decisions)
-
-
-def carry_out(
-    context: EpisodeContext, observation: Observation, decision: Decision, decisions: list[Decision]
-) -> tuple[Hit, ...]:
-    """Apply the decision's ops and record it, with what they made; what was found comes back."""
-    if isinstance(decision.action, Keep):  # the usual case, and the quick one
-        decisions.append(decision)
-        return ()
-    stamp = provenance(observation, decision, context.memory)
-    results = [context.memory.apply(op, stamp) for op in decision.ops]
-    if len(results) == 1:
-        created, refused, hits = results[0].created, not results[0].done, results[0].hits
-    else:
-        created = tuple(id for result in results for id in result.created)
-        refused = any(not result.done for result in results)
-        hits = tuple(hit for result in results for hit in result.hits)
-    decisions.append(_with_outcome(decision, created, refused) if created or refused else decision)
-    return hits
-
-
-def _with_outcome(decision: Decision, created: tuple[str, ...], refused: bool) -> Decision:
-    """The decision, and what came of it. Spelled out where it is made for every op, as ``replace`` takes its time."""
-    if not isinstance(decision, OpDecision):
-        return replace(decision, created=created, refused=refused)
-    return OpDecision(
-        actor=decision.actor,
-        action=decision.action,
-        memory_hash=decision.memory_hash,
-        offers=decision.offers,
-        choice=decision.choice,
-        logprob=decision.logprob,
-        created=created,
-        refused=refused,
-    )
-
-
-def provenance(observation: Observation, decision: Decision, memory: AgentMemory) -> Stamp:
-    """The stamp of what a decision writes, memory being as it was before.
-
-    What stands in the observation is believed as that is. Words of an actor's own may rest on all that it had in view,
-    so they are believed as the least of it: a note about a doubtful note does not become a sure one.
-    """
-    seen = observation
-    stamp = Stamp(step=seen.step, observation_id=seen.id, writer=decision.actor, trust=seen.trust)
-    if isinstance(decision, OpDecision) or memory.token is None:  # offers are made of the observation's own words
-        return stamp
-    own = any(isinstance(op, Write | Overwrite) and op.text not in observation.text for op in decision.ops)
-    least = min((item.stamp.trust for item in memory.token.entries()), default=1.0)
-    return replace(stamp, trust=min(stamp.trust, least)) if own else stamp
+    carry_out(context.memory, observation, decision, decisions)
 
 
 def see(memory: AgentMemory, hits: Sequence[Hit], agent: Agent) -> tuple[ViewLine, ...]:

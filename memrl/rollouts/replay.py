@@ -23,9 +23,20 @@ from memory_stores.memory import AgentMemory
 from memory_stores.types import Keep, MemoryOp
 from memrl.contracts.capabilities import brief_of
 from memrl.contracts.protocols import Agent, SampleRequest
-from memrl.contracts.types import Action, Episode, Observation, Think, TokenDecision, Unreadable, ViewLine, is_policy
+from memrl.contracts.types import (
+    Action,
+    Episode,
+    Observation,
+    OpDecision,
+    Think,
+    TokenDecision,
+    Unreadable,
+    ViewLine,
+    is_policy,
+)
+from memrl.rollouts.carrying import provenance
 from memrl.rollouts.judge import Judge, Rewards, recorded
-from memrl.rollouts.play import provenance, see, tokens_read
+from memrl.rollouts.play import see, tokens_read
 from memrl.rollouts.scheduler import sample
 from memrl.rollouts.twin import Twin
 
@@ -90,6 +101,7 @@ def replay(episodes: Sequence[Episode], changes: Sequence[Change], agent: Agent,
     Raises:
         ValueError: an episode began with another memory, so its ops do not lead where they led.
     """
+    changes = [_where_carried_out(change, episodes[change.episode]) for change in changes]
     tapes = {e: tape(episodes[e], agent) for e in sorted({change.episode for change in changes})}
     slow = Slowness(len(changes))
     walks = [slow.told(_walk, episodes[c.episode], c, tapes[c.episode], agent, reach) for c in changes]
@@ -112,6 +124,13 @@ def replay(episodes: Sequence[Episode], changes: Sequence[Change], agent: Agent,
             rewards, reference = None, recorded(episodes[change.episode])
         each.append(Replayed(rewards, reference))
     return Replays(each, questions.asked, questions.tokens, sum(one.rewards is None for one in each))
+
+
+def _where_carried_out(change: Change, episode: Episode) -> Change:
+    """A choice that a note was carried out for is changed where the note stands, right after it."""
+    decision = episode.steps[change.site.step].decisions[change.site.place]
+    noted = isinstance(decision, OpDecision) and decision.note is not None
+    return change._replace(site=change.site._replace(place=change.site.place + 1)) if noted else change
 
 
 def tape(episode: Episode, agent: Agent) -> Tape:

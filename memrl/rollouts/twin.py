@@ -28,7 +28,7 @@ from memory_stores.types import (
     Write,
 )
 from memrl.contracts.types import Decision, Observation
-from memrl.rollouts.play import provenance
+from memrl.rollouts.carrying import provenance
 
 
 class Done(NamedTuple):

@@ -28,6 +28,7 @@ from torch import Tensor
 from memrl.advantages.credit import Credit
 from memrl.algos.lengths import like_length
 from memrl.algos.prefix_tree import begin_alike
+from memrl.contracts.calls import Calls
 from memrl.contracts.generation import AuxiliaryLoss
 from memrl.contracts.offer_sets import OfferSet, Stacked, stacked
 from memrl.contracts.types import Actor, OpDecision, TokenDecision
@@ -114,6 +115,8 @@ class TokenRow:
     """
     count: int = 1
     """Decisions that it stands for."""
+    calls: Calls | None = None
+    """What it was sampled under; ``logprobs`` are then among what was allowed."""
 
     @property
     def length(self) -> int:
@@ -203,6 +206,7 @@ def _token_rows(credits: Sequence[Credit], actor: Actor) -> Iterator[TokenRow]:
                 action_ids=decision.action_ids,
                 logprobs=decision.logprobs,
                 advantage=float(advantage) * weight / episodes,
+                calls=decision.calls,
             )
 
 

@@ -27,7 +27,7 @@ from memrl.contracts.contexts import (
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import TaskGenerator, TaskProposer
 from memrl.contracts.learning import Curriculum, Reflection
-from memrl.contracts.protocols import Agent, Offers, Policy, TaskSource
+from memrl.contracts.protocols import Agent, Offers, Policy, TaskSource, writes_notes
 from memrl.contracts.registry import find, make, make_options, row_kind
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import CONTROLLER, Task
@@ -172,13 +172,18 @@ def build_proposer(config: TrainConfig, agent: Agent, task_generator: TaskGenera
     return make("proposer", knobs.proposer, knobs.proposer_options, "curriculum.proposer", context)
 
 
-def build_offers(config: TrainConfig, table: TextTable, count: CountTokens) -> Offers:
-    """What lists the ops on offer."""
+def build_offers(config: TrainConfig, table: TextTable, count: CountTokens, notes: bool = True) -> Offers:
+    """What lists the ops on offer.
+
+    Args:
+        notes: whether texts are offered as the notes that the run's controller has written of them, if it has.
+    """
     knobs = config.controller
     options = make_options(find("controller", knobs.name, "controller.name"), knobs.options, "controller.options")
+    most = getattr(options, "note_tokens", 0) if notes else 0
     context = OffersContext(
         table=table,
-        count_tokens=count,
+        count_tokens=(lambda text: min(count(text), most)) if most else count,
         linker=build_linker(config.memory),
         edges=config.memory.graph_budget > 0,
         # A controller asks for subjects by an option of that name.
@@ -251,7 +256,7 @@ def build(config: TrainConfig, say: Say | None = None) -> Parts:
         if row not in (OWN, UNTRAINED):
             find(row_kind(row), row, "evaluation.rows")
     agent = build_agent(config)
-    check_estimator_fits(config.credit, agent.task_source, written=agent.offers is None)
+    check_estimator_fits(config.credit, agent.task_source, written=_writes(agent))
     curriculum = build_curriculum(config, agent)
     proposer: TaskProposer | None = getattr(curriculum, "proposer", None)
     learner = Learner(
@@ -270,12 +275,17 @@ def build(config: TrainConfig, say: Say | None = None) -> Parts:
 
 
 def token_models(config: TrainConfig, agent: Agent, say: Say | None = None) -> dict[str, Any]:
-    """Who learns from sampled tokens, by actor: the policy, and the model of a controller that writes its own ops."""
+    """Who learns from sampled tokens, by actor: the policy, and the model of a controller that writes in words."""
     models = dict(learners_of(config, agent, lambda part, wanted, section: trained(part, wanted, section, say)))
-    if agent.offers is None:
+    if _writes(agent):
         writer = getattr(agent.controller, "policy", None)
         models[CONTROLLER] = trained(writer, config.controller.trained, "controller", say)
     return models
+
+
+def _writes(agent: Agent) -> bool:
+    """Whether the controller samples tokens."""
+    return agent.offers is None or writes_notes(agent.controller)
 
 
 def _scorer(config: TrainConfig, agent: Agent, say: Say | None) -> Any:

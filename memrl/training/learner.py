@@ -128,7 +128,7 @@ class Learner:
             told.add(one, one.part.backward(turn), turn)
             norm = gradients.take(one.part.name)
             if norm is not None:
-                norms[one.part.name] = norm
+                norms[one.part.name] = max(norm, norms.get(one.part.name, 0.0))
         if gradients.broken:
             self._skip(gradients.broken)
             told.skipped += 1

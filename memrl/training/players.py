@@ -8,7 +8,7 @@ import dataclasses
 from memory_stores.bm25_store import Bm25Store
 from memory_stores.memory import AgentMemory
 from memrl.contracts.config import TrainConfig
-from memrl.contracts.protocols import Agent
+from memrl.contracts.protocols import Agent, writes_notes
 from memrl.contracts.registry import make
 from memrl.contracts.rows import Row, RowContext
 from memrl.training.build import build_controller, build_offers, learns, wants_offers
@@ -40,7 +40,8 @@ def with_controller(agent: Agent, config: TrainConfig, name: str, knob: str) -> 
     """
     own = config.controller.name
     table, count = agent.table, agent.count_tokens
-    offers = agent.offers or build_offers(config, table, count)
+    noted = writes_notes(agent.controller) and name != own
+    offers = (None if noted else agent.offers) or build_offers(config, table, count, notes=not noted)
     controller = build_controller(name, config, table, agent.task_source, count, knob, agent.policy, names=offers.names)
     agent = dataclasses.replace(agent, offers=offers if wants_offers(controller) else None)
     if name == "bm25_archive":

@@ -37,7 +37,7 @@ class TokenLoss:
         tokens = sum(row.count * len(row.action_ids) for row in self.rows)
         alike = getattr(self.policy, "shares_starts", False)
         for micro in micro_batches(rows, self.config.batch_tokens, alike=alike):
-            logprobs_RA, mask_RA = self.policy.token_logprobs([(row.prompt_ids, row.action_ids) for row in micro])
+            logprobs_RA, mask_RA = self._logprobs(micro)
             old_RA = _padded([row.logprobs for row in micro], logprobs_RA)
             total = (self._surrogate(logprobs_RA, old_RA, micro) * mask_RA).sum()
             if self.config.kl:
@@ -56,6 +56,13 @@ class TokenLoss:
             return self.rows
         return [row for row in self.rows if not row.silent]
 
+    def _logprobs(self, rows: Sequence[TokenRow]) -> tuple[Tensor, Tensor]:
+        """[R, A] as they were sampled: among all tokens, or among what calls allowed; and the mask."""
+        told = [(row.prompt_ids, row.action_ids) for row in rows]
+        if any(row.calls is not None for row in rows):
+            return self.policy.call_logprobs(told, [row.calls for row in rows])  # pyright: ignore[reportAttributeAccessIssue]
+        return self.policy.token_logprobs(told)
+
     def _surrogate(self, logprobs_RA: Tensor, old_RA: Tensor, rows: Sequence[TokenRow]) -> Tensor:
         """[R, A]; advantages of either sign apart, since the clip is linear only within one."""
         loss = self._one_sign(logprobs_RA, old_RA, [row.advantage for row in rows])
@@ -73,7 +80,7 @@ class TokenLoss:
     def _kl(self, logprobs_RA: Tensor, mask_RA: Tensor, rows: Sequence[TokenRow]) -> Tensor:
         """[R, A] KL at each sampled token, times how often it was sampled."""
         with torch.no_grad(), self.policy.reference():
-            reference_RA, _ = self.policy.token_logprobs([(row.prompt_ids, row.action_ids) for row in rows])
+            reference_RA, _ = self._logprobs(rows)
         count_R1 = torch.tensor([[row.count] for row in rows], device=logprobs_RA.device)
         return kl_to_reference(logprobs_RA, reference_RA) * mask_RA * count_R1
 

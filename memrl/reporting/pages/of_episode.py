@@ -20,7 +20,7 @@ from memrl.contracts.types import Decision, Episode, Group, OpDecision, Step, as
 from memrl.reflection.auxiliary_losses import offer_logprobs
 from memrl.reflectors.evidence import Evidence
 from memrl.reporting.pages.story import Decided, Lacked, Life, Moment, Offered, Story, life_of, told
-from memrl.rollouts.play import provenance
+from memrl.rollouts.carrying import provenance
 
 LISTED = 12
 """Offers of a decision that are told, the likeliest."""

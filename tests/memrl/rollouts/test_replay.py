@@ -16,7 +16,8 @@ from memory_stores.token_store import TokenStore
 from memory_stores.types import Forget, Keep, Link, MemoryOp, Overwrite, Relink, Retrieve, Write
 from memrl.contracts.protocols import Agent, OfferRequest, OpChoice, Outcome, decided
 from memrl.contracts.types import Action, End, Episode, Observation, OfferSet, OpDecision, Say, Step, Task, Verdict
-from memrl.rollouts.play import EpisodeContext, OpNeed, carry_out, play_episode, see
+from memrl.rollouts.carrying import carry_out
+from memrl.rollouts.play import EpisodeContext, OpNeed, play_episode, see
 from memrl.rollouts.replay import Change, Site, replay, tape
 from memrl.rollouts.scheduler import play_all
 
@@ -135,7 +136,7 @@ def recorded(agent: Agent, *told: MemoryOp, read: MemoryOp) -> Episode:
         offers = OfferSet(ops=(Keep(), op), rows=np.zeros((2, 3), dtype=np.int64), numbers=np.zeros((2, 1), np.float32))
         decisions: list[Any] = []
         asked = OpNeed(context, OfferRequest(context.memory, observation, asks), 0).asked(offers)
-        hits = carry_out(context, observation, decided(asked, OpChoice(1, 0.0)), decisions)
+        hits = carry_out(context.memory, observation, decided(asked, OpChoice(1, 0.0)), decisions)
         view = ()
         if op is read:
             view = see(context.memory, hits, agent)

@@ -1,0 +1,97 @@
+"""The tables of docs/text_memory.md, from results/text_memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from acting_tables import over_seeds
+from other_tables import table
+
+Found = dict[str, Any]
+KINDS = ("overwrite", "state", "ops", "hybrid", "scorer")
+HEAD = (
+    "", "success", "95 % over seeds", "each seed", "words read / written a sentence", "CPU ms a sentence"
+)  # fmt: skip
+AT_ONCE = ("", "2", "4", "8", "16", "16 / 2", "peak, 2", "peak, 16", "16 / 2")
+
+
+def sections() -> dict[str, Callable[[Path], str | None]]:
+    """What makes each section from the folder of results; None where there are none."""
+    return {"text_memory": _kinds, "text_memory_at_once": _at_once}
+
+
+def _read(folder: Path) -> dict[str, list[Found]]:
+    """Kind to its runs, by seed."""
+    paths = {kind: sorted((folder / "text_memory").glob(f"{kind}-*.json")) for kind in KINDS}
+    return {kind: [json.loads(path.read_text(encoding="utf-8")) for path in own] for kind, own in paths.items() if own}
+
+
+def _kinds(folder: Path) -> str | None:
+    found = _read(folder)
+    if not found:
+        return None
+    one = next(iter(found.values()))[0]
+    warm = one["warm_start"]
+    lengths = [name for name, row in one["rows"]["after RL"].items() if isinstance(row, dict)]
+    cpu = ", ".join(f"{kind} {_cpu(runs):.0f}" for kind, runs in found.items())
+    seeds = ", ".join(f"{kind} {len(runs)}" for kind, runs in found.items())
+    title = (
+        f"**Five ways to write, one task (`benchmarks/text_memory.py SEED KIND`).** Seeds: {seeds}; greedy; "
+        f"{one['memory_tokens']} words of memory; warm start: {warm['steps']} steps of {warm['batch_size']} rows from "
+        f"{warm['memory_tasks']} tasks; RL: {one['rl_steps']} steps of {one['episodes_per_step']} episodes. CPU "
+        f"seconds of a run: {cpu}. A sentence is a step of the world; marks count as words."
+    )
+    lines = [
+        _line(f"{kind}, {when}, {length}", [run["rows"][when][length] for run in runs])
+        for length in lengths
+        for kind, runs in found.items()
+        for when in ("warm start", "after RL")
+    ]
+    return f"{title}\n\n{table(HEAD, lines)}"
+
+
+def _cpu(runs: Sequence[Found]) -> float:
+    return mean(sum(run["rows"][when]["train_cpu_seconds"] for when in ("warm start", "after RL")) for run in runs)
+
+
+def _line(name: str, found: Sequence[Found]) -> list[str]:
+    def average(key: str) -> float:
+        return mean(one[key] for one in found)
+
+    cost = f"{average('tokens_read_per_step'):.1f} / {average('tokens_written_per_step'):.2f}"
+    return [
+        *over_seeds(name, [one["success"] for one in found]),
+        cost,
+        f"{1000 * average('cpu_seconds_per_step'):.2f}",
+    ]
+
+
+def _at_once(folder: Path) -> str | None:
+    found = {kind: own for kind, runs in _read(folder).items() if (own := [r for r in runs if "at once" in r["rows"]])}
+    if not found:
+        return None
+    worlds = dict.fromkeys(name.partition(",")[0] for name in next(iter(found.values()))[0]["rows"]["at once"])
+    lines = []
+    for world in worlds:
+        for kind, runs in found.items():
+            rows = [run["rows"]["at once"] for run in runs]
+            score, peak = (
+                {n: mean(row[f"{world}, {n} questions"][key] for row in rows) for n in (2, 4, 8, 16)}
+                for key in ("score", "peak_tokens")
+            )
+            told = [f"{score[n]:.3f}" for n in (2, 4, 8, 16)]
+            lines.append(
+                [f"{kind}, {world}", *told, f"{score[16] / score[2]:.2f}" if score[2] else "-",
+                 f"{peak[2]:.1f}", f"{peak[16]:.1f}", f"{peak[16] / peak[2]:.2f}"]
+            )  # fmt: skip
+    seeds = ", ".join(f"{kind} {len(runs)}" for kind, runs in found.items())
+    title = (
+        f"**N questions at the end of a text.** Score a question and words of the longest prompt, 2 to 16 questions; "
+        f"means over seeds ({seeds}), 64 texts each, greedy. Trained on texts of 3 things with 4 questions along the "
+        "way; 3 things are told in 6 sentences with 20 words of memory, 12 things in 24 sentences with 48."
+    )
+    return f"{title}\n\n{table(AT_ONCE, lines)}"

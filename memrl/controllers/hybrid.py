@@ -1,0 +1,139 @@
+"""A scorer decides, a language model writes: the op and its entry are chosen among offers, its text is a short note.
+
+    offers ─ scorer ─> Write, Overwrite 2, Forget 1, Keep …        OpDecision, the scorer's own weights
+    entry + observation ─ policy model ─> a note of n tokens       TokenDecision, the policy's weights
+
+A text is offered as if it took the note's tokens, so that one too long for memory can be kept in few words. Each of the
+two decisions earns its own credit and is learned in its own part of the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from memory_stores.types import Overwrite, Write
+from memrl.contracts.capabilities import Example
+from memrl.contracts.checks import check
+from memrl.contracts.contexts import ControllerContext
+from memrl.contracts.protocols import Brief, ControllerRequest, SampleRequest, TaskSource
+from memrl.contracts.registry import register
+from memrl.contracts.types import (
+    CONTROLLER,
+    Action,
+    Decision,
+    MemoryOps,
+    OpDecision,
+    Say,
+    Task,
+    TokenDecision,
+)
+from memrl.controllers.offers import NUMBER_NAMES
+from memrl.controllers.overwrite import BETWEEN, writer_of
+from memrl.controllers.passing import answered, lines_of, moments
+from memrl.controllers.scorer import Scorer, ScorerOptions
+
+HEADER = "Write a note in one line in the place of the memory shown: keep what may be needed later, add what is new."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HybridOptions(ScorerOptions):
+    """Of the controller "hybrid"."""
+
+    note_tokens: int = 24
+    """Tokens of a note at the most, and what a text is offered for."""
+    header: str = HEADER
+    """What the model is told to do."""
+
+    def __post_init__(self) -> None:
+        ScorerOptions.__post_init__(self)
+        check(self, "controller.options.", note_tokens="[1, inf)")
+
+
+class HybridMemory(Scorer):
+    """A ``Scorer`` whose texts are notes that the policy writes. A note that cannot be read changes nothing; one that
+    finds no room is refused by the store.
+
+    Args:
+        policy: whose model writes.
+    """
+
+    writes_notes = True
+
+    def __init__(self, context: ControllerContext, policy: Any, options: HybridOptions) -> None:
+        super().__init__(context.table, options, context.seed, context.names or NUMBER_NAMES)
+        self.policy, self._most = policy, options.note_tokens
+        self._brief = Brief(header=options.header, sees="New", does="Note", max_new_tokens=options.note_tokens, lines=1)
+
+    def decide(self, requests: Sequence[ControllerRequest]) -> list[Decision]:
+        """One op a request, in order; those that write have a note."""
+        chosen = super().decide(requests)
+        asked = {
+            i: self._asked(request, decision.action)
+            for i, (request, decision) in enumerate(zip(requests, chosen, strict=True))
+            if isinstance(decision.action, Write | Overwrite)
+        }
+        said = dict(zip(asked, self.policy.sample(list(asked.values())) if asked else (), strict=True))
+        return [with_note(one, said[i]) if i in said else one for i, one in enumerate(chosen)]
+
+    def _asked(self, request: ControllerRequest, op: Write | Overwrite) -> SampleRequest:
+        """An entry's successor is written from that entry, a new one from all that is held."""
+        token = request.memory.token
+        held = () if token is None else token.entries()
+        seen = [item for item in held if isinstance(op, Write) or item.id == op.id]
+        return SampleRequest(
+            task=request.task,
+            observation=replace(request.observation, choices=()),
+            view=lines_of(*(item.text for item in seen)),
+            memory_hash=request.memory.state_hash(),
+            seed=int(request.rng.integers(2**62)),
+            greedy=request.greedy,
+            brief=self._brief,
+            actor=request.actor,
+        )
+
+    def lessons(self, source: TaskSource, task: Task, budget: int, count: Callable[[str], int]) -> list[Example]:
+        """One passing of a task with all of an ideal memory in one note: each note to write, and each answer. What to
+        write on is the scorer's, and is not taught.
+
+        Raises:
+            ConfigError: the source knows no ideal memory.
+        """
+        held, found = "", list[Example]()
+        for moment in moments(source, task, min(budget, self._most), count, BETWEEN):
+            view = lines_of(held)
+            found += answered(source, task, moment, view)
+            if moment.observation.writable:
+                held = BETWEEN.join(moment.ideal)
+                asked = SampleRequest(
+                    task=task,
+                    observation=moment.observation,
+                    view=view,
+                    memory_hash="",
+                    seed=0,
+                    brief=self._brief,
+                    actor=CONTROLLER,
+                )
+                found += [Example(asked, held)] if held else []
+        return found
+
+
+def with_note(decision: Decision, note: TokenDecision) -> Decision:
+    """A choice to write, with the words that are written in the place of the op's own."""
+    assert isinstance(decision, OpDecision)
+    return replace(decision, note=replace(note, action=_written(note.action, decision)))
+
+
+def _written(action: Action, decision: OpDecision) -> Action:
+    """The op with a note for its text; what is no text stays what it is."""
+    if isinstance(action, Say) and isinstance(decision.action, Write | Overwrite):
+        return MemoryOps((replace(decision.action, text=action.text),))
+    return action
+
+
+def _make(context: ControllerContext, options: HybridOptions) -> HybridMemory:
+    return HybridMemory(context, writer_of(context, "hybrid"), options)
+
+
+register("controller", "hybrid", _make, HybridOptions)
