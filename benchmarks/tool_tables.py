@@ -47,12 +47,14 @@ def _row(name: str, each: Sequence[Found]) -> list[str]:
 def rows(runs: Sequence[Found]) -> str:
     """Rows at the length of training."""
     one = runs[0]
+    seconds = mean(run["train_cpu_seconds"] for run in runs)
     title = (
-        f"**toolworld (`benchmarks/toolworld.py SEED`).** {len(runs)} seeds; {one['tasks']['30']} held-out tasks of 30 "
-        f"calls each, names and phrasings never met; greedy; {one['memory_words']} words of memory in view in every "
-        "row but the last. Words read a call: brief, memory, sub-goal and choices. "
-        f"{one['steps']} steps of {one['episodes_a_step']} episodes, "
-        f"{mean(run['train_cpu_seconds'] for run in runs):.0f} s of a core a run besides the sandbox's."
+        f"**toolworld (`benchmarks/toolworld.py SEED`).** {len(runs)} seeds; {one['tasks']['30']} held-out tasks a seed "
+        "of 30 calls each, names and phrasings never met; greedy. Memory and view hold "
+        f"{one['memory_words']} words in every row but the last; the archive of BM25 has no bound, its view has. "
+        "Words read a call: brief, memory, sub-goal and "
+        f"choices. {one['steps']} steps of {one['episodes_a_step']} episodes, {seconds:.0f} s of a core a run, the "
+        "sandbox's own not counted."
     )
     made = [_row(NAMES.get(name, name), [run["rows"][name] for run in runs]) for name in one["rows"]]
     return f"{title}\n\n{table(HEAD, made)}"

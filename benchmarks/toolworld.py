@@ -32,7 +32,7 @@ from memrl.training.warm_up import warm_up
 ROOT = Path(__file__).parents[1]
 EVALUATED = 1_000_003
 """Seed of the first held-out task."""
-HORIZONS = {30: 48, 100: 16, 300: 6}
+HORIZONS = {30: 48, 100: 12, 300: 5}
 """Sub-goals of an episode -> held-out tasks."""
 ROWS = ("none", "window", "fifo", "untrained", "bm25_archive", "full_context")
 

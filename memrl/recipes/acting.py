@@ -24,8 +24,8 @@ def toolworld() -> TrainConfig:
     """
     return TrainConfig(
         recipe="toolworld",
-        steps=60,
-        checkpoint_every=30,
+        steps=36,
+        checkpoint_every=12,
         env=EnvConfig(name="toolworld", train_seeds=96),
         memory=MemoryConfig(token_budget=48, read_budget=48, embedder="hash"),
         policy=PolicyConfig(name="chooser", max_new_tokens=64),
