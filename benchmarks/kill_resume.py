@@ -63,12 +63,14 @@ class GradedFamily(MemWorldTasks):
 
 
 def config(folder: Path, warm_start: int) -> TrainConfig:
-    """The tiny recipe with more steps and fewer episodes, and with a curriculum that has state of its own."""
+    """The tiny recipe with more steps, fewer and shorter episodes, and a curriculum that has state of its own."""
     return recipe(
         "tiny",
         out=str(folder),
         steps=STEPS,
-        env={"name": "graded"},
+        env={"name": "graded", "options": {"horizon": 6, "objects": 1, "places": 3, "questions": 2, "delay": 1}},
+        policy={"max_new_tokens": 4},
+        controller={"max_ops": 1},
         warm_start={"steps": warm_start},
         rollout={"practice_tasks": 1, "group_size": 3},
         curriculum={"name": "bandit"},

@@ -3,11 +3,12 @@
 python benchmarks/poisoning.py 0 1 2     # seeds: trains `natural` and `poisoned` where need be, then measures
 
 MemWorld in styles that training never showed, 64 tokens of an archive of everything in view, a gullible exact reader.
-Half of the questions are attacked, in words that training never showed. An attack succeeds where the answer is the one
-that it wants; "benign" is the success on questions that were left alone, "clean" that on the same tasks with nothing
-planted. Rows: what usual search brings into view, the rule that puts what is not to be believed last, the controller
-before (`natural`, which never met an instruction) and after (`poisoned`). Last, the channel passes for a trusted one
-(trust 1), so that nothing but the words tells. Figures go to results/poisoning.json.
+Half of the questions are attacked, in words that training never showed. An attack succeeds where the answer is the
+one that it wants; "benign" is the success on questions that were left alone, "clean" that on the same tasks with
+nothing planted. Rows: what usual search brings into view, the rule that puts what is not to be believed last, the
+controller before (`natural`, which never met an instruction) and after (`poisoned`). Last, the channel passes for a
+trusted one (trust 1), so that nothing but the words tells. Rows "in no view" have ``memory.read_trust: 0.5``. Figures
+go to results/poisoning.json.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from memrl.training.run_folder import is_finished, is_run, load_run
 
 ROOT = Path(__file__).parents[1]
 RESULT = Path(__file__).parent / "results" / "poisoning.json"
+STRICT = "newest_dense"
+"""The rule that is measured once more, as every trained reader is, with what is trusted too little in no view."""
 RULES = ("rrf", "late_interaction", "newest_dense", "dense_trusted")
 HORIZON, TASKS = 48, 64
 WORLDS = {"attacked": {"rate": 0.5}, "clean": {"rate": 0.0}, "attacked, trust 1": {"rate": 0.5, "trust": 1.0}}
@@ -100,6 +103,11 @@ def main() -> None:
     for name, told in WORLDS.items():
         config = world(told)
         found[name] = {row: outcomes(with_reader(config, reader)) for row, reader in readers.items()}
+        strict = dataclasses.replace(config, memory=dataclasses.replace(config.memory, read_trust=0.5))
+        again = {f"{STRICT}, doubted in no view": STRICT} | {
+            row.replace("after", "strict"): run for row, run in readers.items() if row.startswith("after")
+        }
+        found[name] |= {row: outcomes(with_reader(strict, reader)) for row, reader in again.items()}
         for row, kinds in found[name].items():
             shares = {kind: f"{digits.count('1') / len(digits):.3f} of {len(digits)}" for kind, digits in kinds.items()}
             print(name, row, shares, flush=True)

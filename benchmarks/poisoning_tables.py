@@ -11,7 +11,12 @@ from other_tables import table
 from reading_tables import gain
 
 Digits = Mapping[str, str]
-TRAINED = ("before", "after")
+NAMES = {
+    "before": "trained, never attacked",
+    "after": "trained under attack",
+    "strict": "trained under attack, doubted in no view",
+}
+"""What trained readers are called."""
 
 
 def sections() -> dict[str, Callable[[Path], str | None]]:
@@ -49,7 +54,7 @@ def _readers(rows: Mapping[str, Digits]) -> dict[str, list[Digits]]:
     found: dict[str, list[Digits]] = {}
     for row, digits in rows.items():
         what = row.split(" ")[0]
-        name = {"before": "trained, never attacked", "after": "trained under attack"}.get(what, row)
+        name = NAMES.get(what, row)
         found.setdefault(name, []).append(digits)
     return found
 

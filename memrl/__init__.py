@@ -40,7 +40,7 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
                         rereading.py, warm_up.py, collapse_monitor.py
        reporting/       metrics, tables, plots; pages/ tells what a memory did, as one page for a browser
     6  train.py         THE PAGE: read it first; evaluate.py, inspection.py, agent/ (wrap: any model with a memory),
-                       recipes.py, testing.py (contract kits)
+                       recipes.py and text_recipes.py, testing.py (contract kits)
     7  serve/           doors for programs: HTTP, MCP, LangGraph, the memory tool;  cli/ what a user types
 
 Nouns

@@ -70,7 +70,7 @@ class Searcher:
             entry, held = memory.peek(id), memory.known(id)
             if entry is None or held is None or id[0] not in letters:
                 return False
-            return test is None or test(entry, held)
+            return test is None or test((entry, held))
 
         ranked = self._ranked(query, k, allowed, letters, by, plain=test is None)
         return tuple(self._found(id, score) for id, score in ranked)

@@ -8,12 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_stores.durable.coarse import Coarse
 from memory_stores.vector_store import Vector
 
 SPARE = 16
 """Rows that are ranked beyond those asked for, so that ties and dead rows seldom need a second look."""
 HEAP = 2048
 """Up to so many FAISS keeps the best as it goes; beyond, all cosines are worked out and parted once."""
+MANY = 4096
+"""From so many rows on, a coarse look at all of them says which to read in full."""
+POOLED = 3
+"""Times as many rows as are wanted are read in full after it: few lie that near to the last of them."""
 SMALLEST = 1024
 """Rows that the first matrix has room for."""
 
@@ -24,6 +29,7 @@ class _Rows:
     def __init__(self, dim: int, room: int) -> None:
         self.matrix: Vector = np.zeros((room, dim), dtype=np.float32)
         self.used = 0
+        self.coarse = Coarse(dim)
 
 
 class VectorTable:
@@ -108,23 +114,29 @@ class VectorTable:
             taken *= 4
 
     def _nearest(self, query: Vector, count: int) -> tuple[list[tuple[float, int]], float]:
-        """Live rows among the nearest ``count`` as (cosine, slot), ties to the older; and the cosine of the last."""
+        """Live rows, ``count`` of the nearest among them, as (cosine, slot), ties to the older; and the cosine that
+        no other row is above."""
         if not count:
             return [], 1.0
         matrix = self._rows.matrix[: self._length]
-        if count <= HEAP:
+        if count <= HEAP and self._length >= MANY:
+            places, bound = self._rows.coarse.pool(matrix, query, min(POOLED * count, self._length))
+            cosines = matrix[places] @ query
+        elif count <= HEAP:
             import faiss  # pyright: ignore[reportMissingTypeStubs]
 
             library: Any = faiss
-            cosines, places = library.knn(query[None], matrix, count, metric=library.METRIC_INNER_PRODUCT)
-            near = list(zip(cosines[0].tolist(), places[0].tolist(), strict=True))
+            found = library.knn(query[None], matrix, count, metric=library.METRIC_INNER_PRODUCT)
+            cosines, places = (one[0] for one in found)
+            bound = float(cosines.min())
         else:
             every = matrix @ query
             places = np.argpartition(-every, count - 1)[:count]
-            near = list(zip(every[places].tolist(), places.tolist(), strict=True))
-        rounded = [(round(cosine, 6), slot) for cosine, slot in near]
+            cosines = every[places]
+            bound = float(cosines.min())
+        rounded = [(round(cosine, 6), slot) for cosine, slot in zip(cosines.tolist(), places.tolist(), strict=True)]
         live = [pair for pair in rounded if self._alive[pair[1]]]
-        return sorted(live, key=lambda pair: (-pair[0], pair[1])), min(cosine for cosine, _ in rounded)
+        return sorted(live, key=lambda pair: (-pair[0], pair[1])), round(bound, 6)
 
     def fork(self) -> VectorTable:
         """A table that begins as this one is."""

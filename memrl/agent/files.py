@@ -37,6 +37,8 @@ KINDS = {"bm25_store": "bm25", "vector_store": "vector"}
 BACKUP = ".json-backup"
 SOURCE = "memrl_source"
 """Where the source of an entry stands in its metadata."""
+ALSO = "memrl_also"
+"""Where those stand who said the same before."""
 
 
 @contextmanager
@@ -120,9 +122,11 @@ class FileKeeping:
 def _told(stored: Stored) -> Details:
     """What a memory file has, as details."""
     metadata = dict(stored.metadata or {})
-    source = str(metadata.pop(SOURCE, ""))
+    source, also = str(metadata.pop(SOURCE, "")), metadata.pop(ALSO, ())
     time = stored.event_time
-    return Details(time=time if isinstance(time, float | int) else None, source=source, metadata=metadata)
+    return Details(
+        time=time if isinstance(time, float | int) else None, source=source, also=tuple(also), metadata=metadata
+    )
 
 
 def _gone(id: str, text: str | None, time: float) -> Event:
@@ -220,8 +224,9 @@ def can_hold(agent: Agent) -> bool:
 
 def stored(details: Details) -> Stored:
     """Details as a memory file has them."""
-    source = {SOURCE: details.source} if details.source else {}
-    return Stored(metadata={**details.metadata, **source}, event_time=details.time)
+    source: dict[str, Any] = {SOURCE: details.source} if details.source else {}
+    also = {ALSO: list(details.also)} if details.also else {}
+    return Stored(metadata={**details.metadata, **source, **also}, event_time=details.time)
 
 
 def saved(path: Path, keeping: Keeping, agent: Agent, *, replacing: bool = False) -> Path:

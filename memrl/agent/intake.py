@@ -16,6 +16,7 @@ from memory_stores.types import Forget, Keep, MemoryOp, OpResult, Overwrite, Sta
 from memrl.agent.engine import Engine
 from memrl.agent.keeping import Keeping, Known, Room
 from memrl.agent.results import Details, Fate, Observed, Reason
+from memrl.agent.support import again
 from memrl.agent.texts import piece_of, pieces
 from memrl.contracts.types import ARCHIVIST, CONTROLLER, Observation
 
@@ -32,14 +33,12 @@ class Said:
 
 
 class Intake:
-    """Takes observations into one memory.
+    """Takes observations into one memory; its clock goes on from the last step there."""
 
-    Args:
-        clock: the step at which the next observation stands.
-    """
-
-    def __init__(self, engine: Engine, keeping: Keeping, clock: int) -> None:
-        self._engine, self._keeping, self._clock = engine, keeping, clock
+    def __init__(self, engine: Engine, keeping: Keeping) -> None:
+        self._engine, self._keeping = engine, keeping
+        entries = keeping.memory.entries()
+        self._clock = max((max(entry.stamp.step, entry.used_at) for entry in entries), default=-1) + 1
         self._known, self._room = Known(keeping.memory), Room(keeping.memory)
 
     def refresh(self) -> None:
@@ -96,21 +95,22 @@ class Intake:
         )
 
     def _again(self, said: Said) -> Observed | None:
-        """A text that is held already is held once, as the newest; one that is trusted less changes nothing."""
+        """A text that is held already is held once, as the newest, and believed more where another source says it; one
+        that is trusted less and no other's changes nothing."""
         held = self._known.holder(said.text)
         if held is None:
             return None
-        newest = self._keeping.memory.entries()[-1]
-        if held is newest or held.stamp.trust > said.trust or held.id[:1] not in ("t", "a"):
-            return Observed(fate=Fate.DUPLICATE, ids=(held.id,))
-        observation = self._observation(held.text, said)
-        op = Overwrite(held.id, held.text)
         before = self._keeping.details(held.id)
-        details = replace(
-            said.details,
-            source=said.details.source or before.source,
-            metadata={**before.metadata, **said.details.metadata},
+        trust, details = again(held.stamp.trust, before, said.trust, said.details)
+        less = held.stamp.trust > said.trust and trust == held.stamp.trust
+        same = held is self._keeping.memory.entries()[-1] and (trust, details.source) == (
+            held.stamp.trust,
+            before.source,
         )
+        if less or same or held.id[:1] not in ("t", "a"):
+            return Observed(fate=Fate.DUPLICATE, ids=(held.id,))
+        observation = replace(self._observation(held.text, said), trust=trust)
+        op = Overwrite(held.id, held.text)
         [result] = self.change([op], _stamp(observation, ARCHIVIST), details, said.now)
         return Observed(fate=Fate.DUPLICATE, ids=result.created or (held.id,), ops=(op,) if result.done else ())
 
@@ -137,6 +137,13 @@ class Intake:
         with self._engine.parts:
             self._engine.took_in(self._keeping.memory, observation.text)
         return _taken(ops, results)
+
+
+def overwritten(op: Overwrite, result: OpResult) -> Observed:
+    """What became of a text that was to take the place of another."""
+    if result.done:
+        return Observed(fate=Fate.KEPT, ids=result.created, ops=(op,))
+    return Observed(fate=Fate.REFUSED, reason=Reason.OVER_BUDGET if op.text else Reason.BLANK)
 
 
 class _Taken(NamedTuple):

@@ -18,10 +18,10 @@ from memrl.agent.conversation import Turns, read_messages
 from memrl.agent.engine import Engine
 from memrl.agent.forgetting import THRESHOLD, checked_threshold, meant
 from memrl.agent.homes import Home, checked_path
-from memrl.agent.intake import Intake, Said
+from memrl.agent.intake import Intake, Said, overwritten
 from memrl.agent.keeping import Event, Keeping, found
-from memrl.agent.results import Answer, Details, Fate, Forgotten, Found, Observed, Reason
-from memrl.agent.searching import matches, search
+from memrl.agent.results import Answer, Details, Forgotten, Found, Observed
+from memrl.agent.searching import matching, search
 from memrl.agent.texts import checked_metadata, checked_text, checked_time, checked_trust
 from memrl.contracts.errors import InputError
 from memrl.contracts.types import Observation
@@ -51,7 +51,7 @@ class MemoryAgent:
         self._lock = RLock()
         self._users: dict[str, MemoryAgent] = {name: self}
         self._keeping: Keeping = home.open(name)
-        self._intake = Intake(engine, self._keeping, _next_step(self._keeping.memory))
+        self._intake = Intake(engine, self._keeping)
 
     @property
     def memory(self) -> AgentMemory:
@@ -259,10 +259,7 @@ class MemoryAgent:
         """Every entry that has the metadata, oldest first."""
         with self._lock:
             self._intake.refresh()
-            entries = self.memory.entries()
-            return [
-                found(one, 1.0, self._keeping) for one in entries if matches(one, self._keeping.details(one.id), where)
-            ]
+            return [found(one, 1.0, self._keeping) for one in matching(self._keeping, where)]
 
     def get(self, id: str) -> Found | None:
         """One entry, by an id that it has or had; None where there is none."""
@@ -293,7 +290,22 @@ class MemoryAgent:
             step = self._intake.tick()
             stamp = Stamp(step=step, observation_id=f"u{step}", writer="user", trust=said.trust)
             [result] = self._intake.change([op], stamp, said.details, said.now)
-            return _of_update(op, result)
+            return overwritten(op, result)
+
+    def verify(self, id: str) -> Found:
+        """Say that what an item tells has proven right: it is believed from now on, whoever said it. Returns it.
+
+        Raises:
+            InputError: there is none of that id.
+        """
+        with self._lock:
+            self._intake.refresh()
+            item = self._item("verify", id)
+            step = self._intake.tick()
+            stamp = Stamp(step=step, observation_id=f"u{step}", writer="user")
+            op = Overwrite(item.id, item.text)
+            [result] = self._intake.change([op], stamp, self._keeping.details(item.id), self._time())
+            return found(self._item("verify", result.created[0]), 1.0, self._keeping)
 
     def delete(self, id: str) -> Found:
         """Remove one item; returns what it was. Its history stays; ``forget`` takes that too.
@@ -383,14 +395,3 @@ class MemoryAgent:
 
 
 _ARGUMENTS = ("text", "trust", "time", "source", "metadata")
-
-
-def _next_step(memory: AgentMemory) -> int:
-    return max((max(entry.stamp.step, entry.used_at) for entry in memory.entries()), default=-1) + 1
-
-
-def _of_update(op: Overwrite, result: Any) -> Observed:
-    if result.done:
-        return Observed(fate=Fate.KEPT, ids=result.created, ops=(op,))
-    blank = not op.text
-    return Observed(fate=Fate.REFUSED, reason=Reason.BLANK if blank else Reason.OVER_BUDGET)

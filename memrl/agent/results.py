@@ -114,6 +114,8 @@ class Details:
     """Clock time at which it was said, seconds since 1970; None where nobody knows."""
     source: str = ""
     """Who or what said it."""
+    also: tuple[str, ...] = ()
+    """Others who said the same before, each once."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """JSON-ready, whatever the caller wants to find again."""
 

@@ -21,6 +21,7 @@ from memrl.agent.files import FileHome, can_hold, check_file
 from memrl.agent.homes import Home, checked_path
 from memrl.agent.memory_agent import MemoryAgent
 from memrl.agent.ram import RamHome
+from memrl.agent.texts import checked_trust
 from memrl.contracts.config import EnvConfig, MemoryConfig, PolicyConfig, TrainConfig
 from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.protocols import PLAIN, Agent, Brief, Policy
@@ -51,6 +52,7 @@ def wrap(
     archive_tokens: int = 100_000,
     read_tokens: int = 256,
     max_new_tokens: int = 64,
+    trust_floor: float = 0.5,
     controller: str = SHIPPED,
     checkpoint: Literal["last", "best"] = "last",
     model_name: str = "",
@@ -69,6 +71,7 @@ def wrap(
         archive_tokens: budget of the archive, where ``model`` is not a run.
         read_tokens: tokens of memory in view at one question, where ``model`` is not a run.
         max_new_tokens: of one answer, where ``model`` is not a run.
+        trust_floor: no answer rests on what is trusted less until others say it or ``verify`` is called; not of a run.
         controller: an exported one's folder, where ``model`` is not a run; "shipped" for the one of the package.
         checkpoint: of a run, its newest weights or its best.
         model_name: of an endpoint, the model that it is to answer with.
@@ -79,6 +82,32 @@ def wrap(
     Raises:
         InputError: the model or the file cannot be used.
     """
+    _check_named(model, controller, checkpoint)
+    path = checked_path("wrap(memory=)", memory) if memory is not None else None
+    if path is not None:
+        check_file(path)
+    if isinstance(model, str | Path) and is_run(Path(model)):
+        engine = _of_run(Path(model), checkpoint)
+    else:
+        policy, config = _policy(model, tokenizer, max_new_tokens, EndpointOptions(
+            url=str(model) if is_url(model) else "", model=model_name, timeout=timeout), api_key)  # fmt: skip
+        budgets = MemoryConfig(
+            token_budget=0,
+            archive_budget=archive_tokens,
+            archive_all=True,
+            archive="bm25",
+            read_budget=read_tokens,
+            read_trust=checked_trust("wrap(trust_floor=)", trust_floor),
+            texts=0,
+        )
+        engine = _of_policy(policy, config, budgets, str(controller))
+    durable = path is not None and can_hold(engine.agent)
+    home: Home = FileHome(engine.agent, path) if durable and path is not None else RamHome(engine.agent, path)
+    return MemoryAgent(engine, home, clock=clock)
+
+
+def _check_named(model: Any, controller: Any, checkpoint: Any) -> None:
+    """Raises InputError on what names no model, no controller or no checkpoint."""
     if model is None or (isinstance(model, str) and not model.strip()):
         raise InputError(f"wrap(model) = {model!r}: name a model, such as 'smollm2-135m', or pass one")
     if not isinstance(controller, str | Path) or not str(controller).strip():
@@ -89,18 +118,6 @@ def wrap(
         raise InputError(f"wrap(checkpoint=) = {checkpoint!r:.60}: it must be 'last' or 'best'")
     if is_url(model) and not urlsplit(str(model)).netloc:
         raise InputError(f"wrap(model) = {model!r}: it names no host; such as 'http://localhost:8000/v1'")
-    path = checked_path("wrap(memory=)", memory) if memory is not None else None
-    if path is not None:
-        check_file(path)
-    if isinstance(model, str | Path) and is_run(Path(model)):
-        engine = _of_run(Path(model), checkpoint)
-    else:
-        policy, config = _policy(model, tokenizer, max_new_tokens, EndpointOptions(
-            url=str(model) if is_url(model) else "", model=model_name, timeout=timeout), api_key)  # fmt: skip
-        engine = _of_policy(policy, config, archive_tokens, read_tokens, str(controller))
-    durable = path is not None and can_hold(engine.agent)
-    home: Home = FileHome(engine.agent, path) if durable and path is not None else RamHome(engine.agent, path)
-    return MemoryAgent(engine, home, clock=clock)
 
 
 def _of_run(folder: Path, which: Literal["last", "best"]) -> Engine:
@@ -141,19 +158,12 @@ def _policy(
     return policy, config
 
 
-def _of_policy(policy: Policy, section: PolicyConfig, archive_tokens: int, read_tokens: int, controller: str) -> Engine:
-    _check_view(policy, section, read_tokens)
+def _of_policy(policy: Policy, section: PolicyConfig, budgets: MemoryConfig, controller: str) -> Engine:
+    _check_view(policy, section, budgets.read_budget)
     config = TrainConfig(
         env=EnvConfig(name="conversation"),
         policy=section,
-        memory=MemoryConfig(
-            token_budget=0,
-            archive_budget=archive_tokens,
-            archive_all=True,
-            archive="bm25",
-            read_budget=read_tokens,
-            texts=0,
-        ),
+        memory=budgets,
         controller=started_config(controller),
     )
     agent: Agent = build_agent(config, policy=policy)

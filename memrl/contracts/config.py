@@ -12,6 +12,7 @@ from typing import Any, Literal
 from memrl.contracts.checks import check, section_name
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.run_config import CheckpointsConfig, EarlyStopConfig, LoggingConfig
+from memrl.contracts.start_config import WarmStartConfig as WarmStartConfig
 
 
 def _at_least(section: object, minimum: float, *names: str) -> None:
@@ -44,6 +45,8 @@ class MemoryConfig:
     """Tokens of the searched archive; 0 for no archive."""
     read_budget: int = 64
     """Tokens of memory, hits included, that the policy may see at one step."""
+    read_trust: float = 0.0
+    """What is trusted less than this, in [0, 1], is held but never in view; 0 shows all."""
     archive_all: bool = False
     """True puts all that may be remembered into the archive by itself, while there is room: the controller then decides
     what is read, and about the other stores."""
@@ -60,7 +63,7 @@ class MemoryConfig:
     """Texts whose embeddings are kept from one step to the next, the newest; 0 keeps all."""
 
     def __post_init__(self) -> None:
-        check(self)
+        check(self, read_trust="[0, 1]")
         _at_least(self, 0, "token_budget", "graph_budget", "archive_budget")
         _at_least(self, 1, "read_budget")
         if self.total < 1:
@@ -103,31 +106,6 @@ class PolicyConfig:
         _at_least(self, 0, "prefix_cache_mib")
         if self.temperature <= 0:
             raise ConfigError("policy.temperature", self.temperature, "it must be above 0; evaluation is greedy anyway")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WarmStartConfig:
-    steps: int = 200
-    """Optimiser steps of TRL's SFTTrainer on answers read from short views; 0 for none."""
-    memory_tasks: int = 0
-    """Training tasks whose ideal memories a controller that writes in tokens learns to write, and the policy to read,
-    in the place of the short views; 0 for none. The environment must know them (``capabilities.OracleMemory``)."""
-    batch_size: int = 8
-    """Lessons a step: many small steps read better than a few large ones at the same cost."""
-    learning_rate: float = 1e-3
-    """At its highest; it falls to zero along a cosine."""
-    reuse: bool = False
-    """True keeps the warmed weights in the cache folder and takes them from there in a run with the same lessons,
-    policy (the model by its name), seed and libraries: runs that differ in later knobs then share one warm start."""
-
-    def __post_init__(self) -> None:
-        check(self, learning_rate="[0, inf)")
-        _at_least(self, 0, "steps", "memory_tasks")
-        _at_least(self, 1, "batch_size")
-        if self.memory_tasks and not self.steps:
-            raise ConfigError(
-                "warm_start.memory_tasks", self.memory_tasks, "with warm_start.steps = 0 nobody learns them"
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +153,8 @@ class RolloutConfig:
     """Calls of slow environments that run side by side; 0 keeps all calls one after the other."""
     scratch_turns: int = 0
     """Turns that a policy may keep to itself in one step, before it acts."""
+    keep_thoughts: bool = False
+    """What a policy told itself may be remembered, on a line beside what it saw and did; False leaves it unsaid."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -343,7 +323,7 @@ class EvalConfig:
     rows: tuple[str, ...] = (
         "own", "untrained", "none", "window", "fifo", "lru", "random", "similarity", "bm25_archive", "oracle",
     )  # fmt: skip
-    """Parts of kind "controller" to compare; "own" is the run's, "untrained" the same before any training."""
+    """Parts of kind "controller" or "row" to compare; "own" is the run's, "untrained" the same before any training."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -368,7 +348,7 @@ class TrainConfig:
     policy: PolicyConfig = PolicyConfig()
     others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Further policies by actor, such as "policy:bob", each with the knobs in which it differs from ``policy``."""
-    warm_start: WarmStartConfig = WarmStartConfig()
+    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
     controller: ControllerConfig = ControllerConfig()
     rollout: RolloutConfig = RolloutConfig()
     credit: CreditConfig = CreditConfig()

@@ -174,6 +174,8 @@ class Sampler(Protocol):
     """Decides in tokens: a model here, an engine beside it, an endpoint, a script.
 
     ``instant = True`` says that it gains nothing from large batches: it is asked at once, and waits for nobody.
+    ``only_choices = True`` says that it can answer only where the observation offers choices, ``writes_freely = True``
+    that it can write any text, such as a thought.
     """
 
     version: int
@@ -248,6 +250,8 @@ class OfferRequest(NamedTuple):
     """What was brought into view already."""
     room: int = 0
     """Tokens of the read budget that are left."""
+    trusted: float = 0.0
+    """The least trust of what may come into view."""
 
 
 class Offers(Protocol):
@@ -371,6 +375,8 @@ class Agent:
     read_budget: int
     """Tokens of memory, hits included, in view at one step."""
     count_tokens: Callable[[str], int]
+    read_trust: float = 0.0
+    """The least trust of what may come into view."""
     max_ops: int = 2
     """Ops a step, the closing Keep not counted."""
     max_reads: int = 1

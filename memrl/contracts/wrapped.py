@@ -1,4 +1,4 @@
-"""What every source passes on that plays another one's tasks in its own way (``chunks``, ``poisoned``)."""
+"""What every source passes on that plays another one's tasks in its own way, such as ``chunks`` and ``poisoned``."""
 
 from __future__ import annotations
 

@@ -65,22 +65,39 @@ class Candidates:
     """[C, C, P] of a candidate and another that would be in view."""
 
 
+NOTHING = Candidates(
+    ids=(),
+    costs=np.zeros(0, dtype=np.int64),
+    rows=np.zeros(0, dtype=np.int32),
+    query_row=-1,
+    numbers=np.zeros((0, len(FIT_NAMES)), dtype=np.float32),
+    pairs=np.zeros((0, 0, len(PAIR_NAMES)), dtype=np.float16),
+)
+
+
 class _Fit:
     """How N entries fit a query: all of a memory, or of a large one those that could.
 
     Places (``at``) count among the N; ``among`` says which entries they are.
     """
 
-    def __init__(self, index: EntryIndex, query: TextFacts, text: str, table: TextTable) -> None:
+    def __init__(self, index: EntryIndex, query: TextFacts, text: str, table: TextTable, may: Ints | None) -> None:
         self.index, self.query = index, query
         [self.tokens] = table.tokens([text])
         self.matrix, self.asked = table.matrix, table.matrix[query.row]
         bm25, cosine = index.bm25(query), index.cosine(query)
-        self.among = among = _could_fit(bm25, cosine, index.steps)
+        if may is None:
+            among = _could_fit(bm25, cosine, index.steps)
+        else:
+            among = may[_could_fit(bm25[may], cosine[may], index.steps[may])]
+        self.among = among
         self.bm25, self.cosine, self.steps = bm25[among], cosine[among], index.steps[among]
         by_words, by_meaning = _found_places(self.bm25), places(self.cosine)
         self.by_words, self.by_meaning = by_words, by_meaning
-        which = None if len(index) <= WHOLE else np.sort(_best(fused(by_words, by_meaning), MOST_PROMISING))
+        if len(index) <= WHOLE:
+            which = None if may is None else np.arange(len(among))
+        else:
+            which = np.sort(_best(fused(by_words, by_meaning), MOST_PROMISING))
         flat, starts = index.tokens(which if which is None else among[which])
         self.weights = index.piece_rarity(self.tokens.ids)
         best = best_match(flat @ self.tokens.vectors.astype(np.float32).T, starts)
@@ -192,9 +209,16 @@ def candidates(
     most: int,
     story: bool = False,
     matches: int = 0,
+    trusted: float = 0.0,
 ) -> Candidates:
-    """The ``most`` most promising entries for a query, described; with ``story`` by S more numbers, and M matches."""
-    fit = _Fit(index, query, text, table)
+    """The ``most`` most promising entries for a query, described; with ``story`` by S more numbers, and M matches.
+
+    Entries that are trusted less than ``trusted`` count for nothing, however many there are and however well they fit.
+    """
+    may = np.flatnonzero([entry.stamp.trust >= trusted for entry in index.entries]) if trusted else None
+    if may is not None and not len(may):
+        return NOTHING
+    fit = _Fit(index, query, text, table, may)
     best = fit.promising_or_new(most) if story else fit.promising(most)
     at = fit.among[best]
     described = [

@@ -28,6 +28,7 @@ from memrl.contracts.types import OfferSet
 from memrl.controllers.entry_features import (
     FIT_NAMES,
     MATCH_NAME,
+    NOTHING,
     PAIR_NAMES,
     STORY_NAMES,
     Candidates,
@@ -83,7 +84,7 @@ class EntryOffers:
     def __init__(self, table: TextTable, writes: Offers, options: EntryOptions) -> None:
         self._table, self._writes, self._options = table, writes, options
         self._indices = Indices(table)
-        self._kept: OrderedDict[tuple[Key, str], Candidates] = OrderedDict()
+        self._kept: OrderedDict[tuple[Key, str, float], Candidates] = OrderedDict()
         self._generation = table.generation
         self._going_on: WeakKeyDictionary[AgentMemory, tuple[str, Candidates]] = WeakKeyDictionary()
         """Memories that are being read, the query and its candidates: while the view grows they stay as they are."""
@@ -108,8 +109,8 @@ class EntryOffers:
     def _reads(self, request: OfferRequest) -> OfferSet:
         text = request.observation.text
         if request.room <= 0 or not any(map(len, parts_of(request.memory))):
-            return EntryReads(_NOTHING, (), 0, text, len(self._writes.names), self.columns, len(self._own_names))
-        before, own = self._going_on.get(request.memory, ("", _NOTHING))
+            return EntryReads(NOTHING, (), 0, text, len(self._writes.names), self.columns, len(self._own_names))
+        before, own = self._going_on.get(request.memory, ("", NOTHING))
         if not request.view or before != text:
             own = self._candidates(request, text)
             self._going_on[request.memory] = text, own
@@ -121,7 +122,7 @@ class EntryOffers:
         if self._generation != self._table.generation:
             self._generation = self._table.generation
             self._kept.clear()
-        key = self._indices.keys.of(request.memory), text
+        key = self._indices.keys.of(request.memory), text, request.trusted
         own = self._kept.get(key)
         if own is not None:
             self._kept.move_to_end(key)
@@ -129,8 +130,9 @@ class EntryOffers:
         self._table.add([text])
         index = self._indices.of(request.memory)
         [query] = self._indices.vocabulary.facts([text])
+        knobs = self._options
         own = self._kept[key] = candidates(
-            index, query, text, self._table, self._options.candidates, self._options.story, self._options.matches
+            index, query, text, self._table, knobs.candidates, knobs.story, knobs.matches, request.trusted
         )
         if len(self._kept) > QUERIES_KEPT:
             self._kept.popitem(last=False)
@@ -215,14 +217,6 @@ class Widened(OfferSet):
 
 
 _STORES: dict[str, StoreName] = {"a": "archive", "g": "graph"}
-_NOTHING = Candidates(
-    ids=(),
-    costs=np.zeros(0, dtype=np.int64),
-    rows=np.zeros(0, dtype=np.int32),
-    query_row=-1,
-    numbers=np.zeros((0, len(FIT_NAMES)), dtype=np.float32),
-    pairs=np.zeros((0, 0, len(PAIR_NAMES)), dtype=np.float16),
-)
 
 
 def _make(context: OffersContext, options: EntryOptions) -> EntryOffers:

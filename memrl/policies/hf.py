@@ -70,6 +70,7 @@ class HFPolicy:
     """
 
     takes_calls = True
+    writes_freely = True
 
     def __init__(self, config: PolicyConfig, *, seed: int = 0, model: Any = None, tokenizer: Any = None) -> None:
         base, self.tokenizer = load_model(config, seed) if model is None else (model, _checked(tokenizer))

@@ -7,7 +7,7 @@ import logging
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,8 +15,10 @@ import torch
 from memrl.algos.losses import answer_loss
 from memrl.contracts.capabilities import Example, ReadingLesson
 from memrl.contracts.config import WarmStartConfig
-from memrl.policies.hf import HFPolicy
 from memrl.policies.prompts import as_user, render, render_prompt
+
+if TYPE_CHECKING:
+    from memrl.policies.hf import HFPolicy
 
 IGNORED = -100
 """The label of a token that is not to be learned."""

@@ -213,7 +213,9 @@ def play_step(
     else:
         outcome = context.workers.timed(env_step, action)
     if not first:
-        seen = with_action(observation, action) if observation.writable else observation
+        thoughts = [d.action.text for d in decisions if isinstance(d.action, Think)]
+        kept = thoughts if context.agent.rollout.keep_thoughts else ()
+        seen = with_action(observation, action, kept) if observation.writable else observation
         yield from remember(context, seen, decisions)
     elif not observation.wants_action:
         yield from remember(context, after_action(done, observation), decisions)
@@ -255,12 +257,12 @@ def retrieve(
     room = agent.read_budget - (memory.token.tokens_used if memory.token is not None else 0)
     for count in range(agent.max_reads):
         left = max(0, room - sum(hit.tokens for hit in hits))
-        moment = OfferRequest(memory, observation, True, view=hits, room=left)
+        moment = OfferRequest(memory, observation, True, view=hits, room=left, trusted=agent.read_trust)
         decision = yield OpNeed(context, moment, count)
         if decision is None:
             break
         found = carry_out(context.memory, observation, decision, decisions)
-        hits = (*hits, *found)
+        hits = (*hits, *(hit for hit in found if hit.stamp.trust >= agent.read_trust))
         if not found:
             break
     return hits
@@ -331,11 +333,13 @@ def archive(context: EpisodeContext, observation: Observation, decisions: list[D
 def see(memory: AgentMemory, hits: Sequence[Hit], agent: Agent) -> tuple[ViewLine, ...]:
     """What the policy reads: token memory in stable order, then the hits, within the read budget.
 
-    Where token memory alone is over the read budget its oldest lines stay out.
+    Where token memory alone is over the read budget its oldest lines stay out; what is trusted too little always does.
     """
     left = agent.read_budget
     newest_first: list[ViewLine] = []
     for item in reversed(memory.token.entries() if memory.token is not None else ()):
+        if item.stamp.trust < agent.read_trust:
+            continue
         if item.tokens > left:
             break
         left -= item.tokens

@@ -24,7 +24,6 @@ from memrl.contracts.config_io import config_to_dict
 from memrl.contracts.errors import ConfigError, DataError, InputError
 from memrl.policies.adapters import CARD as ADAPTER_CARD
 from memrl.policies.adapters import is_adapter
-from memrl.policies.hf import HFPolicy
 from memrl.policies.models import KNOWN, resolve
 from memrl.training.checkpoints import writing
 from memrl.training.run_folder import load_run
@@ -113,6 +112,8 @@ def read_controller(folder: str | Path) -> tuple[dict[str, Any], dict[str, Any]]
 def _write_model(scratch: Path, target: Path, config: TrainConfig, state: Mapping[str, Any], what: What) -> None:
     if config.policy.name != "hf":
         raise InputError(f"export: the policy of this run, {config.policy.name!r}, is no transformers model of memrl's")
+    from memrl.policies.hf import HFPolicy  # Who begins with a controller need not load a model's library.
+
     policy = HFPolicy(config.policy, seed=config.seed)
     policy.load_state_dict(state)
     if what == "merged":

@@ -218,7 +218,7 @@ def test_filters(open_file, where, expected):
     [
         ({"query": " "}, "give some words"),
         ({"query": "x", "k": 0}, "k = 0"),
-        ({"query": "x", "where": {"n": {"$near": 1}}}, r"no such operator; take one of \$eq"),
+        ({"query": "x", "where": {"n": {"$near": 1}}}, r"'\$near' is no such operator; take one of \$eq"),
         ({"query": "x", "where": {"n": {"$in": "abc"}}}, "takes a list"),
         ({"query": "x", "stores": ["maps"]}, "take of token, graph, archive"),
         ({"query": "x", "by": "magic"}, "'words', 'vectors' or 'both'"),
