@@ -45,12 +45,12 @@ def _kinds(folder: Path) -> str | None:
         f"{warm['memory_tasks']} tasks; RL: {one['rl_steps']} steps of {one['episodes_per_step']} episodes. CPU "
         f"seconds of a run: {cpu}. A sentence is a step of the world; marks count as words."
     )
-    lines = [
-        _line(f"{kind}, {when}, {length}", [run["rows"][when][length] for run in runs])
-        for length in lengths
-        for kind, runs in found.items()
-        for when in ("warm start", "after RL")
-    ]
+    lines = []
+    for length in lengths:
+        for kind, runs in found.items():
+            for when in ("warm start", "after RL"):
+                rows = [row[length] for run in runs if (row := run["rows"].get(when)) and length in row]
+                lines += [_line(f"{kind}, {when}, {length}", rows)] if rows else []
     return f"{title}\n\n{table(HEAD, lines)}"
 
 
