@@ -2,6 +2,7 @@
 
 python benchmarks/text_memory.py SEED KIND...     # figures go to results/text_memory/KIND-SEED.json
 python benchmarks/text_memory.py SEED             # all kinds
+python benchmarks/text_memory.py SEED KIND short  # the two main lengths alone, and no questions at once
 
 Kinds, all on the same tasks with the same budget of words and the same network as the policy:
     overwrite   one text, written anew for each chunk (MemAgent)
@@ -102,13 +103,14 @@ def changed_env(config: TrainConfig, theta: dict[str, Any]) -> dict[str, Any]:
     return {**options, "env_options": {**options["env_options"], **theta}}
 
 
-def measure(kind: str, seed: int) -> dict[str, Any]:
+def measure(kind: str, seed: int, short: bool) -> dict[str, Any]:
     """Before RL and after."""
     config = config_of(kind, seed)
     agent, before = build_agent(config), time.process_time()
     warm_up(agent, config, Silent())
-    warm = {"train_cpu_seconds": time.process_time() - before, **measured(agent, config)}
-    print(seed, kind, "warm start", {length: round(warm[length]["success"], 3) for length in LENGTHS}, flush=True)
+    lengths = [name for name in LENGTHS if not short or "other words" not in name]
+    warm = {"train_cpu_seconds": time.process_time() - before, **measured(agent, config, lengths)}
+    print(seed, kind, "warm start", {length: round(warm[length]["success"], 3) for length in lengths}, flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         before = time.process_time()
         run = memrl.train(dataclasses.replace(config, out=f"{scratch}/run"))
@@ -117,20 +119,21 @@ def measure(kind: str, seed: int) -> dict[str, Any]:
     agent = build_agent(made)
     load_policies(agent, parts)
     agent.controller.load_state_dict(parts["controller"])
-    after = {"train_cpu_seconds": cpu, **measured(agent, made)}
-    print(seed, kind, "after RL", {length: round(after[length]["success"], 3) for length in LENGTHS}, flush=True)
-    return {"warm start": warm, "after RL": after, "at once": at_once(agent, made)}
+    after = {"train_cpu_seconds": cpu, **measured(agent, made, lengths)}
+    print(seed, kind, "after RL", {length: round(after[length]["success"], 3) for length in lengths}, flush=True)
+    told = {"warm start": warm, "after RL": after}
+    return told if short else {**told, "at once": at_once(agent, made)}
 
 
 def main(seed: int, kinds: list[str]) -> None:
     torch.set_num_threads(1)
-    for kind in kinds or [*KINDS, "scorer"]:
+    for kind in [kind for kind in kinds if kind != "short"] or [*KINDS, "scorer"]:
         config = config_of(kind, seed)
         told = {
             "seed": seed, "kind": kind, "rl_steps": config.steps,
             "episodes_per_step": config.rollout.tasks * config.rollout.group_size, "credit": config.credit.name,
             "warm_start": dataclasses.asdict(config.warm_start), "memory_tokens": config.memory.token_budget,
-            "rows": measure(kind, seed),
+            "rows": measure(kind, seed, "short" in kinds),
         }  # fmt: skip
         out = ROOT / "benchmarks" / "results" / "text_memory" / f"{kind}-{seed}.json"
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -12,9 +12,11 @@ from acting_tables import over_seeds
 from other_tables import table
 
 Found = dict[str, Any]
+WHEN = ("warm start", "after RL")
 KINDS = ("overwrite", "state", "ops", "hybrid", "scorer")
 HEAD = (
-    "", "success", "95 % over seeds", "each seed", "words read / written a sentence", "CPU ms a sentence"
+    "", "success", "95 % over seeds", "each seed (95 % over tasks)", "words read / written a sentence",
+    "CPU ms a sentence",
 )  # fmt: skip
 AT_ONCE = ("", "2", "4", "8", "16", "16 / 2", "peak, 2", "peak, 16", "16 / 2")
 
@@ -26,8 +28,25 @@ def sections() -> dict[str, Callable[[Path], str | None]]:
 
 def _read(folder: Path) -> dict[str, list[Found]]:
     """Kind to its runs, by seed."""
-    paths = {kind: sorted((folder / "text_memory").glob(f"{kind}-*.json")) for kind in KINDS}
-    return {kind: [json.loads(path.read_text(encoding="utf-8")) for path in own] for kind, own in paths.items() if own}
+    found = {kind: _runs(folder / "text_memory", f"{kind}-*.json") for kind in KINDS}
+    return {kind: runs for kind, runs in found.items() if runs}
+
+
+def _longer(folder: Path) -> dict[str, list[Found]]:
+    """The longer runs of docs/overwrite.md, on the same tasks and budgets: kind to rows as here."""
+    runs = _runs(folder / "overwrite", "*.json")
+    if not runs:
+        return {}
+    steps = runs[0]["rl_steps"]
+    rows = [run["rows"] for run in runs]
+    return {
+        f"overwrite, {steps} steps": [{"rows": {when: row[when] for when in WHEN}} for row in rows],
+        f"scorer, {steps} steps": [{"rows": {"after RL": row["scorer"]}} for row in rows],
+    }
+
+
+def _runs(folder: Path, pattern: str) -> list[Found]:
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob(pattern))]
 
 
 def _kinds(folder: Path) -> str | None:
@@ -43,19 +62,20 @@ def _kinds(folder: Path) -> str | None:
         f"**Five ways to write, one task (`benchmarks/text_memory.py SEED KIND`).** Seeds: {seeds}; greedy; "
         f"{one['memory_tokens']} words of memory; warm start: {warm['steps']} steps of {warm['batch_size']} rows from "
         f"{warm['memory_tasks']} tasks; RL: {one['rl_steps']} steps of {one['episodes_per_step']} episodes. CPU "
-        f"seconds of a run: {cpu}. A sentence is a step of the world; marks count as words."
+        f"seconds of a run: {cpu}. Rows with another number of steps are the runs of docs/overwrite.md. A sentence is a "
+        "step of the world; marks count as words."
     )
-    lines = [
-        _line(f"{kind}, {when}, {length}", [run["rows"][when][length] for run in runs])
-        for length in lengths
-        for kind, runs in found.items()
-        for when in ("warm start", "after RL")
-    ]
+    lines = []
+    for length in lengths:
+        for kind, runs in {**found, **_longer(folder)}.items():
+            for when in WHEN:
+                rows = [row[length] for run in runs if (row := run["rows"].get(when)) and length in row]
+                lines += [_line(f"{kind}, {when}, {length}", rows)] if rows else []
     return f"{title}\n\n{table(HEAD, lines)}"
 
 
 def _cpu(runs: Sequence[Found]) -> float:
-    return mean(sum(run["rows"][when]["train_cpu_seconds"] for when in ("warm start", "after RL")) for run in runs)
+    return mean(sum(run["rows"][when]["train_cpu_seconds"] for when in WHEN) for run in runs)
 
 
 def _line(name: str, found: Sequence[Found]) -> list[str]:
@@ -63,8 +83,13 @@ def _line(name: str, found: Sequence[Found]) -> list[str]:
         return mean(one[key] for one in found)
 
     cost = f"{average('tokens_read_per_step'):.1f} / {average('tokens_written_per_step'):.2f}"
+    name, average_of, over, _ = over_seeds(name, [one["success"] for one in found])
+    each = ", ".join(f"{one['success']:.3f} ({one['ci95'][0]:.2f} to {one['ci95'][1]:.2f})" for one in found)
     return [
-        *over_seeds(name, [one["success"] for one in found]),
+        name,
+        average_of,
+        over if len(found) > 1 else "-",
+        each,
         cost,
         f"{1000 * average('cpu_seconds_per_step'):.2f}",
     ]

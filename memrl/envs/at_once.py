@@ -1,7 +1,7 @@
 """Several questions to answer at once, as in MEM1 (arXiv:2506.15841): what an environment asks in a row becomes one
 question, and one answer is judged part by part.
 
-    env: {name: at_once, options: {env: my_env, env_options: {objects: 12, horizon: 40, questions: 16, delay: 0}}}
+    env: {name: at_once, options: {env: my_env, env_options: {...}}}
 
     ?1 ?2 ?3   ─>   "Where is the lamp?; Who has the key?; …"   ─ "attic; Ana; …" ─>   three verdicts, their mean
 

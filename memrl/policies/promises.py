@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from memrl.contracts.calls import Calls, Head
 from memrl.contracts.config import PolicyConfig
 from memrl.contracts.contexts import PolicyContext
 from memrl.contracts.protocols import Brief, Env, Policy, SampleRequest
 from memrl.contracts.registry import make as make_part
-from memrl.contracts.types import Choose, Observation, Task, TokenDecision, Unreadable, ViewLine
+from memrl.contracts.types import Choose, Observation, Say, Task, TokenDecision, Unreadable, ViewLine
 
 Make = Callable[[PolicyContext], Any]
 """What makes a ``Policy``."""
@@ -54,6 +55,8 @@ def check_policy(policy: str | Make, config: PolicyConfig | None = None, *, tole
     if learns:
         _check_recorded(first, tolerance, "recomputed log-probabilities must be those that were sampled")
         _check_weights(first, tolerance)
+    if getattr(first, "takes_calls", False):
+        _check_calls(first, tolerance)
     _check_state(first, second)
     if learns:
         _check_reference(first, second, tolerance)
@@ -188,6 +191,30 @@ def _check_recorded(policy: Any, tolerance: float, promise: str) -> None:
         for line, mask, decision in zip(logprobs_RA, mask_RA, decisions, strict=True):
             told = line[mask].detach().float().cpu().numpy()
             assert np.allclose(told, decision.logprobs, atol=tolerance), promise
+
+
+CALLS = Calls(heads=(Head(text="say", takes_text=True), Head(text="wait", alone=True)), max_tokens=16)
+
+
+def _check_calls(policy: Any, tolerance: float) -> None:
+    """Of one that samples under calls: it says nothing else, and recomputes the same."""
+    brief = Brief(header="You may say what is where, then more, or wait.", max_new_tokens=CALLS.max_tokens)
+    asked = [
+        replace(one, brief=brief, calls=CALLS, observation=replace(one.observation, choices=()))
+        for seed in range(SEEDS)
+        for one in _requests(policy, seed)
+    ]
+    told = _sampled(policy, asked)
+    for one in told:
+        first = one.action.text.split()[0] if isinstance(one.action, Say) else ""
+        assert one.calls == CALLS and first in ("say", "wait"), (
+            f"under calls nothing else may be said, and the decision must carry them; not {one.action}"
+        )
+    logprobs_RA, mask_RA = policy.call_logprobs(_rows(told), [one.calls for one in told])
+    for line, mask, one in zip(logprobs_RA, mask_RA, told, strict=True):
+        assert np.allclose(line[mask].detach().float().cpu().numpy(), one.logprobs, atol=tolerance), (
+            "call_logprobs must be those that were sampled under calls"
+        )
 
 
 def _check_state(first: Policy, second: Policy) -> None:
