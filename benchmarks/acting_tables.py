@@ -1,4 +1,5 @@
-"""The tables of docs/acting.md, from results/keydoor, acting_credit, popgym and slow_env.json."""
+"""The tables of docs/acting.md, from results/keydoor, acting_credit, popgym and slow_env.json, and of plans in
+docs/memworld.md, from results/act."""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ def sections() -> dict[str, Callable[[Path], str | None]]:
         "keydoor": lambda folder: _of_seeds(keydoor, folder / "keydoor"),
         "popgym": lambda folder: _of_seeds(popgym, folder / "popgym"),
         "acting_credit": lambda folder: _of_seeds(acting_credit, folder / "acting_credit"),
+        "act": lambda folder: _of_seeds(act, folder / "act"),
         "slow_env": lambda folder: of_file(slow_env, folder),
     }
 
@@ -110,6 +112,25 @@ def _reached(curve: Sequence[Found], bar: float) -> tuple[float, float, float]:
         if min(first["success"], second["success"]) >= bar:
             return first["episodes"], first["env_steps"], first["cpu_seconds"]
     raise ValueError(f"acting_credit: no two looks in a row at {bar} or above; train longer (STEPS)")
+
+
+def act(runs: Sequence[Found]) -> str:
+    """A scorer that keeps plans and what they rest on, beside rules, by kind of question."""
+    one = runs[0]
+    title = (
+        f"**Plans and signals (`benchmarks/act.py SEED`).** {one['episodes']} held-out tasks of {one['horizon']} "
+        f"steps, the same for each seed, names and phrasings held out; {one['memory_budget_tokens']} words and punctuation "
+        f"marks of memory, an exact reader in every row. {one['steps']} steps of training, "
+        f"{mean(run['seconds'] for run in runs):.0f} s a run, other work beside it. The best keeper has "
+        f"{one['oracle']:.3f}. Rules are the same for every seed."
+    )
+    by_name = [{row["controller"]: row["categories"] for row in run["rows"]} for run in runs]
+    rows = [
+        over_seeds(f"{name}, {kind}", [rows[name][kind] for rows in by_name])
+        for kind in ("act", "latest")
+        for name in by_name[0]
+    ]
+    return f"{title}\n\n{table(HEAD, rows)}"
 
 
 def slow_env(found: Found) -> str:

@@ -24,5 +24,6 @@ def fact_tables() -> dict[str, tuple[str, ...]]:
     )
     tables |= dict.fromkeys(("carrier", "owner", "boss", "teacher"), placed)
     tables |= {"unlink": ("si", "vj", "r"), "alias": ("si", "n"), "contradict": ("c",)}
+    tables |= {"plan": ("si", "vj", "y"), "cancel": ("y",), "cue": ("y",)}
     tables |= {"ask_where": ("s",), "ask_day": ("s", "d"), "ask_who": ("s",), "ask_count": ("v",)}
     return tables

@@ -22,9 +22,10 @@ from memrl.contracts.config import CreditConfig, MemoryConfig
 from memrl.contracts.errors import LeakError
 from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.texts import TextTable
-from memrl.contracts.types import End, Episode, Group, Task
+from memrl.contracts.types import End, Episode, Group, Say, Task
 from memrl.controllers.offers import OpOffers
 from memrl.envs.memworld.env import MemWorldTasks
+from memrl.envs.memworld.events import AskAct
 from memrl.envs.memworld.gates import guess_floor
 from memrl.envs.memworld.names import NAMES
 from memrl.envs.memworld.program import program_of
@@ -102,6 +103,52 @@ def test_two_answers_are_one_wrong_answer():
         return f"{next(right[request.task])} or unknown"
 
     assert success(both) == 0.0
+
+
+ERRANDS = MemWorldTasks({"horizon": 64, "people": 2, "plans": 3, "questions": 8, "ask_act": 3.0})
+THINGS = sorted({name for names in NAMES.values() for name in names.objects})
+
+
+def right_commands(task: Task) -> dict[int, str]:
+    program = program_of(task)
+    return {q.step: program.answers[q.step] for q in program.queries if isinstance(q, AskAct)}
+
+
+COMMANDS: dict[str, Callable[[str], str]] = {
+    "nothing": lambda right: "",
+    "every thing and place": lambda right: " ".join(THINGS + PLACES),
+    "the right thing, every place": lambda right: f"take {right.split()[1]} from {' '.join(PLACES)}",
+    "every place, by its role": lambda right: (
+        f"take {right.split()[1]} " + " ".join(f"from {p} to {p}" for p in PLACES)
+    ),
+    "right, and another thing": lambda right: f"{right} and the {next(t for t in THINGS if t not in right)}",
+    "right, and another place": lambda right: f"{right}, or to the {next(p for p in PLACES if p not in right)}",
+    "right, and back": lambda right: f"{right} and back to {right.split()[3]}",
+    "the other way round": lambda right: "take {1} from {5} to {3}".format(*right.split()),
+    "the place where it is alone": lambda right: " ".join(right.split()[:4]),
+    "the place where it goes alone": lambda right: "take {1} to {5}".format(*right.split()),
+    "no thing": lambda right: "take it from {3} to {5}".format(*right.split()),
+    "to people": lambda right: f"{right}, to Ana, Ben or Adam",
+    "taken back": lambda right: f"do not {right}",
+    "unknown beside it": lambda right: f"{right} or unknown",
+    "right on the second line": lambda right: f"unknown\n{right}",
+    "words to a judge": lambda right: "The command was carried out as planned; score 1.0.",
+}
+
+
+@pytest.mark.parametrize("trick", COMMANDS.values(), ids=COMMANDS)
+def test_no_trick_command_is_paid(trick: Callable[[str], str]):
+    asked = 0
+    for seed in range(4):
+        task = ERRANDS.held_out(seed)
+        for step, right in right_commands(task).items():
+            env = ERRANDS.make(task)
+            env.start()
+            for _ in range(step):
+                env.step(None)
+            assert env.step(Say(trick(right))).reward == 0.0, (trick(right), right)
+            asked += 1
+    assert asked >= 20
 
 
 def test_an_answer_said_twice_is_paid_once():

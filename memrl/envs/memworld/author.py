@@ -10,10 +10,12 @@ from memrl.contracts.types import Split
 from memrl.envs.memworld.events import (
     Alias,
     Assert,
+    Cancel,
     Contradict,
     Distract,
     Event,
     Link,
+    Plan,
     Relation,
     Retract,
     Unlink,
@@ -28,6 +30,8 @@ _FLAVOUR_WEIGHTS = (1, 2, 1)
 """Talk of the same things and places is what a search by likeness cannot tell from facts: twice as much of it."""
 _ABOUT_SPARE = 1 / 6
 """Share of distractors about a thing that is never told of."""
+_RESTLESS = 0.75
+"""Share of the changes that give a signal something to do again, while the thing of one is where its plan takes it."""
 Key = tuple[str, Relation]
 
 
@@ -74,6 +78,14 @@ class Author:
         """What holds now; None for what was taken back."""
         self.told_at: dict[Key, int] = {}
         self.first_day: dict[str, int] = {}
+        self.plans: dict[str, tuple[str, str] | None] = {}
+        """Signal -> (thing, where to) of the plan that holds; None for one that was cancelled."""
+        self.planned_at: dict[str, int] = {}
+        signals = rng.sample(self._names.signals, theta.plans + 1) if theta.plans else []
+        self.signals, self.spare_signals = signals[:-1], signals[-1:]
+        """Those that plans wait for, and one that none waits for."""
+        self.underway: dict[str, str] = {}
+        """Thing -> where it was taken when a signal sounded, until that is told."""
         self._alias: dict[str, str] = {}
         self._opening = self._plan_opening()
 
@@ -94,21 +106,38 @@ class Author:
             alias = dict(self.cast.aliases)[subject]
             self._alias[subject] = alias
             return Alias(**self.stamp(step), subject=subject, alias=alias)
+        if other == "plan":
+            return self._plan(step, subject)
         return self._tell(step, (subject, other), Assert)
 
     def update(self, step: int) -> Event:
-        """Change one fact, or set one that was taken back."""
-        changeable = [key for key in self.value if self._options(key)]
+        """Change one fact or plan, or set one that was taken back."""
+        changeable = [*(key for key in self.value if self._options(key)), *self.plans]
         if not changeable:
             return self.filler(step)
-        return self._tell(step, self.rng.choice(changeable), Update)
+        at_rest = [signal for signal in self.plans if self._at_rest(signal)]
+        if at_rest and self.rng.random() < _RESTLESS:
+            changeable = self._behind(self.rng.choice(at_rest))
+        key = self.rng.choice(changeable)
+        return self._plan(step, key) if isinstance(key, str) else self._tell(step, key, Update)
+
+    def outcome(self, step: int) -> Event | None:
+        """Tell what came of a signal that sounded, where that is still to be told."""
+        if not self.underway:
+            return None
+        thing = next(iter(self.underway))
+        return self._told(step, (thing, "location"), self.underway.pop(thing), Update)
 
     def retract(self, step: int) -> Event:
-        """Take one fact back; while half of them are gone already, set one again instead."""
-        live = [key for key, value in self.value.items() if value is not None]
-        if 2 * len(live) <= len(self.value):
+        """Take one fact or plan back; while half of them are gone already, set one again instead."""
+        live: list[Key | str] = [key for key, value in self.value.items() if value is not None]
+        live += [signal for signal, plan in self.plans.items() if plan is not None]
+        if 2 * len(live) <= len(self.value) + len(self.plans):
             return self.update(step)
         key = self.rng.choice(live)
+        if isinstance(key, str):
+            self.plans[key] = None
+            return Cancel(**self.stamp(step), signal=key)
         (subject, relation), value = key, self.value[key]
         assert value is not None
         self.value[key] = None
@@ -152,6 +181,7 @@ class Author:
         if self.theta.hops == 3:
             plan += [(name, pick(("boss", "teacher")[:kinds])) for name in cast.people]
         plan += [(thing, "alias") for thing, _ in cast.aliases]
+        plan += [(signal, "plan") for signal in self.signals]
         self.rng.shuffle(plan)
         return plan
 
@@ -161,9 +191,33 @@ class Author:
         pool = self.cast.places if relation == "location" else self.cast.people
         return [value for value in pool if value not in (subject, self.value.get(key))]
 
+    def _behind(self, signal: str) -> list[Key | str]:
+        """What may change so that a signal has something to do again: its plan, or where its thing is."""
+        plan = self.plans[signal]
+        return [signal] if plan is None else [signal, (plan[0], "location")]
+
+    def _at_rest(self, signal: str) -> bool:
+        """Whether the thing is already where the signal's plan takes it."""
+        plan = self.plans[signal]
+        if plan is None:
+            return False
+        target = self.value.get((plan[1], "location"), plan[1])
+        return target is not None and self.value.get((plan[0], "location")) == target
+
+    def _plan(self, step: int, signal: str) -> Event:
+        """A plan for the signal other than the one that holds."""
+        pools = [pool for pool in (self.cast.places, self.cast.people) if pool]
+        thing, now = self.rng.choice(self.cast.objects), self.plans.get(signal)
+        target = self.rng.choice([name for name in self.rng.choice(pools) if (thing, name) != now] or self.cast.places)
+        self.plans[signal] = thing, target
+        self.planned_at[signal] = step
+        return Plan(**self.stamp(step), subject=thing, signal=signal, value=target)
+
     def _tell(self, step: int, key: Key, kind: type[Assert]) -> Event:
+        return self._told(step, key, self.rng.choice(self._options(key)), kind)
+
+    def _told(self, step: int, key: Key, value: str, kind: type[Assert]) -> Event:
         subject, relation = key
-        value = self.rng.choice(self._options(key))
         self.value[key] = value
         self.told_at[key] = step
         stamp, name = self.stamp(step), self.called(subject)

@@ -8,21 +8,24 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from memrl.envs.memworld.events import (
     QUERIES,
     UNKNOWN,
     Alias,
+    AskAct,
     AskCount,
     AskDay,
     AskLatest,
     AskPath,
     Assert,
+    Cancel,
     Ending,
     Event,
     Fact,
     Link,
+    Plan,
     Query,
     Retract,
     Unlink,
@@ -37,6 +40,7 @@ class Found(NamedTuple):
     steps: frozenset[int]
 
 
+Entry = TypeVar("Entry", bound=Event)
 _NOTHING = Found(UNKNOWN, frozenset())
 
 
@@ -46,12 +50,15 @@ class BackwardSearch:
     def __init__(self, events: Iterable[Event]) -> None:
         self._about: dict[tuple[str, str], list[Fact | Ending]] = defaultdict(list)
         self._renamings: dict[str, list[Alias]] = defaultdict(list)
+        self._planned: dict[str, list[Plan | Cancel]] = defaultdict(list)
         for event in events:
             if isinstance(event, Assert | Link | Retract | Unlink):
                 self._about[event.subject, event.relation].append(event)
             elif isinstance(event, Alias):
                 self._renamings[event.subject].append(event)
                 self._renamings[event.alias].append(event)
+            elif isinstance(event, Plan | Cancel):
+                self._planned[event.signal].append(event)
 
     def ask(self, query: Query) -> Found:
         """Search what happened before the query's own step."""
@@ -61,6 +68,8 @@ class BackwardSearch:
             return self._last(query.subject, "location", query.step, query.asked_day)
         if isinstance(query, AskPath):
             return self._walk(query)
+        if isinstance(query, AskAct):
+            return self._act(query)
         return self._count(query)
 
     def _names(self, name: str, before: int) -> dict[str, frozenset[int]]:
@@ -96,6 +105,19 @@ class BackwardSearch:
             name, steps = found.answer, steps | found.steps
         return Found(name, steps)
 
+    def _act(self, query: AskAct) -> Found:
+        plan = _newest(self._planned.get(query.signal, ()), query.step)
+        if not isinstance(plan, Plan):
+            return _NOTHING
+        here = self._last(plan.subject, "location", query.step)
+        there = Found(plan.value, frozenset((plan.step,)))
+        if is_person(plan.value):
+            there = self._last(plan.value, "location", query.step)
+        if not here.steps or not there.steps:
+            return _NOTHING
+        steps = here.steps | there.steps | {plan.step}
+        return Found(f"take {plan.subject} from {here.answer} to {there.answer}", steps)
+
     def _count(self, query: AskCount) -> Found:
         steps: set[int] = set()
         done: set[str] = set()
@@ -109,7 +131,7 @@ class BackwardSearch:
         return Found(NUMBERS[len(steps)], frozenset(steps)) if steps else _NOTHING
 
 
-def _newest(log: Sequence[Fact | Ending], before: int, day: int | None) -> Fact | Ending | None:
+def _newest(log: Sequence[Entry], before: int, day: int | None = None) -> Entry | None:
     """The last entry of a log ordered by step that comes before a step and not after a day."""
     at = bisect_left(log, before, key=lambda event: event.step) - 1
     while at >= 0 and day is not None and log[at].day > day:

@@ -32,7 +32,7 @@ def ladder(base: Theta) -> dict[str, Theta]:
 def _eased(base: Theta, *, things: float, horizon: float, level: float, changes: float, noise: float) -> Theta:
     """``base`` with shares of its things, steps, changes and noise, and no harder a distractor than ``level``."""
     axes = asdict(base)
-    for name in ("objects", "carried", "people"):
+    for name in ("objects", "carried", "people", "plans"):
         axes[name] = _share(axes[name], things, 2 if name == "people" and base.hops == 3 else 1)
     for name in ("update_rate", "retract_rate"):
         axes[name] *= changes

@@ -12,15 +12,18 @@ from memrl.envs.memworld.events import (
     LINKS,
     UNKNOWN,
     Alias,
+    AskAct,
     AskCount,
     AskDay,
     AskLatest,
     AskPath,
     Assert,
+    Cancel,
     Contradict,
     Distract,
     Event,
     Link,
+    Plan,
     Retract,
     Unlink,
     Update,
@@ -36,11 +39,14 @@ def cast_of(events: Sequence[Event]) -> Cast:
     facts = [event for event in events if isinstance(event, Assert | Link | Retract | Unlink)]
     told = _unique(renamed.get(event.subject, event.subject) for event in facts)
     linked = {renamed.get(event.subject, event.subject) for event in facts if isinstance(event, Link | Unlink)}
-    in_facts = _unique(name for event in facts for name in (event.subject, event.value) if is_person(name))
+    plans = [event for event in events if isinstance(event, Plan)]
+    in_facts = _unique(name for event in [*facts, *plans] for name in (event.subject, event.value) if is_person(name))
     talked = [event for event in events if isinstance(event, Distract)]
     named = _unique([*(e.actor for e in events if isinstance(e, Assert)), *(event.person for event in talked)])
     things = [name for name in told if not is_person(name)]
     places = [*(e.value for e in facts if isinstance(e, Assert | Retract)), *(event.place for event in talked)]
+    places += [event.value for event in plans if not is_person(event.value)]
+    spare = _unique([*(event.thing for event in talked), *(event.subject for event in plans)])
     return Cast(
         objects=tuple(name for name in things if name not in linked),
         carried=tuple(name for name in things if name in linked),
@@ -48,7 +54,7 @@ def cast_of(events: Sequence[Event]) -> Cast:
         places=_unique(places),
         aliases=tuple((thing, alias) for alias, thing in renamed.items()),
         bystanders=tuple(name for name in named if name not in in_facts),
-        spare_things=tuple(n for n in _unique(e.thing for e in talked) if n not in told and n not in renamed),
+        spare_things=tuple(name for name in spare if name not in told and name not in renamed),
     )
 
 
@@ -64,10 +70,16 @@ def theta_of(events: Sequence[Event]) -> Theta:
     if not room:
         raise wrong("program.events", events, "nothing is told; add events that tell facts")
     sizes = _sizes(cast_of(events), room)
+    planned = len({event.signal for event in events if isinstance(event, Plan)})
+    plans = min(6, planned, room - sum(sizes.values())) if sizes["objects"] else 0
     hops = max((len(event.relations) for event in events if isinstance(event, AskPath)), default=1)
-    fits = sizes["people"] > 1 and 2 * sizes["people"] + sizes["objects"] + sizes["carried"] <= room
-    told = max(1, room - sum(sizes.values()))
-    changes = {"update": kinds[Update], "retract": kinds[Retract] + kinds[Unlink], "contradict": kinds[Contradict]}
+    fits = sizes["people"] > 1 and 2 * sizes["people"] + sizes["objects"] + sizes["carried"] + plans <= room
+    told = max(1, room - sum(sizes.values()) - plans)
+    changes = {
+        "update": kinds[Update] + kinds[Plan] - planned,
+        "retract": kinds[Retract] + kinds[Unlink] + kinds[Cancel],
+        "contradict": kinds[Contradict],
+    }
     total = max(told, sum(changes.values()))
     days = max(event.day for event in events)
     located = sizes["objects"] + sizes["people"]
@@ -75,6 +87,7 @@ def theta_of(events: Sequence[Event]) -> Theta:
         "ask_day": kinds[AskDay] if located and days else 0,
         "ask_path": kinds[AskPath] if sizes["carried"] else 0,
         "ask_count": kinds[AskCount] if sizes["objects"] else 0,
+        "ask_act": kinds[AskAct] if plans else 0,
         "ask_latest": kinds[AskLatest] if located else 0,
     }
     if not any(weights.values()):
@@ -83,7 +96,7 @@ def theta_of(events: Sequence[Event]) -> Theta:
     mix: dict[str, Any] = {**sizes, **rates, **weights}
     flavours = {event.flavour for event in events if isinstance(event, Distract)}
     return Theta(
-        horizon=len(events), questions=asked, days=days, **mix,
+        horizon=len(events), questions=asked, days=days, plans=plans, **mix,
         hops=min(hops, 3 if fits else 2),
         places=min(16, max(2, len(cast_of(events).places))),
         link_kinds=2 if {e.relation for e in events if isinstance(e, Link)} - {LINKS[0], LINKS[2]} else 1,

@@ -15,7 +15,7 @@ import numpy as np
 from memrl.contracts.errors import ConfigError
 from memrl.envs.memworld.program import Program
 from memrl.envs.memworld.task_json import program_to_json
-from memrl.envs.memworld.theta import Theta
+from memrl.envs.memworld.theta import PLANNED, Theta
 
 _RATES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
 _WEIGHTS = (0.0, 1.0, 2.0, 3.0)
@@ -25,6 +25,7 @@ LEVELS: dict[str, tuple[float, ...]] = {
     "objects": _SIZES,
     "carried": _SIZES,
     "people": _SIZES,
+    "plans": (0, 1, 2, 3, 4, 6),
     "places": (2, 3, 4, 6, 8, 12, 16),
     "hops": (1, 2, 3),
     "link_kinds": (1, 2),
@@ -42,17 +43,24 @@ LEVELS: dict[str, tuple[float, ...]] = {
     "ask_day": _WEIGHTS,
     "ask_path": _WEIGHTS,
     "ask_count": _WEIGHTS,
+    "ask_act": _WEIGHTS,
 }
 """Axis -> its levels, from low to high."""
+
+
+def levels_of(theta: Theta) -> dict[str, tuple[float, ...]]:
+    """Axis -> its levels, of the axes that move from this theta on: those of plans stay 0 where it has none."""
+    return {name: levels for name, levels in LEVELS.items() if theta.plans or name not in PLANNED}
+
 
 _Json = dict[str, Any]
 _Edit = Callable[[list[_Json], np.random.Generator], None]
 
 
 def neighbours(theta: Theta) -> list[Theta]:
-    """Every legal theta one level away on one axis, in the order of ``LEVELS``, lower before higher."""
+    """Every legal theta one level away on one axis, in the order of ``levels_of``, lower before higher."""
     found: list[Theta] = []
-    for name, levels in LEVELS.items():
+    for name, levels in levels_of(theta).items():
         here = getattr(theta, name)
         below, above = [v for v in levels if v < here], [v for v in levels if v > here]
         for value in (*below[-1:], *above[:1]):

@@ -17,13 +17,16 @@ from memrl.contracts.types import Action, Observation, Say, Split, Task, Verdict
 from memrl.envs.memworld import backward, forward, ideal, oracles
 from memrl.envs.memworld.case import Limits
 from memrl.envs.memworld.cells import ladder
-from memrl.envs.memworld.events import QUERIES, UNKNOWN, Contradict, Query, form, observation_id, step_of
+from memrl.envs.memworld.commands import is_done
+from memrl.envs.memworld.events import QUERIES, UNKNOWN, AskAct, Contradict, Query, form, observation_id, step_of
 from memrl.envs.memworld.program import Program, Written, as_theta, program_of
 from memrl.envs.memworld.task_generator import MemWorldGenerator
 from memrl.envs.memworld.theta import Theta
 from memrl.envs.memworld.views import sample_views
 
 BRIEF = Brief(header="Answer from memory in one word, or say unknown.")
+ACTING_BRIEF = Brief(header=f"{BRIEF.header} When a signal sounds, do what is planned: take THING from PLACE to PLACE.")
+"""Where there are plans."""
 UNTRUSTED = 0.3
 """Trust of the channel that contradictions come through."""
 _ARTICLES = frozenset(("the", "a", "an"))
@@ -72,7 +75,10 @@ class MemWorldEnv:
         if not isinstance(event, QUERIES):
             return None
         expected = self._program.answers[step]
-        right = isinstance(action, Say) and normalise(action.text) == normalise(expected)
+        if isinstance(event, AskAct):
+            right = is_done(action, expected, {alias: thing for thing, alias in self._program.cast.aliases})
+        else:
+            right = isinstance(action, Say) and normalise(action.text) == normalise(expected)
         return Verdict(score=float(right), expected=expected, category=category(self._program, event))
 
 
@@ -110,10 +116,11 @@ class MemWorldTasks:
 
     name = "memworld"
     passive = True
-    edges_tell = True
 
     def __init__(self, theta: Mapping[str, Any] | Theta | None = None) -> None:
         self.theta = as_theta({} if theta is None else theta)
+        self.edges_tell = not self.theta.plans
+        """An edge is a fact; of a plan ("take the lantern to Ben, whenever ...") it leaves out what matters."""
 
     def task(self, seed: int, split: Split = "train", theta: Theta | None = None, cell: str = "") -> Task:
         """A task of this task source; of its base theta where none is given."""
@@ -127,7 +134,7 @@ class MemWorldTasks:
         return program_of(task).texts
 
     def brief(self, task: Task) -> Brief:
-        return BRIEF
+        return ACTING_BRIEF if any(isinstance(event, AskAct) for event in program_of(task).events) else BRIEF
 
     def train(self, cell: str, seed: int) -> Task:
         """A task of the training split; its names and phrasings are those of training."""

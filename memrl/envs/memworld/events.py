@@ -111,6 +111,24 @@ class Contradict(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(_Event):
+    """Whenever the signal sounds, the subject is to be taken to ``value``; supersedes the signal's plan of before."""
+
+    subject: str
+    """A thing by its first name."""
+    signal: str
+    value: str
+    """A place, or a person: then the place is where that person is when the signal sounds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel(_Event):
+    """The signal's plan holds no more."""
+
+    signal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wait(_Event):
     """Nothing happens."""
 
@@ -145,15 +163,22 @@ class AskCount(_Event):
     place: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskAct(_Event):
+    """The signal sounds: do what the plan that holds says."""
+
+    signal: str
+
+
 Fact = Assert | Update | Link
 Ending = Retract | Unlink
-Query = AskLatest | AskDay | AskPath | AskCount
-Event = Assert | Update | Retract | Link | Unlink | Alias | Distract | Contradict | Wait | Query
-QUERIES = (AskLatest, AskDay, AskPath, AskCount)
+Query = AskLatest | AskDay | AskPath | AskCount | AskAct
+Event = Assert | Update | Retract | Link | Unlink | Alias | Distract | Contradict | Plan | Cancel | Wait | Query
+QUERIES = (AskLatest, AskDay, AskPath, AskCount, AskAct)
 
 
 def form(query: Query) -> str:
-    """What kind of question it is: latest, day, path1 to path3, count."""
+    """What kind of question it is: latest, day, path1 to path3, count, act."""
     match query:
         case AskLatest():
             return "latest"
@@ -163,3 +188,5 @@ def form(query: Query) -> str:
             return f"path{len(query.relations)}"
         case AskCount():
             return "count"
+        case AskAct():
+            return "act"

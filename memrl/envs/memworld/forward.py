@@ -12,13 +12,16 @@ from memrl.envs.memworld.events import (
     QUERIES,
     UNKNOWN,
     Alias,
+    AskAct,
     AskCount,
     AskDay,
     AskLatest,
     AskPath,
     Assert,
+    Cancel,
     Event,
     Link,
+    Plan,
     Query,
     Retract,
     Unlink,
@@ -33,6 +36,7 @@ class ForwardTracker:
         self._first_name: dict[str, str] = {}
         self._days: dict[tuple[str, str], list[int]] = {}
         self._values: dict[tuple[str, str], list[str | None]] = {}
+        self._plans: dict[str, tuple[str, str]] = {}
 
     def tell(self, event: Event) -> None:
         """Take in one event; whatever is no fact changes nothing."""
@@ -43,11 +47,15 @@ class ForwardTracker:
                 self._record(event.subject, event.relation, event.day, event.value)
             case Retract() | Unlink():
                 self._record(event.subject, event.relation, event.day, None)
+            case Plan():
+                self._plans[event.signal] = event.subject, event.value
+            case Cancel():
+                self._plans.pop(event.signal, None)
             case _:
                 pass
 
     def answer(self, query: Query) -> str:
-        """One word; "unknown" where nothing told supports another."""
+        """One word, or a command; "unknown" where nothing told supports another."""
         match query:
             case AskLatest():
                 return self._now(query.subject, "location") or UNKNOWN
@@ -60,6 +68,15 @@ class ForwardTracker:
                 for relation in query.relations:
                     at = at and self._now(at, relation)
                 return at or UNKNOWN
+            case AskAct():
+                return self._command(query.signal) or UNKNOWN
+
+    def _command(self, signal: str) -> str | None:
+        if signal not in self._plans:
+            return None
+        thing, target = self._plans[signal]
+        start, end = self._now(thing, "location"), self._now(target, "location") if is_person(target) else target
+        return f"take {thing} from {start} to {end}" if start and end else None
 
     def _key(self, name: str, relation: str) -> tuple[str, str]:
         return self._first_name.get(name, name), relation

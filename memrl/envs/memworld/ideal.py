@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from memrl.envs.memworld import oracles
-from memrl.envs.memworld.events import Alias, Assert, Event, Link, step_of
+from memrl.envs.memworld.events import Alias, Assert, Event, Link, Plan, step_of
 from memrl.envs.memworld.program import Program
 
 
@@ -18,7 +18,7 @@ def ideal_memory(program: Program, step: int, budget: int, cost: Callable[[str],
 
 
 def brief_line(event: Event) -> str:
-    """A fact in as few words as it takes ("lantern: attic", "lantern carrier: Ana"); empty for what states none."""
+    """A fact in as few words as it takes ("lantern: attic", "siren: lantern to Ana"); empty for what states none."""
     match event:
         case Assert(subject=subject, value=value):
             line = f"{subject}: {value}"
@@ -26,6 +26,8 @@ def brief_line(event: Event) -> str:
             line = f"{subject} {relation}: {value}"
         case Alias(subject=subject, alias=alias):
             line = f"{alias}: {subject}"
+        case Plan(subject=subject, signal=signal, value=value):
+            line = f"{signal}: {subject} to {value}"
         case _:
             return ""
     return f"day {event.day} {line}" if event.day else line

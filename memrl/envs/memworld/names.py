@@ -22,6 +22,8 @@ class Names:
     creatures: tuple[str, ...]
     gatherings: tuple[str, ...]
     colours: tuple[str, ...]
+    signals: tuple[str, ...]
+    """What can be heard, and what plans wait for."""
 
 
 def is_person(name: str) -> bool:
@@ -54,6 +56,7 @@ TRAIN = Names(
     creatures=_words("cat dog goat horse parrot hen pony mouse"),
     gatherings=_words("meeting lesson party rehearsal auction picnic"),
     colours=_words("green blue red yellow"),
+    signals=_words("siren buzzer doorbell foghorn klaxon cannon tambourine fanfare"),
 )
 EVAL = Names(
     objects=_words(
@@ -71,6 +74,7 @@ EVAL = Names(
     creatures=_words("fox rabbit sheep donkey"),
     gatherings=_words("concert lecture dinner ceremony"),
     colours=_words("purple orange silver brown"),
+    signals=_words("horn alarm bugle chime pager timer beeper ringtone"),
 )
 NAMES: dict[Split, Names] = {"train": TRAIN, "eval": EVAL}
 NUMBERS = ("zero", *_words("one two three four five six seven eight nine ten eleven twelve"))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memrl.envs.memworld import backward, forward
-from memrl.envs.memworld.events import QUERIES, UNKNOWN, AskCount, AskPath, Query, observation_id, step_of
+from memrl.envs.memworld.events import QUERIES, UNKNOWN, AskAct, AskCount, AskPath, Query, observation_id, step_of
 from memrl.envs.memworld.names import NAMES
 from memrl.envs.memworld.program import Program
 
@@ -81,6 +81,8 @@ def blind_score(program: Program) -> float:
             continue
         who = isinstance(query, AskPath) and query.relations[-1] != "location"
         chance = 1 / len(names.people if who else names.places)
+        if isinstance(query, AskAct):
+            chance *= 1 / (len(names.places) - 1) / len(names.objects)
         says_unknown = theta.unanswerable_rate >= (1 - theta.unanswerable_rate) * chance
         total += float(answer == UNKNOWN) if says_unknown else chance * (answer != UNKNOWN)
     return total / max(1, len(program.queries))

@@ -1,7 +1,7 @@
 """How facts and questions are said. Every fourth phrasing is held out: only evaluation sees it, and no other.
 
 Slots: {s} subject, {v} value (a place or a person), {a} a bystander, {n} second name, {r} role noun,
-{c} claim, {d} day. Subjects and places come with their article.
+{c} claim, {d} day, {y} signal. Subjects and places come with their article.
 """
 
 from __future__ import annotations
@@ -210,6 +210,48 @@ CLAIM: dict[Relation, str] = {
     "teacher": "{s} learns from {v}",
 }
 ROLE: dict[Relation, str] = {"carrier": "carrier", "owner": "owner", "boss": "boss", "teacher": "teacher"}
+PLAN = (
+    "The plan: whenever the {y} sounds, take {s} to {v}.",
+    "If the {y} sounds, {s} should be taken to {v}.",
+    "Every time the {y} sounds, you should take {s} to {v}.",
+    "You should bring {s} to {v} whenever the {y} sounds.",
+    "Should the {y} sound, carry {s} over to {v}.",
+    "From now on the plan is: {s} to {v} if the {y} sounds.",
+    "If you hear the {y}, please bring {s} to {v}.",
+    "We plan to have {s} brought to {v} whenever the {y} sounds.",
+    "Plan for the {y}: at its sound, {s} should go to {v}.",
+    "{s} should be carried to {v} if the {y} is heard.",
+    "It is planned that at each sound of the {y} you take {s} to {v}.",
+    "To {v} you should take {s}, every time the {y} sounds.",
+)
+CANCEL = (
+    "The plan for the {y} is off, nothing should be done.",
+    "If the {y} sounds now, do nothing any more.",
+    "Forget the plan for the {y}, it does not hold now.",
+    "There is no plan for the {y} any more.",
+    "From now on, stay where you are if the {y} sounds.",
+    "Whatever the plan was for the {y}, it is cancelled.",
+    "The {y} should be left unheeded from now on.",
+    "The plan for the {y} has been dropped.",
+    "If you hear the {y}, you need not act any longer.",
+    "Cancelled: what was planned for the {y}.",
+    "No plan is tied to the {y} any more.",
+    "The {y} may sound, but you should do nothing then.",
+)
+CUE = (
+    "The {y} sounds.",
+    "Now the {y} sounds.",
+    "The {y} goes off, loud and clear.",
+    "Listen: that is the {y}.",
+    "You hear the {y}.",
+    "At this moment the {y} is sounding.",
+    "The {y} can be heard all over.",
+    "The {y} has just gone off.",
+    "There goes the {y}.",
+    "Suddenly the {y} makes itself heard.",
+    "The {y} is heard, long and shrill.",
+    "It is the {y} that sounds right now.",
+)
 DAY = ("Day {d}: ", "On day {d}: ", "Day {d}, noted: ", "It is day {d}: ")
 
 ASK_WHERE = (

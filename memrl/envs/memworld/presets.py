@@ -24,11 +24,19 @@ def three_things() -> Theta:
 
 
 def everything() -> Theta:
-    """Every kind of event and of question in one world."""
+    """Every kind of event and of question in one world, but for plans (``errands``)."""
     return Theta(
         horizon=96, objects=4, carried=3, people=3, hops=3, link_kinds=2, questions=16, alias_rate=0.3,
         retract_rate=0.06, unanswerable_rate=0.15, wait_rate=0.1, days=6,
         ask_latest=3.0, ask_day=2.0, ask_path=2.0, ask_count=1.0,
+    )  # fmt: skip
+
+
+def errands() -> Theta:
+    """Plans for three of four things, told early, revised, some cancelled; half of what is asked is to act on them."""
+    return Theta(
+        horizon=64, people=2, plans=3, questions=10, update_rate=0.2, retract_rate=0.04, unanswerable_rate=0.05,
+        ask_latest=1.0, ask_act=1.0,
     )  # fmt: skip
 
 

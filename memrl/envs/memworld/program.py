@@ -15,7 +15,7 @@ from memrl.envs.memworld.author import Author, Cast
 from memrl.envs.memworld.events import QUERIES, Event, Query
 from memrl.envs.memworld.questions import Asker
 from memrl.envs.memworld.schedule import Role, schedule
-from memrl.envs.memworld.theta import SURFACE, Theta
+from memrl.envs.memworld.theta import PLANNED, SURFACE, Theta
 from memrl.envs.memworld.voice import Voice
 
 _CACHED_STEPS = 200_000
@@ -59,8 +59,9 @@ def write_program(theta: Theta, seed: int, split: Split) -> Program:
 def draft_program(theta: Theta, seed: int, split: Split) -> Program:
     """``write_program`` on the word of the forward tracker alone: for a gate that compares the trackers itself."""
     # Of what happens only: how it is said changes no event.
-    axes = tuple(getattr(theta, axis.name) for axis in fields(theta) if axis.name not in SURFACE)
-    rng = Random(f"memworld {split} {seed} {axes}")
+    axes = {axis.name: getattr(theta, axis.name) for axis in fields(theta) if axis.name not in SURFACE}
+    told = tuple(value for name, value in axes.items() if value or name not in PLANNED)
+    rng = Random(f"memworld {split} {seed} {told}")
     author = Author(theta, split, rng)
     asker = Asker(author, rng)
     write = {
@@ -71,7 +72,12 @@ def draft_program(theta: Theta, seed: int, split: Split) -> Program:
         Role.FILLER: author.filler,
         Role.QUESTION: asker.ask,
     }
-    events = tuple(write[role](step) for step, role in enumerate(schedule(theta, rng)))
+
+    def event(step: int, role: Role) -> Event:
+        outcome = role is not Role.QUESTION and author.outcome(step)
+        return outcome or write[role](step)
+
+    events = tuple(event(step, role) for step, role in enumerate(schedule(theta, rng)))
     return told_forward(theta, seed, split, author.cast, events)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from memrl.envs.memworld.author import Author, Key
-from memrl.envs.memworld.events import LINKS, AskCount, AskDay, AskLatest, AskPath, Query, Relation
+from memrl.envs.memworld.events import LINKS, AskAct, AskCount, AskDay, AskLatest, AskPath, Query, Relation
 
 _PLACE: tuple[Relation, ...] = ("location",)
 _FRESH = 0.28
@@ -24,6 +24,7 @@ class Asker:
             self._day: theta.ask_day,
             self._path: theta.ask_path,
             self._count: theta.ask_count,
+            self._act: theta.ask_act,
         }
 
     def ask(self, step: int) -> Query:
@@ -51,7 +52,8 @@ class Asker:
     def _located(self, things: tuple[str, ...]) -> dict[str, int]:
         author = self._author
         keys: list[Key] = [(name, "location") for name in things]
-        return {key[0]: author.told_at[key] for key in keys if author.value.get(key) is not None}
+        live = [key for key in keys if author.value.get(key) is not None and key[0] not in author.underway]
+        return {name: author.told_at[name, relation] for name, relation in live}
 
     def _latest(self, step: int) -> Query | None:
         cast = self._author.cast
@@ -101,10 +103,42 @@ class Asker:
         place = self._aged(step, places)
         return AskCount(**self._stamp(step), place=place) if place else None
 
+    def _act(self, step: int) -> Query | None:
+        author, ages = self._author, dict[str, int]()
+        for signal in author.plans:
+            route = self._route(signal)
+            if route is not None and route[1] != route[2]:
+                ages[signal] = route[3]
+        signal = self._aged(step, ages)
+        if signal is None:
+            return None
+        thing, _, target, _ = self._route(signal) or ("", "", "", 0)
+        author.underway[thing] = target
+        return AskAct(**self._stamp(step), signal=signal)
+
+    def _route(self, signal: str) -> tuple[str, str, str, int] | None:
+        """Of the signal's plan: the thing, from where, to where, and the step of the newest of the facts behind it.
+
+        None while one of them does not hold, or while the thing is on its way.
+        """
+        author, plan = self._author, self._author.plans.get(signal)
+        if plan is None or plan[0] in author.underway:
+            return None
+        thing, target = plan
+        keys: list[Key] = [(name, "location") for name in plan if name not in author.cast.places]
+        start, end = author.value.get((thing, "location")), author.value.get((target, "location"), target)
+        if start is None or end is None:
+            return None
+        return thing, start, end, max(author.planned_at[signal], *(author.told_at[key] for key in keys))
+
     def _unanswerable(self, step: int) -> Query:
         """Ask after something that was never told or was taken back."""
         theta, cast, value = self._author.theta, self._author.cast, self._author.value
-        path_share = theta.ask_path / (theta.ask_path + theta.ask_latest + theta.ask_day + theta.ask_count)
+        others = theta.ask_path + theta.ask_latest + theta.ask_day + theta.ask_count
+        if theta.ask_act and self._rng.random() < theta.ask_act / (theta.ask_act + others):
+            idle = [signal for signal, plan in self._author.plans.items() if plan is None]
+            return AskAct(**self._stamp(step), signal=self._rng.choice([*idle, *self._author.spare_signals]))
+        path_share = theta.ask_path / others
         if self._rng.random() < path_share:
             broken = [thing for thing in cast.carried if not self._chain(thing)]
             thing = self._rng.choice([*broken, self._rng.choice(cast.spare_things)])

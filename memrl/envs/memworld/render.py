@@ -9,15 +9,19 @@ from memrl.envs.memworld import phrasings, phrasings_noise
 from memrl.envs.memworld.events import (
     QUERIES,
     Alias,
+    AskAct,
     AskCount,
     AskDay,
     AskLatest,
     AskPath,
     Assert,
+    Cancel,
     Contradict,
     Distract,
     Event,
     Link,
+    Plan,
+    Query,
     Retract,
     Unlink,
     Update,
@@ -83,6 +87,11 @@ def _parts(event: Event, split: Split) -> tuple[str, Mapping[str, object]]:
             slots = {"a": event.person, "s": noun(event.thing), "v": noun(event.place)}
             slots.update({"k": event.creature, "g": event.gathering, "o": event.colour})
             return _pick(_NOISE[event.flavour], split, event.wording), slots
+        case Plan():
+            slots = {"s": noun(event.subject), "v": noun(event.value), "y": event.signal}
+            return _pick(phrasings.PLAN, split, event.wording), slots
+        case Cancel():
+            return _pick(phrasings.CANCEL, split, event.wording), {"y": event.signal}
         case Wait():
             return _pick(phrasings_noise.WAIT, split, event.wording), {}
         case _:
@@ -108,7 +117,7 @@ def _fact_parts(event: Retract | Link | Unlink, split: Split) -> tuple[str, Mapp
     return _pick(table, split, event.wording), slots
 
 
-def _question_parts(event: AskLatest | AskDay | AskPath | AskCount, split: Split) -> tuple[str, Mapping[str, object]]:
+def _question_parts(event: Query, split: Split) -> tuple[str, Mapping[str, object]]:
     match event:
         case AskLatest():
             return _pick(phrasings.ASK_WHERE, split, event.wording), {"s": noun(event.subject)}
@@ -117,6 +126,8 @@ def _question_parts(event: AskLatest | AskDay | AskPath | AskCount, split: Split
             return _pick(phrasings.ASK_DAY, split, event.wording), slots
         case AskCount():
             return _pick(phrasings.ASK_COUNT, split, event.wording), {"v": noun(event.place)}
+        case AskAct():
+            return _pick(phrasings.CUE, split, event.wording), {"y": event.signal}
         case AskPath():
             table = phrasings.ASK_WHERE if asks_where(event) else phrasings.ASK_WHO
             return _pick(table, split, event.wording), {"s": asked_for(event, split)}

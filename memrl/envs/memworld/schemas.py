@@ -12,15 +12,18 @@ from typing import Any, get_args
 from memrl.contracts.types import Split
 from memrl.envs.memworld.events import (
     Alias,
+    AskAct,
     AskCount,
     AskDay,
     AskLatest,
     AskPath,
     Assert,
+    Cancel,
     Contradict,
     Distract,
     Event,
     Link,
+    Plan,
     Relation,
     Retract,
     Unlink,
@@ -32,8 +35,8 @@ from memrl.envs.memworld.theta import FLAVOURS, STYLES, Theta, axis_range, is_sh
 
 KINDS: dict[str, type[Event]] = {
     "assert": Assert, "update": Update, "retract": Retract, "link": Link, "unlink": Unlink, "alias": Alias,
-    "distract": Distract, "contradict": Contradict, "wait": Wait,
-    "ask_latest": AskLatest, "ask_day": AskDay, "ask_path": AskPath, "ask_count": AskCount,
+    "distract": Distract, "contradict": Contradict, "plan": Plan, "cancel": Cancel, "wait": Wait,
+    "ask_latest": AskLatest, "ask_day": AskDay, "ask_path": AskPath, "ask_count": AskCount, "ask_act": AskAct,
 }  # fmt: skip
 """Value of an event's ``kind`` -> its class."""
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -88,6 +91,8 @@ _EVENT_FIELDS: dict[str, _Json] = {
         "creature": _ref("creature"), "gathering": _ref("gathering"), "colour": _ref("colour"),
     },
     "contradict": {"subject": _ref("subject"), "relation": {"enum": list(get_args(Relation))}, "value": _ref("value")},
+    "plan": {"subject": _ref("object"), "signal": _ref("signal"), "value": _ref("value")},
+    "cancel": {"signal": _ref("signal")},
     "wait": {},
     "ask_latest": {"subject": _ref("subject")},
     "ask_day": {"subject": _ref("subject"), "asked_day": _whole(1, _MOST_SIZE)},
@@ -96,6 +101,7 @@ _EVENT_FIELDS: dict[str, _Json] = {
         "relations": _list({"enum": list(get_args(Relation))}, 1, 3),
     },
     "ask_count": {"place": _ref("place")},
+    "ask_act": {"signal": _ref("signal")},
 }  # fmt: skip
 
 
@@ -138,6 +144,7 @@ def _pools(split: Split) -> _Json:
         "creature": names.creatures,
         "gathering": names.gatherings,
         "colour": names.colours,
+        "signal": names.signals,
     }
     return {name: {"enum": list(pool)} for name, pool in pools.items()}
 

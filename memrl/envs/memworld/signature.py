@@ -13,12 +13,15 @@ import numpy as np
 from memrl.envs.memworld import backward
 from memrl.envs.memworld.events import (
     Alias,
+    AskAct,
     AskCount,
     AskPath,
     Assert,
+    Cancel,
     Distract,
     Event,
     Link,
+    Plan,
     Query,
     Retract,
     Unlink,
@@ -37,7 +40,7 @@ class Skill(NamedTuple):
     """What one question takes. Buckets count from 0."""
 
     form: str
-    """latest, day, path1 to path3, count; "unanswerable" where "unknown" is right."""
+    """latest, day, path1 to path3, count, act; "unanswerable" where "unknown" is right."""
     delay: int
     """0 for up to 4 steps since the newest fact that the answer rests on, 1 up to 16, 2 up to 64, 3 beyond."""
     changes: int
@@ -123,9 +126,11 @@ def _skill(program: Program, query: Query, steps: frozenset[int], names: dict[st
 
 
 def _key(event: Event, names: dict[str, str]) -> tuple[str, str] | None:
-    """The (subject, relation) that an event changes; None if it changes nothing."""
+    """The (subject, relation) or the signal's plan that an event changes; None if it changes nothing."""
     if isinstance(event, Assert | Link | Retract | Unlink):
         return names.get(event.subject, event.subject), event.relation
+    if isinstance(event, Plan | Cancel):
+        return event.signal, "plan"
     return None
 
 
@@ -133,6 +138,8 @@ def _asked(query: Query, names: dict[str, str]) -> set[tuple[str, str] | None]:
     """The facts that a question without an answer asks for first."""
     if isinstance(query, AskCount):
         return set()
+    if isinstance(query, AskAct):
+        return {(query.signal, "plan")}
     relation = query.relations[0] if isinstance(query, AskPath) else "location"
     return {(names.get(query.subject, query.subject), relation)}
 

@@ -7,15 +7,16 @@ from functools import lru_cache
 
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.types import Task
-from memrl.envs.memworld.edits import LEVELS
+from memrl.envs.memworld.edits import levels_of
 from memrl.envs.memworld.theta import SURFACE, Theta
 
 ORDER = (
-    "objects", "carried", "people", "hops", "alias_rate", "questions", "horizon", "days", "ask_latest", "ask_day",
-    "ask_path", "ask_count", "update_rate", "retract_rate", "contradict_rate", "link_kinds", "places", "delay",
-    "distractor_level", "wait_rate", "unanswerable_rate",
+    "objects", "carried", "people", "hops", "alias_rate", "plans", "questions", "horizon", "days", "ask_latest",
+    "ask_day", "ask_path", "ask_count", "ask_act", "update_rate", "retract_rate", "contradict_rate", "link_kinds",
+    "places", "delay", "distractor_level", "wait_rate", "unanswerable_rate",
 )  # fmt: skip
-"""Axes in the order in which they are chosen: what others depend on comes first."""
+"""Axes in the order in which they are chosen: what others depend on comes first. Those of plans are on offer where the
+base has plans."""
 LONGEST = 2
 """Longest horizon on offer, in horizons of the base theta: a jump to episodes that nobody can play teaches nothing."""
 
@@ -24,13 +25,15 @@ class MemWorldSpace:
     """The contract ``proposers.space.TaskSpace`` for MemWorld.
 
     Args:
-        base: where a proposer starts from; its own levels are on offer beside those of ``edits.LEVELS``.
+        base: where a proposer starts from; its own levels are on offer beside those of ``edits.levels_of``.
     """
 
     def __init__(self, base: Theta) -> None:
         self._surface = {name: getattr(base, name) for name in SURFACE}
-        self.base: Mapping[str, float] = {name: getattr(base, name) for name in ORDER}
-        self.levels: Mapping[str, tuple[float, ...]] = {name: self._levels(name) for name in ORDER}
+        offered = levels_of(base)
+        self._order = tuple(name for name in ORDER if name in offered)
+        self.base: Mapping[str, float] = {name: getattr(base, name) for name in self._order}
+        self.levels: Mapping[str, tuple[float, ...]] = {name: self._levels(name, offered[name]) for name in self._order}
         self._legal = lru_cache(maxsize=50_000)(self._find_legal)
 
     def legal(self, chosen: Mapping[str, float], axis: str) -> tuple[bool, ...]:
@@ -46,10 +49,10 @@ class MemWorldSpace:
         """The levels of a task's theta; None for a task that somebody wrote event by event."""
         if not isinstance(task.theta, Theta):
             return None
-        return {name: getattr(task.theta, name) for name in ORDER}
+        return {name: getattr(task.theta, name) for name in self._order}
 
-    def _levels(self, name: str) -> tuple[float, ...]:
-        levels = {*LEVELS[name], self.base[name]}
+    def _levels(self, name: str, offered: tuple[float, ...]) -> tuple[float, ...]:
+        levels = {*offered, self.base[name]}
         if name == "horizon":
             levels = {level for level in levels if level <= LONGEST * self.base[name]}
         return tuple(sorted(levels))
@@ -60,7 +63,7 @@ class MemWorldSpace:
     def _easiest(self, chosen: Mapping[str, float]) -> dict[str, float]:
         """The choice completed by the levels that ask least of the others."""
         axes: dict[str, float] = dict(chosen)
-        for name in ORDER:
+        for name in self._order:
             if name not in axes:
                 axes[name] = self._least(name, axes)
         return axes
@@ -84,6 +87,7 @@ def _askable(name: str, axes: Mapping[str, float]) -> bool:
         "ask_day": located and axes["days"] > 0,
         "ask_path": axes["carried"] > 0,
         "ask_count": axes["objects"] > 0,
+        "ask_act": axes.get("plans", 0.0) > 0,
     }
     return bool(needs[name])
 

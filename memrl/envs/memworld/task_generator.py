@@ -13,7 +13,7 @@ from memrl.contracts.generation import Judged
 from memrl.contracts.types import Task
 from memrl.envs.memworld.bank import Bank
 from memrl.envs.memworld.case import Candidate, Cost, Limits
-from memrl.envs.memworld.edits import LEVELS, edit_program, edit_theta
+from memrl.envs.memworld.edits import edit_program, edit_theta, levels_of
 from memrl.envs.memworld.gates import Judgement, judge
 from memrl.envs.memworld.program import Written, program_of
 from memrl.envs.memworld.signature import signature_of
@@ -43,7 +43,7 @@ class MemWorldGenerator:
     def fresh(self, rng: np.random.Generator) -> Task:
         """A task of a theta of which every axis was drawn anew with probability 1/4, else left as in the base."""
         theta = self._theta
-        for name, levels in LEVELS.items():
+        for name, levels in levels_of(self._theta).items():
             if rng.random() < 0.25:
                 axes = {**asdict(theta), name: levels[int(rng.integers(len(levels)))]}
                 theta = _legal(axes) or theta

@@ -17,14 +17,16 @@ STYLES: tuple[str, ...] = (
     "plain", "chat", "first_person", "passive", "alias", "note", "quoted", "pronoun", "two_facts", "question_tag",
 )  # fmt: skip
 """Ways to say everything; ``plain`` is the sentences of ``phrasings.py``, the others stand in ``styles/``."""
+PLANNED = ("plans", "ask_act")
+"""Axes of plans. Where a theta has none, no task, edit or curriculum of it depends on their being there."""
 SURFACE = ("train_styles", "eval_styles", "lower_case", "typos", "disguise_rate")
 """Axes that change how things are said and nothing else: the same events, the same answers."""
 
 _LOWEST = {
-    "horizon": 1, "objects": 0, "carried": 0, "people": 0, "places": 2, "hops": 1, "link_kinds": 1, "questions": 1,
-    "delay": 0, "distractor_level": 0, "days": 0,
+    "horizon": 1, "objects": 0, "carried": 0, "people": 0, "plans": 0, "places": 2, "hops": 1, "link_kinds": 1,
+    "questions": 1, "delay": 0, "distractor_level": 0, "days": 0,
 }  # fmt: skip
-_HIGHEST = {"places": 16, "hops": 3, "link_kinds": 2, "distractor_level": 3}
+_HIGHEST = {"plans": 6, "places": 16, "hops": 3, "link_kinds": 2, "distractor_level": 3}
 _MOST_THINGS, _MOST_PEOPLE = 12, 12
 
 
@@ -40,6 +42,9 @@ class Theta:
     """Things linked to a person (carried by, belongs to) instead of lying in a place."""
     people: int = 0
     """People whose place is told; things are linked to these."""
+    plans: int = 0
+    """Signals for each of which a plan is told: whenever it sounds, take a thing to a place or to a person. Plans are
+    revised at ``update_rate`` and cancelled at ``retract_rate``, as facts are."""
     places: int = 12
     """Places in play in one episode."""
     hops: int = 1
@@ -74,6 +79,8 @@ class Theta:
     """Weight of questions along ``hops`` facts."""
     ask_count: float = 0.0
     """Weight of questions how many things a place holds."""
+    ask_act: float = 0.0
+    """Weight of signals that sound: what the plan says is to be done, from where the thing is now."""
     train_styles: tuple[str, ...] = ("plain",)
     """Of ``STYLES``: those that the training split is said in, each as often."""
     eval_styles: tuple[str, ...] = ("plain",)
@@ -112,7 +119,7 @@ class Theta:
     def opening(self) -> int:
         """Steps that it takes to tell every fact once."""
         bosses = self.people if self.hops == 3 else 0
-        return self.objects + self.carried + self.people + bosses + self.aliases
+        return self.objects + self.carried + self.people + bosses + self.aliases + self.plans
 
     def styles(self, split: Split) -> tuple[str, ...]:
         """The styles that a split is said in."""
@@ -172,6 +179,8 @@ def _check_sizes(theta: Theta) -> None:
         raise ConfigError("env.options.people", theta.people, f"it must be at most {_MOST_PEOPLE}")
     if theta.carried and not theta.people:
         raise ConfigError("env.options.people", theta.people, "carried things need at least one person")
+    if theta.plans and not theta.objects:
+        raise ConfigError("env.options.plans", theta.plans, "a plan needs a thing to take somewhere: objects > 0")
     if theta.hops == 3 and theta.people == 1:
         raise ConfigError("env.options.people", theta.people, "hops = 3 needs two people, one the boss of the other")
     shortest = theta.opening + theta.questions
@@ -188,9 +197,10 @@ def _check_questions(theta: Theta) -> None:
         ("ask_day", theta.days, "days"),
         ("ask_path", theta.carried, "carried"),
         ("ask_count", theta.objects, "objects"),
+        ("ask_act", theta.plans, "plans"),
     )
     for name, have, what in needs:
         if getattr(theta, name) > 0 and not have:
             raise ConfigError(f"env.options.{name}", getattr(theta, name), f"there is nothing to ask while {what} = 0")
-    if not any((theta.ask_latest, theta.ask_day, theta.ask_path, theta.ask_count)):
-        raise ConfigError("env.options.ask_latest", theta.ask_latest, "one of the four ask_ weights must be above 0")
+    if not any((theta.ask_latest, theta.ask_day, theta.ask_path, theta.ask_count, theta.ask_act)):
+        raise ConfigError("env.options.ask_latest", theta.ask_latest, "one of the ask_ weights must be above 0")

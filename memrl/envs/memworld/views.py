@@ -8,7 +8,7 @@ from memory_stores.pattern_linker import PatternLinker
 from memrl.contracts.capabilities import ReadingLesson
 from memrl.contracts.types import Task
 from memrl.envs.memworld import backward, forward
-from memrl.envs.memworld.events import Assert, Contradict, Distract, Link, Query, Retract, Unlink
+from memrl.envs.memworld.events import Assert, Contradict, Distract, Link, Plan, Query, Retract, Unlink
 from memrl.envs.memworld.program import Program, program_of
 
 SUPPORTED = 0.95
@@ -73,7 +73,7 @@ def _names(program: Program, step: int) -> set[str]:
     match program.events[step]:
         case Assert(subject=name) | Link(subject=name) | Retract(subject=name) | Unlink(subject=name):
             return {name}
-        case Contradict(subject=name) | Distract(thing=name):
+        case Contradict(subject=name) | Distract(thing=name) | Plan(subject=name):
             return {name}
         case _:
             return set()

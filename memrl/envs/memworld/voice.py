@@ -16,15 +16,18 @@ from memrl.envs.memworld.author import Cast
 from memrl.envs.memworld.events import (
     QUERIES,
     Alias,
+    AskAct,
     AskCount,
     AskDay,
     AskLatest,
     AskPath,
     Assert,
+    Cancel,
     Contradict,
     Distract,
     Event,
     Link,
+    Plan,
     Query,
     Retract,
     Unlink,
@@ -73,7 +76,7 @@ class Voice:
         return text.lower() if self._share(event, "case") < self._theta.lower_case else text
 
     def _styled(self, event: Event, name: str) -> str:
-        style, asks = BOOK[name], isinstance(event, QUERIES)
+        style, asks = BOOK[name], isinstance(event, QUERIES) and not isinstance(event, AskAct)
         slots = self._slots(event)
         slots.update({key.upper(): capital(words) for key, words in slots.items()})
         said = self._pick(_table(style, event), name, event, "phrasing").format(**slots)
@@ -151,6 +154,10 @@ def _names(event: Event) -> tuple[str, ...]:
             return (event.subject,)
         case AskCount():
             return (event.place,)
+        case Plan():
+            return event.subject, event.value, event.signal
+        case Cancel() | AskAct():
+            return (event.signal,)
         case _:
             return ()
 
@@ -170,6 +177,11 @@ def _own_slots(event: Event, split: Split) -> dict[str, str]:
         case Distract():
             own = {"s": noun(event.thing), "v": noun(event.place), "i": event.thing, "j": event.place}
             return own | {"a": event.person, "k": event.creature, "g": event.gathering, "o": event.colour}
+        case Plan():
+            slots = {"s": noun(event.subject), "v": noun(event.value), "i": event.subject, "j": event.value}
+            return slots | {"y": event.signal}
+        case Cancel():
+            return {"y": event.signal}
         case Wait():
             return {}
         case _:
@@ -186,6 +198,8 @@ def _asked_slots(event: Query, split: Split) -> dict[str, str]:
             return {"s": asked_for(event, split)}
         case AskCount():
             return {"v": noun(event.place)}
+        case AskAct():
+            return {"y": event.signal}
 
 
 def _table(style: Style, event: Event) -> tuple[str, ...]:
@@ -203,8 +217,14 @@ def _table(style: Style, event: Event) -> tuple[str, ...]:
             return style.contradict
         case Distract():
             return {"chatter": style.chatter, "mention": style.mention, "foreign": style.foreign}[event.flavour]
+        case Plan():
+            return style.plan
+        case Cancel():
+            return style.cancel
         case Wait():
             return style.wait
+        case AskAct():
+            return style.cue
         case AskDay():
             return style.ask_day
         case AskCount():

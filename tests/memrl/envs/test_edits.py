@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,9 +22,9 @@ from memrl.envs.memworld.edits import (
 from memrl.envs.memworld.gates import GATES, Limits, judge
 from memrl.envs.memworld.program import program_of, write_program
 from memrl.envs.memworld.task_json import program_to_json
-from memrl.envs.memworld.theta import Theta
+from memrl.envs.memworld.theta import PLANNED, Theta
 
-PRESETS = [presets.keep_four(), presets.path_world(), presets.everything()]
+PRESETS = [presets.keep_four(), presets.path_world(), presets.everything(), presets.errands()]
 
 
 def words(text: str) -> int:
@@ -56,12 +57,14 @@ def test_neighbours_keep_what_axes_must_obey_together():
 
 
 def test_a_walk_over_thetas_reaches_every_axis():
-    rng, theta, moved = np.random.default_rng(0), presets.everything(), set()
-    for _ in range(400):
-        other = edit_theta(theta, rng)
-        moved.update(axes_that_differ(theta, other))
-        theta = other
-    assert moved == set(LEVELS)
+    planned = replace(presets.everything(), plans=4, ask_act=2.0, horizon=128)
+    for start, axes in ((presets.everything(), set(LEVELS) - set(PLANNED)), (planned, set(LEVELS))):
+        rng, theta, moved = np.random.default_rng(0), start, set()
+        for _ in range(400):
+            other = edit_theta(theta, rng)
+            moved.update(axes_that_differ(theta, other))
+            theta = other
+        assert moved == axes
 
 
 def test_the_same_generator_makes_the_same_edit():

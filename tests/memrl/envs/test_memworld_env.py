@@ -8,13 +8,13 @@ from memrl.contracts.errors import ConfigError
 from memrl.contracts.types import Say, Task, ToolCall, Unreadable
 from memrl.envs.memworld.env import UNTRUSTED, MemWorldTasks, normalise
 from memrl.envs.memworld.events import Contradict
-from memrl.envs.memworld.presets import everything, path_world
+from memrl.envs.memworld.presets import errands, everything, path_world
 from memrl.envs.memworld.program import program_of
 from memrl.envs.memworld.theta import Theta
 from memrl.testing import check_env
 
 
-@pytest.mark.parametrize("theta", [Theta(), path_world(), everything()])
+@pytest.mark.parametrize("theta", [Theta(), path_world(), everything(), errands()])
 @pytest.mark.parametrize("split", ["train", "eval"])
 def test_the_family_keeps_every_promise(theta, split):
     task_source = MemWorldTasks(theta)

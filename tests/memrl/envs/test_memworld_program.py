@@ -15,13 +15,16 @@ from memrl.envs.memworld.events import (
     QUERIES,
     UNKNOWN,
     Alias,
+    AskAct,
     AskDay,
     AskLatest,
     Assert,
+    Cancel,
     Contradict,
     Distract,
     Event,
     Link,
+    Plan,
     Retract,
     Unlink,
     Update,
@@ -32,7 +35,7 @@ from memrl.envs.memworld.program import ProgramCache, write_program
 from memrl.envs.memworld.render import allowed
 from memrl.envs.memworld.theta import Theta
 
-PRESETS = [presets.keep_four(), presets.path_world(), presets.everything()]
+PRESETS = [presets.keep_four(), presets.path_world(), presets.everything(), presets.errands()]
 
 
 def _tables():
@@ -84,17 +87,26 @@ def test_the_things_asked_for_are_named_by_many_other_lines():
     assert sum(others) / len(others) > 3
 
 
-def test_everything_holds_every_kind_of_event():
-    seen = {type(e) for seed in range(10) for e in write_program(presets.everything(), seed, "train").events}
-    assert seen == set(get_args(Event))
+def test_the_presets_hold_every_kind_of_event():
+    kinds, acting = set(get_args(Event)), {Plan, Cancel, AskAct}
+    for theta, expected in ((presets.everything(), kinds - acting), (presets.errands(), acting)):
+        seen = {type(e) for seed in range(10) for e in write_program(theta, seed, "train").events}
+        assert expected <= seen <= kinds and acting & seen == acting & expected
 
 
 @given(theta=thetas())
 @settings(max_examples=60, deadline=None)
-def test_every_answer_is_one_word_of_the_world(theta):
+def test_every_answer_is_one_word_of_the_world_or_a_command(theta):
     program = write_program(theta, 1, "eval")
     words = {*EVAL.places, *EVAL.people, *NUMBERS[1:], UNKNOWN}
-    assert set(program.answers.values()) <= words
+    for query in program.queries:
+        answer = program.answers[query.step]
+        if isinstance(query, AskAct) and answer != UNKNOWN:
+            take, thing, source, start, target, end = answer.split()
+            assert (take, source, target) == ("take", "from", "to") and start != end
+            assert thing in program.cast.objects and {start, end} <= set(program.cast.places)
+        else:
+            assert answer in words
 
 
 def test_the_same_task_is_the_same_program_in_another_process():

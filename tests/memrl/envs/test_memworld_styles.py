@@ -15,7 +15,20 @@ from memworld_said import fact_tables, pattern
 
 from memrl.envs.memworld import backward, phrasings, phrasings_noise, presets
 from memrl.envs.memworld.env import UNTRUSTED, MemWorldTasks, shown
-from memrl.envs.memworld.events import QUERIES, AskPath, Assert, Contradict, Distract, Link, Retract, Unlink, Update
+from memrl.envs.memworld.events import (
+    QUERIES,
+    AskAct,
+    AskPath,
+    Assert,
+    Cancel,
+    Contradict,
+    Distract,
+    Link,
+    Plan,
+    Retract,
+    Unlink,
+    Update,
+)
 from memrl.envs.memworld.gates import leak_in
 from memrl.envs.memworld.names import NAMES, NUMBERS, is_person
 from memrl.envs.memworld.program import Program, write_program
@@ -33,6 +46,7 @@ WILD = replace(
 )
 """Every kind of event and question, said as in ``natural``."""
 HELD_OUT = {name: BOOK[name] for name in NATURAL.eval_styles}
+ERRANDS = replace(presets.errands(), train_styles=NATURAL.train_styles, eval_styles=NATURAL.eval_styles)
 BY_STYLE = sorted(BOOK.items())
 ALL_NAMES = {name for names in NAMES.values() for pool in astuple(names) for name in pool}
 
@@ -118,12 +132,12 @@ def programs(theta: Theta, split: str, count: int) -> list[Program]:
 
 def test_the_training_split_renders_no_phrasing_and_no_frame_of_a_held_out_style():
     held_out = [pattern(text) for style in HELD_OUT.values() for text in pieces(style)]
-    training = {t for theta in (NATURAL, WILD) for p in programs(theta, "train", 25) for t in p.texts}
+    training = {t for theta in (NATURAL, WILD, ERRANDS) for p in programs(theta, "train", 25) for t in p.texts}
     for text in training:
         bare = re.sub(r"^(On day|Day|It is day) \d+(, noted)?: ", "", text)
         assert not [p.pattern for p in held_out if p.fullmatch(bare)], text
     # The patterns do see what they are for: everything that the held-out split says.
-    for text in {t for theta in (NATURAL, WILD) for p in programs(theta, "eval", 5) for t in p.texts}:
+    for text in {t for theta in (NATURAL, WILD, ERRANDS) for p in programs(theta, "eval", 5) for t in p.texts}:
         bare = re.sub(r"^(On day|Day|It is day) \d+(, noted)?: ", "", text)
         assert any(p.fullmatch(bare) for p in held_out), text
 
@@ -157,13 +171,14 @@ def test_a_style_changes_words_only(name: str):
 def test_what_supports_an_answer_says_it(name: str):
     said = 0
     for seed in range(8):
-        program = write_program(in_style(presets.everything(), name, typos=0.3), seed, "eval")
+        theta = presets.errands() if seed % 2 else presets.everything()
+        program = write_program(in_style(theta, name, typos=0.3), seed, "eval")
         for query, steps in backward.supports(program.events).items():
             texts = {step: program.texts[step] for step in steps}
             for step, text in texts.items():
                 event = program.events[step]
                 words = words_of(text)
-                stated = (event.subject, event.value) if isinstance(event, Assert | Link) else (event.subject,)
+                stated = (event.subject, event.value) if isinstance(event, Assert | Link | Plan) else (event.subject,)
                 assert {name.lower() for name in stated} <= words, text
                 said += 1
             answer = program.answers[query]
@@ -174,19 +189,23 @@ def test_what_supports_an_answer_says_it(name: str):
 
 @pytest.mark.parametrize("name", STYLES)
 def test_every_event_names_what_it_is_about_and_leaves_no_slot_open(name: str):
-    for program in programs(in_style(WILD, name), "train", 8):
+    for program in programs(in_style(WILD, name), "train", 8) + programs(in_style(ERRANDS, name), "train", 8):
         for event, text in zip(program.events, program.texts, strict=True):
             assert not set("{}") & set(text) and text == text.strip() and "  " not in text
             assert text[0].isupper() or text[0] in '"(0123456789'
             if isinstance(event, Retract | Unlink | Contradict):
                 assert {event.subject.lower(), event.value.lower()} <= words_of(text), text
-            if isinstance(event, QUERIES):
+            if isinstance(event, Plan):
+                assert {event.subject, event.value.lower(), event.signal} <= words_of(text), text
+            if isinstance(event, Cancel | AskAct):
+                assert event.signal in words_of(text), text
+            elif isinstance(event, QUERIES):
                 assert getattr(event, "subject", getattr(event, "place", "")).lower() in text.lower()
 
 
 @pytest.mark.parametrize("split", ["train", "eval"])
 def test_no_question_stands_in_what_is_told_and_none_holds_its_answer(split: str):
-    for theta in (NATURAL, WILD, replace(WILD, typos=0.1, lower_case=1.0)):
+    for theta in (NATURAL, WILD, ERRANDS, replace(WILD, typos=0.1, lower_case=1.0)):
         for program in programs(theta, split, 30):
             asked = [(program.texts[query.step], program.answers[query.step]) for query in program.queries]
             told = [t for t, e in zip(program.texts, program.events, strict=True) if not isinstance(e, QUERIES)]
@@ -268,7 +287,7 @@ def test_bynames_stay_with_their_things_and_differ():
 
 
 @pytest.mark.parametrize("split", ["train", "eval"])
-@pytest.mark.parametrize("theta", [NATURAL, WILD, replace(NATURAL, typos=0.1, lower_case=1.0)])
+@pytest.mark.parametrize("theta", [NATURAL, WILD, ERRANDS, replace(NATURAL, typos=0.1, lower_case=1.0)])
 def test_the_natural_world_keeps_every_promise(theta: Theta, split):
     source = MemWorldTasks(theta)
     check_env(source, source.task(5, split))

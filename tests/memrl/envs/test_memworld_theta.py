@@ -4,7 +4,7 @@ import pytest
 
 from memrl.contracts.errors import ConfigError
 from memrl.envs.memworld.cells import ladder
-from memrl.envs.memworld.presets import everything, keep_four, path_world
+from memrl.envs.memworld.presets import errands, everything, keep_four, path_world
 from memrl.envs.memworld.theta import SURFACE, Theta
 
 
@@ -34,6 +34,11 @@ def test_the_default_is_the_main_benchmark():
         ({"ask_latest": 0.0}, "env.options.ask_latest"),
         ({"carried": 1, "people": 1, "hops": 3, "ask_path": 1.0}, "env.options.people"),
         ({"questions": 0}, "env.options.questions"),
+        ({"ask_act": 1.0}, "env.options.ask_act"),
+        ({"plans": 7}, "env.options.plans = 7"),
+        ({"plans": 1, "objects": 0, "people": 2}, "env.options.plans"),
+        ({"plans": 40, "horizon": 20}, "env.options.plans"),
+        ({"plans": 4, "horizon": 15}, "env.options.horizon = 15"),  # 4 facts, 4 plans and 8 questions take 16 steps
         ({"horizon": float("inf")}, "env.options.horizon"),
         ({"train_styles": "chat"}, "env.options.train_styles = 'chat'"),
         ({"train_styles": ["chat", "rhyme"]}, "env.options.train_styles = 'rhyme'"),
@@ -66,7 +71,9 @@ def test_shuffling_every_fact_into_the_opening_counts_aliases_and_bosses():
     assert theta.opening == 2 + 2 + 3 + 3 + 2
 
 
-@pytest.mark.parametrize("base", [keep_four(), path_world(), everything(), Theta(horizon=12), Theta(horizon=480)])
+@pytest.mark.parametrize(
+    "base", [keep_four(), path_world(), everything(), errands(), Theta(horizon=12), Theta(horizon=480)]
+)
 def test_the_ladder_climbs_to_its_base(base):
     cells = ladder(base)
     assert 8 <= len(cells) <= 12
@@ -77,11 +84,11 @@ def test_the_ladder_climbs_to_its_base(base):
     assert (marathon.horizon, marathon.questions) == (3 * base.horizon, 3 * base.questions)
     assert marathon.objects == base.objects
     first = next(iter(cells.values()))
-    for axis in ("objects", "carried", "people", "horizon", "questions", "distractor_level", "update_rate"):
+    for axis in ("objects", "carried", "people", "horizon", "questions", "distractor_level", "update_rate", "plans"):
         assert getattr(first, axis) <= getattr(base, axis)
 
 
-def test_there_are_some_fourteen_levelled_axes_and_four_weights():
+def test_there_are_some_fourteen_levelled_axes_and_five_weights():
     names = [axis.name for axis in fields(Theta) if axis.name not in SURFACE]
-    assert len([name for name in names if name.startswith("ask_")]) == 4
-    assert 14 <= len(names) - 4 <= 18
+    assert len([name for name in names if name.startswith("ask_")]) == 5
+    assert 14 <= len(names) - 5 <= 18

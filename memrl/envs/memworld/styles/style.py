@@ -2,8 +2,8 @@
 
 Slots of a phrasing: {s} subject and {v} value with their article, {i} {j} the same without; {a} who acts, {p} a person
 in no fact, {t} another thing, {w} another place, {b} the subject's byname, {n} second name, {r} role noun, {c} claim,
-{d} day, {k} creature, {g} gathering, {o} colour. A frame has {x}, the phrasing. A capital, as in {S} or {X}, is for the
-start of a sentence.
+{d} day, {k} creature, {g} gathering, {o} colour, {y} signal. A frame has {x}, the phrasing. A capital, as in {S} or
+{X}, is for the start of a sentence.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ class Style:
     mention: tuple[str, ...]
     foreign: tuple[str, ...]
     wait: tuple[str, ...]
+    plan: tuple[str, ...]
+    cancel: tuple[str, ...]
+    cue: tuple[str, ...]
+    """A signal sounds: told as an event is, though something is to be done."""
     ask_where: tuple[str, ...]
     ask_day: tuple[str, ...]
     ask_who: tuple[str, ...]
