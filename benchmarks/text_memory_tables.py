@@ -62,8 +62,8 @@ def _kinds(folder: Path) -> str | None:
         f"**Five ways to write, one task (`benchmarks/text_memory.py SEED KIND`).** Seeds: {seeds}; greedy; "
         f"{one['memory_tokens']} words of memory; warm start: {warm['steps']} steps of {warm['batch_size']} rows from "
         f"{warm['memory_tasks']} tasks; RL: {one['rl_steps']} steps of {one['episodes_per_step']} episodes. CPU "
-        f"seconds of a run: {cpu}. Rows with another number of steps are the runs of docs/overwrite.md. A sentence is a "
-        "step of the world; marks count as words."
+        f"seconds of a run: {cpu}. Rows with another number of steps are the runs of docs/overwrite.md. A sentence is "
+        "a step of the world; marks count as words."
     )
     lines = []
     for length in lengths:
