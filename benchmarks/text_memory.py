@@ -73,7 +73,15 @@ def config_of(kind: str, seed: int) -> TrainConfig:
 
 
 def at_once(agent: Agent, config: TrainConfig) -> dict[str, Any]:
-    """Greedy play of texts that end in N questions: score a question, longest prompt of an episode in words."""
+    """Greedy play of texts that end in N questions: score a question, longest prompt of an episode in words.
+
+    Asked one after another, as the policy says one word; what is rewritten for each of them is played without that too.
+    """
+    if not config.rollout.query_free:
+        once = at_once(agent, changed(config, {"rollout": {"query_free": True}}))
+        kept = {name.replace(" things", " things (questions leave memory alone)"): row for name, row in once.items()}
+    else:
+        kept = {}
     told: dict[str, Any] = {}
     for world, (things, budget) in WORLDS.items():
         for count in AT_ONCE:
@@ -92,7 +100,7 @@ def at_once(agent: Agent, config: TrainConfig) -> dict[str, Any]:
                 "peak_tokens": statistics.mean(map(max, prompts)),
                 "longest": max(map(max, prompts)),
             }
-    return told
+    return {**told, **kept}
 
 
 def changed_env(config: TrainConfig, theta: dict[str, Any]) -> dict[str, Any]:

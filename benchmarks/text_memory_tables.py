@@ -62,8 +62,8 @@ def _kinds(folder: Path) -> str | None:
         f"**Five ways to write, one task (`benchmarks/text_memory.py SEED KIND`).** Seeds: {seeds}; greedy; "
         f"{one['memory_tokens']} words of memory; warm start: {warm['steps']} steps of {warm['batch_size']} rows from "
         f"{warm['memory_tasks']} tasks; RL: {one['rl_steps']} steps of {one['episodes_per_step']} episodes. CPU "
-        f"seconds of a run: {cpu}. Rows with another number of steps are the runs of docs/overwrite.md. A sentence is "
-        "a step of the world; marks count as words."
+        f"seconds of a run: {cpu}. Rows with another number of steps are those of docs/overwrite.md. A sentence is a "
+        "step of the world; marks count as words."
     )
     lines = []
     for length in lengths:
@@ -99,20 +99,13 @@ def _at_once(folder: Path) -> str | None:
     found = {kind: own for kind, runs in _read(folder).items() if (own := [r for r in runs if "at once" in r["rows"]])}
     if not found:
         return None
-    worlds = dict.fromkeys(name.partition(",")[0] for name in next(iter(found.values()))[0]["rows"]["at once"])
+    names = [name for runs in found.values() for run in runs for name in run["rows"]["at once"]]
+    worlds = dict.fromkeys(name.rpartition(",")[0] for name in names)
     lines = []
     for world in worlds:
         for kind, runs in found.items():
-            rows = [run["rows"]["at once"] for run in runs]
-            score, peak = (
-                {n: mean(row[f"{world}, {n} questions"][key] for row in rows) for n in (2, 4, 8, 16)}
-                for key in ("score", "peak_tokens")
-            )
-            told = [f"{score[n]:.3f}" for n in (2, 4, 8, 16)]
-            lines.append(
-                [f"{kind}, {world}", *told, f"{score[16] / score[2]:.2f}" if score[2] else "-",
-                 f"{peak[2]:.1f}", f"{peak[16]:.1f}", f"{peak[16] / peak[2]:.2f}"]
-            )  # fmt: skip
+            rows = [row for run in runs if f"{world}, 2 questions" in (row := run["rows"]["at once"])]
+            lines += [_asked(f"{kind}, {world}", world, rows)] if rows else []
     seeds = ", ".join(f"{kind} {len(runs)}" for kind, runs in found.items())
     title = (
         f"**N questions at the end of a text.** Score a question and words of the longest prompt, 2 to 16 questions; "
@@ -120,3 +113,13 @@ def _at_once(folder: Path) -> str | None:
         "way; 3 things are told in 6 sentences with 20 words of memory, 12 things in 24 sentences with 48."
     )
     return f"{title}\n\n{table(AT_ONCE, lines)}"
+
+
+def _asked(name: str, world: str, rows: Sequence[Found]) -> list[str]:
+    score, peak = (
+        {n: mean(row[f"{world}, {n} questions"][key] for row in rows) for n in (2, 4, 8, 16)}
+        for key in ("score", "peak_tokens")
+    )
+    told = [f"{score[n]:.3f}" for n in (2, 4, 8, 16)]
+    share = f"{score[16] / score[2]:.2f}" if score[2] else "-"
+    return [name, *told, share, f"{peak[2]:.1f}", f"{peak[16]:.1f}", f"{peak[16] / peak[2]:.2f}"]
