@@ -48,9 +48,9 @@ from memrl.controllers.entry_index import EntryIndex, Vocabulary, readable
 from memrl.envs.documents.library import Library
 from memrl.envs.documents.options import DocumentsOptions
 from memrl.envs.documents.records import Question, Stream, Unit
-from memrl.evaluate import UNLIMITED
 from memrl.recipes import recipe
 from memrl.training.build import build_agent
+from memrl.training.players import UNLIMITED
 from memrl.training.start import started_config
 
 # Shapes: N entries, E names.

@@ -12,8 +12,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from memory_stores.bm25_store import Bm25Store
-from memory_stores.memory import AgentMemory
 from memrl.contracts.capabilities import Bounded, Bounds, Finite, Stretchable, able, need
 from memrl.contracts.checks import whole
 from memrl.contracts.config import EnvConfig, TrainConfig
@@ -28,17 +26,14 @@ from memrl.training.build import (
     OWN,
     UNTRAINED,
     build_agent,
-    build_controller,
-    build_offers,
     build_task_source,
     keep_cost,
     learns,
-    wants_offers,
 )
+from memrl.training.players import with_controller
 from memrl.training.policies import load_policies
 from memrl.training.run_folder import load_run
 
-UNLIMITED = 10**9
 EVAL_SEED = 1_000_003
 """Held-out tasks of seed s start at s * EVAL_SEED; their names and phrasings never occur in training."""
 COLLECTED = 0xC011
@@ -263,24 +258,10 @@ def _known_rows(agent: Agent, config: TrainConfig, rows: Sequence[str], has_orac
 def _player(agent: Agent, config: TrainConfig, name: str, trained: Any) -> Agent:
     """The agent with another controller in its context, at the same budgets."""
     own = config.controller.name
-    made = own if name == UNTRAINED else name
-    table, count = agent.table, agent.count_tokens
-    offers = agent.offers or build_offers(config, table, count)
-    controller = build_controller(
-        made, config, table, agent.task_source, count, "rows", agent.policy, names=offers.names
-    )
-    agent = dataclasses.replace(agent, offers=offers if wants_offers(controller) else None)
+    player = with_controller(agent, config, own if name == UNTRAINED else name, "rows")
     if name == own:
-        controller.load_state_dict(trained)
-    if name == "bm25_archive":
-        return dataclasses.replace(
-            agent,
-            controller=controller,
-            new_memory=lambda: AgentMemory(token=None, graph=None, archive=Bm25Store(UNLIMITED, count)),
-        )
-    # A rule may have to forget several short items before a long one fits.
-    max_ops = agent.max_ops if name == own or learns(controller) or name == "random" else 8
-    return dataclasses.replace(agent, controller=controller, max_ops=max_ops)
+        player.controller.load_state_dict(trained)
+    return player
 
 
 def play_row(name: str, agent: Agent, tasks: Sequence[Task], seed: int, bounds: Bounds | None) -> Row:

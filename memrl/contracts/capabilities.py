@@ -128,6 +128,19 @@ class OracleMemory(Protocol):
 
 
 @runtime_checkable
+class Demonstrates(Protocol):
+    """Knows for each of its tasks a way that solves it."""
+
+    def walkthrough(self, task: Task) -> Sequence[str]:
+        """What to say at each observation that wants an action, in order, from the start to the task's ending.
+
+        Each text is what a policy would say: one of the choices, a call in the plain layout (``name(argument=value)``),
+        or free speech. A pure function of the task.
+        """
+        ...
+
+
+@runtime_checkable
 class TakesLessons(Protocol):
     """A controller, not a source: it can be taught what an ideal memory holds."""
 
@@ -171,6 +184,7 @@ _MEANS: Mapping[type, str] = {
     Stretchable: "other horizons (at_horizon)",
     Lessons: "reading lessons (reading_lessons)",
     OracleMemory: "an oracle memory (ideal_memory)",
+    Demonstrates: "a walkthrough of its tasks (walkthrough)",
     Finite: "a fixed number of tasks (num_tasks)",
 }
 

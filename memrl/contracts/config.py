@@ -12,6 +12,7 @@ from typing import Any, Literal
 from memrl.contracts.checks import check, section_name
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.run_config import CheckpointsConfig, EarlyStopConfig, LoggingConfig
+from memrl.contracts.start_config import WarmStartConfig as WarmStartConfig
 
 
 def _at_least(section: object, minimum: float, *names: str) -> None:
@@ -103,31 +104,6 @@ class PolicyConfig:
         _at_least(self, 0, "prefix_cache_mib")
         if self.temperature <= 0:
             raise ConfigError("policy.temperature", self.temperature, "it must be above 0; evaluation is greedy anyway")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WarmStartConfig:
-    steps: int = 200
-    """Optimiser steps of TRL's SFTTrainer on answers read from short views; 0 for none."""
-    memory_tasks: int = 0
-    """Training tasks whose ideal memories a controller that writes in tokens learns to write, and the policy to read,
-    in the place of the short views; 0 for none. The environment must know them (``capabilities.OracleMemory``)."""
-    batch_size: int = 8
-    """Lessons a step: many small steps read better than a few large ones at the same cost."""
-    learning_rate: float = 1e-3
-    """At its highest; it falls to zero along a cosine."""
-    reuse: bool = False
-    """True keeps the warmed weights in the cache folder and takes them from there in a run with the same lessons,
-    policy (the model by its name), seed and libraries: runs that differ in later knobs then share one warm start."""
-
-    def __post_init__(self) -> None:
-        check(self, learning_rate="[0, inf)")
-        _at_least(self, 0, "steps", "memory_tasks")
-        _at_least(self, 1, "batch_size")
-        if self.memory_tasks and not self.steps:
-            raise ConfigError(
-                "warm_start.memory_tasks", self.memory_tasks, "with warm_start.steps = 0 nobody learns them"
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,7 +344,7 @@ class TrainConfig:
     policy: PolicyConfig = PolicyConfig()
     others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Further policies by actor, such as "policy:bob", each with the knobs in which it differs from ``policy``."""
-    warm_start: WarmStartConfig = WarmStartConfig()
+    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
     controller: ControllerConfig = ControllerConfig()
     rollout: RolloutConfig = RolloutConfig()
     credit: CreditConfig = CreditConfig()

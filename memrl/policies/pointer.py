@@ -12,12 +12,10 @@ be tried in minutes. It cannot say a word that it does not read, nor count, nor 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from copy import deepcopy
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -31,6 +29,7 @@ from memrl.contracts.protocols import SampleRequest
 from memrl.contracts.registry import register
 from memrl.contracts.types import TokenDecision
 from memrl.policies.parsing import parse
+from memrl.policies.small_net import SmallNet
 
 # Shapes: R rows, A words of the longest answer, C places of the longest prompt and "end", N places in a row, F numbers.
 
@@ -107,7 +106,7 @@ class PointerNet(nn.Module):
         return self.layers(torch.cat([self.words(near_N6).flatten(1), numbers_NF], dim=1)).squeeze(1)
 
 
-class PointerPolicy:
+class PointerPolicy(SmallNet[PointerNet]):
     """Samples word after word; a sample depends on its request's seed alone. See the module for what it is.
 
     Args:
@@ -117,12 +116,10 @@ class PointerPolicy:
     def __init__(self, options: PointerOptions, *, seed: int = 0, max_words: int = 8, temperature: float = 1.0) -> None:
         state = torch.get_rng_state()
         torch.manual_seed(seed)
-        self.net = PointerNet(options)
+        super().__init__(PointerNet(options))
         torch.set_rng_state(state)
-        self._first = deepcopy(self.net)
         self._max_words, self._temperature = max_words, temperature
         self._writes, self._content = options.writes, options.content
-        self.version = 0
         self._word_of: dict[int, str] = {}
 
     def count_tokens(self, text: str) -> int:
@@ -204,34 +201,6 @@ class PointerPolicy:
         with torch.inference_mode():
             return self.token_logprobs(self.answer_rows(requests, answers))[0].sum(1).tolist()
 
-    def parameters(self) -> Iterator[nn.Parameter]:
-        return self.net.parameters()
-
-    def freeze_reference(self) -> None:
-        """Keep the weights as they are: RL starts here."""
-        self._first = deepcopy(self.net)
-
-    @contextmanager
-    def reference(self) -> Iterator[None]:
-        """The weights that ``freeze_reference`` kept, else those it was made with."""
-        now, self.net = self.net, self._first
-        try:
-            yield
-        finally:
-            self.net = now
-
-    def bump(self) -> None:
-        self.version += 1
-
-    def state_dict(self) -> dict[str, Any]:
-        """Both sets of weights, the present ones and those of ``reference``."""
-        return {"net": _copied(self.net), "reference": _copied(self._first), "version": self.version}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.net.load_state_dict(state["net"])
-        self._first.load_state_dict(state["reference"])
-        self.version = int(state["version"])
-
     def _logprobs(self, places: Sequence[Places]) -> Tensor:
         """[D, C], -inf where there is no place."""
         counts = torch.tensor([len(place.ids) for place in places])
@@ -258,10 +227,6 @@ class PointerPolicy:
         )
 
 
-def _copied(net: PointerNet) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in net.state_dict().items()}
-
-
 @lru_cache(maxsize=65_536)
 def words(text: str) -> tuple[str, ...]:
     """Lower-case words and numbers, without punctuation."""
@@ -274,7 +239,7 @@ def word_id(word: str) -> int:
     return FIRST + crc32(word.encode()) % (2**31 - FIRST)
 
 
-_FUNCTION_IDS = np.array([word_id(word) for word in FUNCTION_WORDS.split()])
+FUNCTION_IDS = np.array([word_id(word) for word in FUNCTION_WORDS.split()])
 
 
 @lru_cache(maxsize=65_536)
@@ -298,7 +263,7 @@ def _read(prompt: Ids, content: bool = True) -> tuple[Places, NDArray[np.int64]]
     near = around[:, [REACH + a for a in NEAR]]
     buckets = np.where(near >= FIRST, near % BUCKETS, BUCKETS)
     if not content:
-        buckets[(near >= FIRST) & ~np.isin(near, _FUNCTION_IDS)] = BUCKETS + 1
+        buckets[(near >= FIRST) & ~np.isin(near, FUNCTION_IDS)] = BUCKETS + 1
     return Places(np.append(ids[places], END), buckets, numbers), around
 
 

@@ -59,8 +59,15 @@ def check_policy(policy: str | Make, config: PolicyConfig | None = None, *, tole
         _check_reference(first, second, tolerance)
 
 
-def requests(seed: int = 0, greedy: bool = False) -> list[SampleRequest]:
-    """One of each kind: a question over two lines, a short one, one with a thought, a choice, an empty view."""
+CHOICES = ("go north", "take the lantern from the attic", "wait")
+
+
+def requests(seed: int = 0, greedy: bool = False, only_choices: bool = False) -> list[SampleRequest]:
+    """One of each kind: a question over two lines, a short one, one with a thought, a choice, an empty view.
+
+    Args:
+        only_choices: every one offers choices.
+    """
     question = _asked("Where is the lantern?", *LINES[:2])
     made = [
         question,
@@ -69,7 +76,17 @@ def requests(seed: int = 0, greedy: bool = False) -> list[SampleRequest]:
         _asked("Which way?", *LINES[2:], choices=("go north", "wait")),
         _asked("Who slept?"),
     ]
+    if only_choices:
+        made = [
+            replace(one, observation=replace(one.observation, choices=CHOICES[: 2 + n % 2]))
+            for n, one in enumerate(made)
+        ]
     return [replace(one, seed=1000 * seed + n, greedy=greedy) for n, one in enumerate(made)]
+
+
+def _requests(policy: Any, seed: int = 0, greedy: bool = False) -> list[SampleRequest]:
+    """Requests of the kind that the policy takes."""
+    return requests(seed, greedy, bool(getattr(policy, "only_choices", False)))
 
 
 def _asked(text: str, *lines: str, choices: tuple[str, ...] = ()) -> SampleRequest:
@@ -83,7 +100,7 @@ def _check_answers(policy: Policy, config: PolicyConfig) -> None:
     renderer = getattr(policy, "renderer", None)
     for seed in range(SEEDS):
         for greedy in (False, True):
-            asked = requests(seed, greedy)
+            asked = _requests(policy, seed, greedy)
             for request, decision in zip(asked, _sampled(policy, asked), strict=True):
                 _check_answer(request, decision, config)
                 if renderer is not None:
@@ -121,22 +138,22 @@ def _check_rendered(renderer: Any, request: SampleRequest, decision: TokenDecisi
 
 def _check_company(policy: Policy, tolerance: float) -> None:
     for seed in range(SEEDS):
-        told = _sampled(policy, requests(seed))
-        again = _sampled(policy, requests(seed))
+        told = _sampled(policy, _requests(policy, seed))
+        again = _sampled(policy, _requests(policy, seed))
         assert _same(told, again, tolerance), "the same request with the same seed must get the same answer"
-        turned = _sampled(policy, requests(seed)[::-1])[::-1]
-        alone = [_sampled(policy, [request])[0] for request in requests(seed)]
+        turned = _sampled(policy, _requests(policy, seed)[::-1])[::-1]
+        alone = [_sampled(policy, [request])[0] for request in _requests(policy, seed)]
         assert _same(told, turned, tolerance) and _same(told, alone, tolerance), (
             "an answer must be the same alone and in any batch, in its request's place"
         )
-    greedy = [_sampled(policy, requests(seed, greedy=True)) for seed in range(SEEDS)]
+    greedy = [_sampled(policy, _requests(policy, seed, greedy=True)) for seed in range(SEEDS)]
     assert all(_same(greedy[0], one, tolerance) for one in greedy), "a greedy answer must not depend on the seed"
 
 
 def _check_weights(policy: Any, tolerance: float) -> None:
     import torch
 
-    rows = _rows(_sampled(policy, requests()))
+    rows = _rows(_sampled(policy, _requests(policy)))
     before_RA, mask_RA = policy.token_logprobs(rows)
     moved = torch.autograd.grad(before_RA[mask_RA].sum(), list(policy.parameters()), allow_unused=True)
     assert any(one is not None and one.abs().max() > 0 for one in moved), (
@@ -163,7 +180,7 @@ def _check_weights(policy: Any, tolerance: float) -> None:
 
 def _check_recorded(policy: Any, tolerance: float, promise: str) -> None:
     for greedy in (False, True):
-        decisions = [one for one in _sampled(policy, requests(3, greedy)) if one.action_ids]
+        decisions = [one for one in _sampled(policy, _requests(policy, 3, greedy)) if one.action_ids]
         logprobs_RA, mask_RA = policy.token_logprobs(_rows(decisions))
         assert mask_RA.sum(1).tolist() == [len(one.action_ids) for one in decisions], (
             "token_logprobs must mask what was not sampled, and only that"
@@ -177,14 +194,14 @@ def _check_state(first: Policy, second: Policy) -> None:
     second.load_state_dict(first.state_dict())
     assert second.version == first.version, "version must be part of the state"
     for greedy in (False, True):
-        told, other = (_sampled(one, requests(1, greedy)) for one in (first, second))
+        told, other = (_sampled(one, _requests(first, 1, greedy)) for one in (first, second))
         assert _same(told, other, 1e-6), "a policy that loads another's state_dict() must answer as that one does"
 
 
 def _check_reference(first: Any, second: Any, tolerance: float) -> None:
     import torch
 
-    rows = _rows(_sampled(first, requests()))
+    rows = _rows(_sampled(first, _requests(first)))
     with torch.no_grad(), first.reference(), second.reference():
         one, other = first.token_logprobs(rows)[0], second.token_logprobs(rows)[0]
     assert torch.allclose(one, other, atol=tolerance), "what freeze_reference() kept must be part of the state"

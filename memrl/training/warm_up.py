@@ -1,5 +1,6 @@
-"""Before RL: teach the reader to read short views (SFT). A controller that scores ops starts from nothing; one that
-writes in tokens may be taught the memories that an ideal one would hold, if the environment knows them.
+"""Before RL: teach the reader to read short views (SFT), or a policy that acts to act as walkthroughs do. A controller
+that scores ops starts from nothing; one that writes in tokens may be taught the memories that an ideal one would hold,
+if the environment knows them.
 
 A model that cannot read a four-line memory gives no reward to learn from; some minutes of SFT mend that. What RL then
 adds is measured against this start.
@@ -36,6 +37,7 @@ from memrl.policies.loading import pick_device, pick_dtype
 from memrl.policies.models import cache_folder
 from memrl.policies.warm_start import teach, warm_start
 from memrl.training.checkpoints import read_state, seed_everything, write_state
+from memrl.training.demonstrations import demonstrations
 
 VIEW_LINES = 6
 """The longest view of the reader's lessons."""
@@ -85,9 +87,12 @@ def warm_up(agent: Agent, config: TrainConfig, reports: Reports) -> None:
 
 
 def lessons_of(agent: Agent, config: TrainConfig) -> Sequence[ReadingLesson | Example]:
-    """What the warm start teaches: short views, or the memories and answers of ``warm_start.memory_tasks``."""
-    if config.warm_start.memory_tasks:
-        return memory_lessons(agent, config)
+    """What the warm start teaches: the memories and answers of ``warm_start.memory_tasks`` and the actions of
+    ``warm_start.demonstrations``; short views where neither is asked for."""
+    knobs = config.warm_start
+    if knobs.memory_tasks or knobs.demonstrations:
+        memories = memory_lessons(agent, config) if knobs.memory_tasks else []
+        return memories + (demonstrations(agent, config) if knobs.demonstrations else [])
     return reading_lessons(agent, config, config.warm_start.steps * config.warm_start.batch_size)
 
 
