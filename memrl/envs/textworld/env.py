@@ -13,7 +13,7 @@ from memrl.contracts.types import Task
 from memrl.envs.textworld.episode import TextWorldEnv
 from memrl.envs.textworld.generate import SEEDS
 from memrl.envs.textworld.library import FILES, HELD_OUT, Library, default_cache, metadata
-from memrl.envs.textworld.theta import FileTheta, GameTheta, TextWorldOptions, ladder, spec
+from memrl.envs.textworld.theta import BASE, FileTheta, GameTheta, TextWorldOptions, ladder, spec
 from memrl.envs.textworld.walkthrough import admissible_way
 
 THIRDS = ("train", "valid", "test")
@@ -38,7 +38,7 @@ class TextWorldTasks:
     def __init__(self, options: TextWorldOptions) -> None:
         self._options = options
         self._library = Library(Path(options.cache).expanduser() if options.cache else default_cache(), options.seconds)
-        self._cells = ladder(options.theta())
+        self._cells = ladder(options.theta()) if options.ladder else {BASE: options.theta()}
         self._ways: dict[Task, tuple[str, ...]] = {}
         self._files: dict[str, Path] = {}
         if options.files:
@@ -97,7 +97,7 @@ class TextWorldTasks:
         if self._files:
             return Task(env=self.name, theta=self._file(seed, held_out=True), seed=seed, split="eval", cell="files")
         theta = self._options.theta(foods=self._options.evaluated)
-        return Task(env=self.name, theta=theta, seed=seed, split="eval", cell="base")
+        return Task(env=self.name, theta=theta, seed=seed, split="eval", cell=BASE)
 
     def at_horizon(self, horizon: int) -> dict[str, Any]:
         """More games in a row for cooking, a longer way for the others."""

@@ -11,6 +11,8 @@ from memrl.contracts.errors import ConfigError
 
 MOST_ROOMS = 100
 """Of a game: what TextWorld 1.7 can compile."""
+BASE = "base"
+"""The cell of the game itself."""
 COOKING_ROOMS = (1, 6, 9, 12)
 Foods = Literal["train", "valid", "test"]
 """Which of tw-cooking's three sets of foods and preparations a game is made of."""
@@ -86,6 +88,8 @@ class TextWorldOptions(GameTheta):
     one wants the action. 0 shows all at once. A recipe in pieces fits into a memory that the whole would not."""
     steps: int = 0
     """Commands after which an episode is cut off; 0 for twice as many as the walkthrough has."""
+    ladder: bool = True
+    """Whether there are easier cells for a curriculum to begin with; False leaves the game itself."""
     evaluated: Literal["valid", "test"] = "test"
     """The foods and seeds of held-out games; choose settings on "valid"."""
     cache: str = ""
@@ -128,7 +132,7 @@ def ladder(base: GameTheta) -> dict[str, GameTheta]:
         near = replace(base, rounds=1, dead_ends=0)
         steps += [replace(near, length=n) for n in sorted({max(1, base.length // 4), max(1, base.length // 2)})]
     cells = {_name(theta): theta for theta in (*steps, replace(base, rounds=1)) if theta != base}
-    return {**cells, "base": base}
+    return {**cells, BASE: base}
 
 
 def _name(theta: GameTheta) -> str:
