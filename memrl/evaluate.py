@@ -12,15 +12,17 @@ from typing import Any, Literal
 
 import numpy as np
 
+from memrl.contracts import rows as ways
 from memrl.contracts.capabilities import Bounded, Bounds, Finite, Stretchable, able, need
 from memrl.contracts.checks import whole
 from memrl.contracts.config import EnvConfig, TrainConfig
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.overrides import EVAL_KNOBS, with_settings
 from memrl.contracts.protocols import Agent
-from memrl.contracts.registry import find
+from memrl.contracts.registry import find, row_kind
 from memrl.contracts.types import End, Episode, Task
 from memrl.reporting.metrics import count_refused
+from memrl.rollouts.rows.one_try import OneTry
 from memrl.rollouts.scheduler import play
 from memrl.training.build import (
     OWN,
@@ -30,7 +32,7 @@ from memrl.training.build import (
     keep_cost,
     learns,
 )
-from memrl.training.players import with_controller
+from memrl.training.players import make_row, with_controller
 from memrl.training.policies import load_policies
 from memrl.training.run_folder import load_run
 
@@ -58,6 +60,10 @@ class Row:
     seconds_per_step: float
     peak_context_tokens: int
     refused_ops: int
+    tokens_per_episode: float = 0.0
+    """Context tokens that were read for a task: at all its steps, in all tries, and in looking back on them."""
+    tries: float = 1.0
+    """Mean number of tries at a task; the last one counts."""
     env_errors: int = 0
     categories: dict[str, float] = field(default_factory=dict)
     """Mean score of each kind of question."""
@@ -109,8 +115,9 @@ def evaluate(
         episodes: how many tasks; None for the run's setting (or every dialogue, for an environment that reads data).
         horizon: steps an episode; None for the run's own.
         seed: of the tasks.
-        rows: controllers to compare, by name or as "module:attr"; None for the run's setting. "own" is the run's,
-            "untrained" the same before any training. Another learned controller is played as it is made.
+        rows: to compare, by name or as "module:attr": controllers, and parts of kind "row" such as "full_context"; None
+            for the run's setting. "own" is the run's, "untrained" the same before any training. Another learned
+            controller is played as it is made.
         memory_tokens: token budget in place of the run's; read budget too, unless ``read_tokens`` is given.
         read_tokens: tokens of memory in view at one step, in place of the run's.
         data: ``env.options.data``, for environments that read some.
@@ -220,8 +227,8 @@ def evaluate_agent(
     for name in _known_rows(agent, config, rows or config.evaluation.rows, bounds is not None):
         if progress is not None:
             progress(name)
-        player = _player(agent, config, name, trained)
-        made.append(play_row(name, player, tasks, seed, bounds))
+        row = _row(agent, config, name, trained)
+        made.append(play_row(name, row, tasks, seed, bounds))
     return EvalReport(
         env=agent.task_source.name,
         episodes=len(tasks),
@@ -250,26 +257,31 @@ def _known_rows(agent: Agent, config: TrainConfig, rows: Sequence[str], has_orac
     named = dict.fromkeys(config.controller.name if name == OWN else name for name in rows)
     for name in named:
         if name != UNTRAINED:
-            find("controller", name, "rows")
+            find(row_kind(name), name, "rows")
     missing = {"oracle": has_oracle, UNTRAINED: learns(agent.controller)}
     return [name for name in named if missing.get(name, True)]
 
 
-def _player(agent: Agent, config: TrainConfig, name: str, trained: Any) -> Agent:
-    """The agent with another controller in its context, at the same budgets."""
+def _row(agent: Agent, config: TrainConfig, name: str, trained: Any) -> ways.Row:
+    """Who plays a row: a way of its own, or the agent with another controller in its context, at the same budgets."""
+    if row_kind(name) == "row":
+        return make_row(agent, config, name, "rows")
     own = config.controller.name
     player = with_controller(agent, config, own if name == UNTRAINED else name, "rows")
     if name == own:
         player.controller.load_state_dict(trained)
-    return player
+    return OneTry(player, greedy=name != UNTRAINED)
 
 
-def play_row(name: str, agent: Agent, tasks: Sequence[Task], seed: int, bounds: Bounds | None) -> Row:
-    """Greedy play of every task with one controller."""
+def play_row(name: str, row: ways.Row, tasks: Sequence[Task], seed: int, bounds: Bounds | None) -> Row:
+    """Play of every task, and its figures."""
     started = time.perf_counter()
-    groups = play(agent, tasks, [seed, 0xE7A1], tries=1, greedy=name != UNTRAINED)
-    episodes = [episode for group in groups for episode in group.episodes]
-    return summarise_row(name, episodes, time.perf_counter() - started, bounds)
+    played = row.play(tasks, [seed, 0xE7A1])
+    told = summarise_row(name, [one.episode for one in played], time.perf_counter() - started, bounds)
+    extra = sum(one.tokens for one in played) / len(played)
+    return dataclasses.replace(
+        told, tries=sum(one.tries for one in played) / len(played), tokens_per_episode=told.tokens_per_episode + extra
+    )
 
 
 def summarise_row(name: str, episodes: Sequence[Episode], seconds: float, bounds: Bounds | None) -> Row:
@@ -293,6 +305,7 @@ def summarise_row(name: str, episodes: Sequence[Episode], seconds: float, bounds
         ci95=(mean - half, mean + half),
         q=q,
         tokens_per_step=sum(step.context_tokens for step in steps) / len(steps),
+        tokens_per_episode=sum(step.context_tokens for step in steps) / len(scored),
         seconds_per_step=seconds / len(steps),
         peak_context_tokens=max(step.context_tokens for step in steps),
         refused_ops=count_refused(scored),

@@ -151,6 +151,8 @@ class RolloutConfig:
     """Calls of slow environments that run side by side; 0 keeps all calls one after the other."""
     scratch_turns: int = 0
     """Turns that a policy may keep to itself in one step, before it acts."""
+    keep_thoughts: bool = False
+    """What a policy told itself may be remembered, on a line beside what it saw and did; False leaves it unsaid."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -319,7 +321,7 @@ class EvalConfig:
     rows: tuple[str, ...] = (
         "own", "untrained", "none", "window", "fifo", "lru", "random", "similarity", "bm25_archive", "oracle",
     )  # fmt: skip
-    """Parts of kind "controller" to compare; "own" is the run's, "untrained" the same before any training."""
+    """Parts of kind "controller" or "row" to compare; "own" is the run's, "untrained" the same before any training."""
 
     def __post_init__(self) -> None:
         check(self)

@@ -8,6 +8,7 @@ curriculum               CurriculumContext
 proposer                 ProposerContext
 reflector                ReflectorContext
 store                    memory_stores.store.StoreContext
+row                      RowContext
 sink                     SinkContext
 estimator                none: the part is itself the function that is called with (episodes, scene)
 """
@@ -30,6 +31,7 @@ from memrl.contracts.config import CurriculumConfig, PolicyConfig, TrainConfig
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import TaskGenerator, TaskProposer
 from memrl.contracts.protocols import Policy, TaskSource
+from memrl.contracts.rows import RowContext as RowContext
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import OfferSet, Task
 

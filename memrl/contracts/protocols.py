@@ -170,7 +170,8 @@ class Sampler(Protocol):
     """Decides in tokens: a model here, an engine beside it, an endpoint, a script.
 
     ``instant = True`` says that it gains nothing from large batches: it is asked at once, and waits for nobody.
-    ``only_choices = True`` says that it can answer only where the observation offers choices.
+    ``only_choices = True`` says that it can answer only where the observation offers choices, ``writes_freely = True``
+    that it can write any text, such as a thought.
     """
 
     version: int

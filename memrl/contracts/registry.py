@@ -53,6 +53,7 @@ KINDS = {
     "store": Kind("memrl.stores", "memory_stores", ("apply", "entries", "fork", "state_hash", *_KEPT)),
     "linker": Kind("memrl.linkers", "memory_stores", ("link",)),
     "embedder": Kind("memrl.embedders", "memory_stores", ("dim", "embed")),
+    "row": Kind("memrl.rows", "memrl.rollouts.rows", ("play", "agent")),
     "sink": Kind("memrl.sinks", "memrl.reporting.sinks", ()),
 }
 KNOBS = {
@@ -61,7 +62,7 @@ KNOBS = {
     "curriculum.name": "curriculum", "curriculum.proposer": "proposer", "reflection.name": "reflector",
     "memory.archive": "store", "memory.linker": "linker", "memory.embedder": "embedder",
 }  # fmt: skip
-"""Knobs of a ``TrainConfig`` that name a part -> its kind. ``evaluation.rows`` names controllers."""
+"""Knobs of a ``TrainConfig`` that name a part -> its kind. ``evaluation.rows`` names controllers and rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,9 +204,14 @@ def origin(kind: str, name: str) -> str:
 def origins(config: Any) -> list[tuple[str, str, str]]:
     """(kind, name, origin) of every part that a ``TrainConfig`` names and that is not ours; imports nothing."""
     named = [(kind, attrgetter(knob)(config)) for knob, kind in KNOBS.items()]
-    named += [("controller", name) for name in config.evaluation.rows]
+    named += [(kind, name) for name in config.evaluation.rows for kind in ("controller", "row")]
     named += [("sink", name) for name in config.logging.sinks]
     return [(kind, name, home) for kind, name in dict.fromkeys(named) if (home := origin(kind, name))]
+
+
+def row_kind(name: str) -> str:
+    """Whether a row of an evaluation is a part of kind "row", or a controller."""
+    return "row" if name in names("row") else "controller"
 
 
 def remember_origin(kind: str, name: str, home: str) -> None:

@@ -19,8 +19,8 @@ class WarmStartConfig:
     """Training tasks, of all cells in turn, that are played along their walkthrough; what is said at each step is
     taught in the place of the short views; 0 for none. The environment must know it (``capabilities.Demonstrates``)."""
     demonstrated_with: str = "window"
-    """Who keeps memory in these plays: a part of kind "controller", or "own" for the run's. What a step needs and
-    memory lacks is taught as a guess, so take one that holds it."""
+    """Who keeps memory in these plays: a part of kind "controller" or "row", such as "full_context", or "own" for the
+    run's controller. What a step needs and memory lacks is taught as a guess, so take one that holds it."""
     batch_size: int = 8
     """Lessons a step: many small steps read better than a few large ones at the same cost."""
     learning_rate: float = 1e-3

@@ -9,7 +9,7 @@ Shapes: C candidate ops of one decision, K text columns and F numbers of a candi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from hashlib import sha256
@@ -340,7 +340,8 @@ class Group:
         return tuple(e for e in self.episodes if e.end is not End.ENV_ERROR)
 
 
-def with_action(observation: Observation, action: Action | None) -> Observation:
-    """What of a step may be remembered: what was seen and, on a line of its own, what was done about it."""
+def with_action(observation: Observation, action: Action | None, thoughts: Sequence[str] = ()) -> Observation:
+    """What of a step may be remembered: what was seen and, each on a line of its own, what was thought and done."""
     done = as_text(action)
-    return replace(observation, content=(*observation.content, Text(f"> {done}"))) if done else observation  # pyright: ignore[reportArgumentType]
+    lines = [f"Thought: {thought}" for thought in thoughts] + ([f"> {done}"] if done else [])
+    return replace(observation, content=(*observation.content, *map(Text, lines))) if lines else observation  # pyright: ignore[reportArgumentType]

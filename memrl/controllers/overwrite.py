@@ -81,7 +81,7 @@ class OverwriteMemory:
         items = memory.token.entries() if memory.token is not None else ()
         return SampleRequest(
             task=request.task,
-            observation=request.observation,
+            observation=replace(request.observation, choices=()),
             view=tuple(ViewLine(item.text, item.id, "token", item.stamp.observation_id) for item in items),
             memory_hash=memory.state_hash(),
             seed=int(request.rng.integers(2**62)),
@@ -144,6 +144,9 @@ def rewritten(action: Action, request: ControllerRequest) -> Action:
 def _make(context: ControllerContext, options: OverwriteOptions) -> OverwriteMemory:
     if context.policy is None or not hasattr(context.policy, "sample"):
         raise ConfigError("controller.name", "overwrite", "it writes with the run's policy, and none is at hand here")
+    if getattr(context.policy, "only_choices", False):
+        way_out = "it writes with the run's policy, which can only choose; use 'hf', or 'pointer' with writes = true"
+        raise ConfigError("controller.name", "overwrite", way_out)
     return OverwriteMemory(context.policy, options)
 
 

@@ -38,6 +38,7 @@ AROUND, SPAN = 2 * REACH + 1, 2 * NEAR + 1
 EVENT_NUMBERS = AROUND + KINDS + 5
 CHOICE_NUMBERS = 7
 OLDEST = 16
+_FUNCTION = np.sort(np.append(FUNCTION_IDS, 2**62))
 _CLAUSE = re.compile(r"[.,;:!?\n]+")
 
 
@@ -52,8 +53,10 @@ class Reading(NamedTuple):
     """[K, SPAN] buckets of the words around each occurrence, its own in the middle; BUCKETS for none."""
     spoken: NDArray[np.int64]
     """[J, SPAN] the same of the word of a choice within that."""
-    choices: tuple[NDArray[np.int64], ...]
-    """[C] buckets of each choice's words."""
+    choices: NDArray[np.int64]
+    """Buckets of all choices' words, in order."""
+    lengths: NDArray[np.int64]
+    """[C] words of each choice."""
     choice_numbers: NDArray[np.float32]
     """[C, F]"""
     seen: NDArray[np.int64]
@@ -111,22 +114,23 @@ def read(prompt: Ids) -> Reading:
     chosen = line[spoken] - first
     count = int(line[-1] - first) + 1
     within = spoken - np.searchsorted(line, line[spoken]) - 1
-    told = ~np.isin(ids[spoken], FUNCTION_IDS)
+    told = _FUNCTION[np.searchsorted(_FUNCTION, ids[spoken])] != ids[spoken]
     table = np.zeros((count, int(within.max()) + 1), dtype=np.int64)
     table[chosen, within] = np.where(told, ids[spoken], 0)
     others = np.flatnonzero(is_word & (kind != CHOICE))
     j, i = np.nonzero((ids[spoken][:, None] == ids[others][None, :]) & told[:, None])
     choice, at, word = chosen[j], others[i], spoken[j]
     numbers, shares, age = _event_numbers(layout, table, choice, at, within[j], int(first))
-    places, occurrence = np.unique(at, return_inverse=True)
-    named, which = np.unique(word, return_inverse=True)
+    places, occurrence = _numbered(at, len(ids))
+    named, which = _numbered(word, len(ids))
     done = np.flatnonzero(is_word & (kind == DONE))
     return Reading(
         np.stack([choice, occurrence, which], axis=1),
         numbers,
         _buckets(_around(layout, places, NEAR)),
         _buckets(_around(layout, named, NEAR)),
-        tuple(_buckets(ids[spoken[chosen == c]]) for c in range(count)),
+        _buckets(ids[spoken]),
+        np.bincount(chosen, minlength=count),
         _choice_numbers(table, choice, shares, kind[at], age),
         _buckets(ids[is_word & (kind == SEEN)]),
         _buckets(ids[done[layout.clause[done] == layout.clause[done[-1]]]] if len(done) else ids[:0]),
@@ -171,7 +175,7 @@ def _share(
     table: NDArray[np.int64], choice: NDArray[np.int64], place: NDArray[np.int64], within: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """[V] which part of the choice's words occurs in the clause or text of each event."""
-    known, number = np.unique(place, return_inverse=True)
+    known, number = _numbered(place, int(place.max(initial=0)) + 1)
     found = np.zeros((len(table), len(known), table.shape[1]), dtype=bool)
     found[choice, number, within] = True
     return found.sum(2)[choice, number] / np.maximum(1, (table > 0).sum(1))[choice]
@@ -196,6 +200,13 @@ def _choice_numbers(
     numbers[:, 5] = length / 8
     numbers[:, 6] = np.log(len(table)) / 4
     return numbers
+
+
+def _numbered(values: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The different ones of values below ``size`` in order, and the place of each value among them."""
+    there = np.zeros(size, dtype=bool)
+    there[values] = True
+    return np.flatnonzero(there), (there.cumsum() - 1)[values]
 
 
 def _around(layout: _Layout, at: NDArray[np.int64], reach: int) -> NDArray[np.int64]:

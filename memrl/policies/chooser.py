@@ -1,10 +1,10 @@
 """A very small policy for observations with choices: it scores each choice against what it reads and draws one by its
 softmax, in the line of DRRN (He et al. 2016, arXiv:1511.04636).
 
-    choice's words ─┬─> where else they occur: in memory, in the observation, in own commands ─> attention, HEADS heads ─┐
-                    └─> what was learned of them ────────────────────────────────────────────────────────────────────────┤
-    observation's words, the newest command's words ─> what was learned of them ─────────────────────────────────────────┤
-                                                                                        two layers ─> score of the choice
+    choice's words ─┬─> where else they occur: memory, observation, own commands ─> attention, HEADS heads ─┐
+                    └─> what was learned of them ───────────────────────────────────────────────────────────┤
+    observation's words, newest command's words ─> what was learned of them ────────────────────────────────┤
+                                                                           two layers ─> score of the choice
 
 DRRN knows words by embeddings alone. Here identical words meet as well (pointer networks, arXiv:1506.03134), so that
 what is learned of one name holds for names never met. Some ten thousand weights, no download; thousands of decisions a
@@ -78,7 +78,7 @@ class ChooserNet(nn.Module):
 
     def forward(self, readings: Sequence[Reading]) -> Tensor:
         """[N] scores of all choices of all readings, in order."""
-        counts = [len(one.choices) for one in readings]
+        counts = [len(one.lengths) for one in readings]
         events_V3 = _joined([one.events_V3 for one in readings], [counts, *_sizes(readings)])
         hidden_VH = (
             self._read(self.occurrence, [one.occurrences for one in readings])[events_V3[:, 1]]
@@ -88,7 +88,7 @@ class ChooserNet(nn.Module):
         pooled_NA = self._pooled(F.silu(hidden_VH), events_V3[:, 0], sum(counts))
         times = torch.tensor(counts)
         parts = [
-            self._bags([bag for one in readings for bag in one.choices]),
+            self._bags([one.choices for one in readings], np.concatenate([one.lengths for one in readings])),
             self._bags([one.seen for one in readings]).repeat_interleave(times, 0),
             self._bags([one.done for one in readings]).repeat_interleave(times, 0),
             _stacked([one.choice_numbers for one in readings]),
@@ -100,10 +100,15 @@ class ChooserNet(nn.Module):
         """[K, H]"""
         return layer(self.words(_stacked(places)).flatten(1))
 
-    def _bags(self, bags: Sequence[np.ndarray]) -> Tensor:
-        """[B, E] mean of what was learned of each bag's words; 0 of an empty one."""
-        offsets = np.cumsum([0, *(len(bag) for bag in bags[:-1])])
-        return F.embedding_bag(_stacked(bags), self.words.weight, torch.from_numpy(offsets), mode="mean")
+    def _bags(self, bags: Sequence[np.ndarray], lengths: np.ndarray | None = None) -> Tensor:
+        """[B, E] mean of what was learned of each bag's words; 0 of an empty one.
+
+        Args:
+            lengths: [B] of the bags, where several stand in one array.
+        """
+        sizes = np.array([len(bag) for bag in bags]) if lengths is None else lengths
+        starts = torch.from_numpy(sizes.cumsum() - sizes)
+        return F.embedding_bag(_stacked(bags), self.words.weight, starts, mode="mean")
 
     def _pooled(self, hidden_VH: Tensor, choice_V: Tensor, count: int) -> Tensor:
         """[N, HEADS·VALUES] each head's mean over a choice's events and one more that is empty."""
@@ -208,7 +213,7 @@ class ChooserPolicy(SmallNet[ChooserNet]):
     def _logprobs(self, prompts: Sequence[Ids]) -> Tensor:
         """[D, C], -inf where there is no choice."""
         readings = [read(prompt) for prompt in prompts]
-        counts = torch.tensor([len(one.choices) for one in readings])
+        counts = torch.tensor([len(one.lengths) for one in readings])
         scores = self.net(readings) / self._temperature
         there = torch.arange(int(counts.max()))[None, :] < counts[:, None]
         return torch.full(there.shape, -torch.inf).masked_scatter(there, scores).log_softmax(1)

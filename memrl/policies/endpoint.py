@@ -85,6 +85,7 @@ class Endpoint:
     """
 
     version = 0
+    writes_freely = True
 
     def __init__(
         self, config: PolicyConfig, options: EndpointOptions, *, api_key: str = "", tokenizer: Any = None

@@ -47,6 +47,7 @@ class FrozenLM:
     """
 
     version = 0
+    writes_freely = True
 
     def __init__(self, config: PolicyConfig, *, seed: int = 0, model: Any = None, tokenizer: Any = None) -> None:
         if model is not None and tokenizer is None:

@@ -66,6 +66,8 @@ class HFPolicy:
         ConfigError: no such device, or the chat layout with a tokenizer that has no chat template.
     """
 
+    writes_freely = True
+
     def __init__(self, config: PolicyConfig, *, seed: int = 0, model: Any = None, tokenizer: Any = None) -> None:
         base, self.tokenizer = load_model(config, seed) if model is None else (model, _checked(tokenizer))
         self._config = config

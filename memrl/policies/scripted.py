@@ -15,6 +15,7 @@ class ScriptedPolicy:
     """Answers in order, from the start again at the end of the list; its decisions carry no tokens."""
 
     version = 0
+    writes_freely = True
 
     def __init__(self, script: Script) -> None:
         self._script, self._next = script, 0

@@ -194,7 +194,9 @@ def play_step(
     else:
         outcome = context.workers.timed(env_step, action)
     if observation.writable:
-        yield from write(context, with_action(observation, action), decisions)
+        thoughts = [d.action.text for d in decisions if isinstance(d.action, Think)]
+        kept = thoughts if context.agent.rollout.keep_thoughts else ()
+        yield from write(context, with_action(observation, action, kept), decisions)
     elif not context.agent.rollout.query_free:
         yield from write(context, observation, decisions)
     step = Step(

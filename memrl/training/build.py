@@ -28,7 +28,7 @@ from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import TaskGenerator, TaskProposer
 from memrl.contracts.learning import Curriculum, Reflection
 from memrl.contracts.protocols import Agent, Offers, Policy, TaskSource
-from memrl.contracts.registry import find, make, make_options
+from memrl.contracts.registry import find, make, make_options, row_kind
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import CONTROLLER, Task
 from memrl.controllers.advice import advice_of, in_words, worthless
@@ -247,7 +247,7 @@ def build(config: TrainConfig, say: Say | None = None) -> Parts:
     make_options(estimator, config.credit.options, "credit.options")
     for row in config.evaluation.rows:
         if row not in (OWN, UNTRAINED):
-            find("controller", row, "evaluation.rows")
+            find(row_kind(row), row, "evaluation.rows")
     agent = build_agent(config)
     check_estimator_fits(config.credit, agent.task_source, written=agent.offers is None)
     curriculum = build_curriculum(config, agent)

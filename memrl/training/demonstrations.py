@@ -17,13 +17,14 @@ from memrl.contracts.capabilities import Demonstrates, EvidenceReader, Example, 
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError, DataError
 from memrl.contracts.protocols import Agent, SampleRequest
+from memrl.contracts.registry import row_kind
 from memrl.contracts.types import End, Episode, Task, TokenDecision, Unreadable, as_text
 from memrl.curricula._draws import Draws
 from memrl.policies.parsing import parse
 from memrl.policies.scripted import ScriptedPolicy, silent_decision
 from memrl.rollouts.scheduler import play
 from memrl.training.build import OWN
-from memrl.training.players import with_controller
+from memrl.training.players import make_row, with_controller
 
 DEMONSTRATIONS, WITH = "warm_start.demonstrations", "warm_start.demonstrated_with"
 DEMONSTRATED = 0xDE30
@@ -77,14 +78,22 @@ def demonstrations(agent: Agent, config: TrainConfig) -> list[Example]:
     source = need(agent.task_source, Demonstrates, DEMONSTRATIONS, count, "set it to 0")
     tasks = _tasks(agent, config, count)
     guide = Guide(source, tasks)
-    name = config.warm_start.demonstrated_with
-    keeper = agent if name in (OWN, config.controller.name) else with_controller(agent, config, name, WITH)
-    player = replace(keeper, policy=guide, others={})
+    player = replace(_keeper(agent, config), policy=guide, others={})
     episodes = [group.episodes[0] for group in play(player, tasks, [config.seed, DEMONSTRATED], tries=1)]
     solved = [episode for episode in episodes if episode.end is End.DONE and episode.success >= 1.0]
     if not solved:
         raise ConfigError(DEMONSTRATIONS, count, f"no walkthrough solves its task; the first ends so: {_end(episodes)}")
     return [one for episode in solved for one in guide.lessons[id(episode.task)] if _teaches(agent, one)]
+
+
+def _keeper(agent: Agent, config: TrainConfig) -> Agent:
+    """The agent with whom ``warm_start.demonstrated_with`` names to keep memory. Raises ConfigError."""
+    name = config.warm_start.demonstrated_with
+    if name in (OWN, config.controller.name):
+        return agent
+    if row_kind(name) == "row":
+        return make_row(agent, config, name, WITH).agent
+    return with_controller(agent, config, name, WITH)
 
 
 def _tasks(agent: Agent, config: TrainConfig, count: int) -> list[Task]:

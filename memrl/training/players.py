@@ -1,5 +1,5 @@
-"""The run's agent with another controller in its place, at the same budgets: for rows of an evaluation, for
-demonstrations."""
+"""Others in the place of the run's controller, and other ways to play, at the same budgets: for rows of an evaluation,
+for demonstrations."""
 
 from __future__ import annotations
 
@@ -9,11 +9,23 @@ from memory_stores.bm25_store import Bm25Store
 from memory_stores.memory import AgentMemory
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.protocols import Agent
+from memrl.contracts.registry import make
+from memrl.contracts.rows import Row, RowContext
 from memrl.training.build import build_controller, build_offers, learns, wants_offers
 
 UNLIMITED = 10**9
 FORGETS = 8
 """Ops a step that a rule may take: it may have to forget several short items before a long one fits."""
+
+
+def make_row(agent: Agent, config: TrainConfig, name: str, knob: str) -> Row:
+    """The part of kind "row" of that name, for this agent.
+
+    Raises:
+        ConfigError: there is none, or the agent cannot play so.
+    """
+    context = RowContext(agent=agent, with_controller=lambda one: with_controller(agent, config, one, knob), name=name)
+    return make("row", name, {}, knob, context)
 
 
 def with_controller(agent: Agent, config: TrainConfig, name: str, knob: str) -> Agent:
