@@ -136,6 +136,41 @@ def plain() -> TrainConfig:
     )
 
 
+def textworld() -> TrainConfig:
+    """Cooking games of TextWorld that take some forty commands, with a memory that holds the recipe and little else.
+
+    A policy of ten thousand weights learns from walkthroughs what to do about a recipe that it sees. Reward then teaches
+    the scorer to keep the recipe, and the policy to play on. Needs ``memrl[textworld]``; see docs/textworld.md.
+    """
+    return TrainConfig(
+        recipe="textworld",
+        steps=40,
+        checkpoint_every=10,
+        env=EnvConfig(
+            name="textworld",
+            options={
+                "kind": "cooking",
+                "ingredients": 5,
+                "drop": True,
+                "cook": False,
+                "piece_words": 24,
+                "hide": "^(look|inventory|examine (?!cookbook)|put|insert|close)",
+                "ladder": False,
+            },
+            train_seeds=32,
+        ),
+        memory=MemoryConfig(token_budget=64, read_budget=64, embedder="hash"),
+        policy=PolicyConfig(name="chooser"),
+        warm_start=WarmStartConfig(
+            steps=600, demonstrations=32, demonstrated_with="oracle", batch_size=16, learning_rate=0.01
+        ),
+        controller=ControllerConfig(max_ops=1, options={"width": 8, "hidden": 32}),
+        rollout=RolloutConfig(tasks=4, practice_tasks=0, group_size=4, env_workers=0),
+        learner=LearnerConfig(policy_learning_rate=2e-3, controller_learning_rate=0.01, decay_from=0.5),
+        evaluation=EvalConfig(episodes=16, rows=("own", "untrained", "none", "window", "fifo", "oracle")),
+    )
+
+
 def overwrite() -> TrainConfig:
     """MemAgent's memory (arXiv:2507.02259) in minutes on a core: a pointer network rewrites one text for each chunk of
     four sentences and answers from it alone. A short warm start on ideal memories, then reward alone.
@@ -352,6 +387,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
         graph_token_only,
         long,
         plain,
+        textworld,
         overwrite,
         reading,
         documents,

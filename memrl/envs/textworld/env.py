@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from memrl.contracts.capabilities import Bounds
 from memrl.contracts.errors import ConfigError, DataError
 from memrl.contracts.protocols import Brief
 from memrl.contracts.registry import register
@@ -14,7 +15,7 @@ from memrl.envs.textworld.episode import TextWorldEnv
 from memrl.envs.textworld.generate import SEEDS
 from memrl.envs.textworld.library import FILES, HELD_OUT, Library, default_cache, metadata
 from memrl.envs.textworld.theta import BASE, FileTheta, GameTheta, TextWorldOptions, ladder, spec
-from memrl.envs.textworld.walkthrough import admissible_way
+from memrl.envs.textworld.walkthrough import Way, by_chance, followed, needed
 
 THIRDS = ("train", "valid", "test")
 """Of all seeds: training and both held-out sets have no game in common."""
@@ -39,7 +40,7 @@ class TextWorldTasks:
         self._options = options
         self._library = Library(Path(options.cache).expanduser() if options.cache else default_cache(), options.seconds)
         self._cells = ladder(options.theta()) if options.ladder else {BASE: options.theta()}
-        self._ways: dict[Task, tuple[str, ...]] = {}
+        self._ways: dict[Task, Way] = {}
         self._files: dict[str, Path] = {}
         if options.files:
             found = self._library.given(options.files, options.admissible)
@@ -73,16 +74,23 @@ class TextWorldTasks:
         Raises:
             DataError: a game has none, or it does not win with the choices that ``hide`` leaves.
         """
-        if task not in self._ways:
-            self._ways[task] = self._way(task)
-        return self._ways[task]
+        return self._way(task).commands
 
-    def _way(self, task: Task) -> tuple[str, ...]:
-        ways = [metadata(game).get("walkthrough", ()) for game in self.games(task)]
-        if not all(ways):
-            raise DataError(f"a game of env.options.files = {self._options.files!r} brings no walkthrough")
-        commands = tuple(command for way in ways for command in way)
-        return admissible_way(self.make(task), commands) if self._options.admissible else commands
+    def plan(self, task: Task, budget: int, cost: Callable[[str], int]) -> dict[str, int]:
+        """What must be remembered along the walkthrough; all else can be seen when it is needed."""
+        return needed(self._way(task), getattr(task.theta, "kind", "cooking"))
+
+    def bounds(self, task: Task, budget: int, cost: Callable[[str], int]) -> Bounds:
+        """The walkthrough, which wins, and one play by chance; nothing of the budget is in them."""
+        return Bounds(1.0, by_chance(self.make(task), task.seed) if self._options.admissible else 0.0)
+
+    def _way(self, task: Task) -> Way:
+        if task not in self._ways:
+            ways = [metadata(game).get("walkthrough", ()) for game in self.games(task)]
+            if not all(ways):
+                raise DataError(f"a game of env.options.files = {self._options.files!r} brings no walkthrough")
+            self._ways[task] = followed(self.make(task), [command for way in ways for command in way])
+        return self._ways[task]
 
     def cells(self) -> tuple[str, ...]:
         return ("files",) if self._files else tuple(self._cells)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,8 @@ NOT_OF_THE_GAME = re.compile(
 """Commands to the interpreter: they would end the game, write files, or turn its own switches."""
 LONGEST = 120
 """Characters of a command that reaches a game."""
+START = "start"
+"""What the id of a round's first text says; that of any other, the command that it answers."""
 NEXT = "A new game begins."
 
 
@@ -42,6 +45,8 @@ class TextWorldEnv:
         self._shares: list[float] = []
         self._waiting: list[str] = []
         self._choices: tuple[str, ...] = ()
+        self._name, self._parts = "", 0
+        self._names: Counter[str] = Counter()
 
     def start(self) -> Observation:
         """The first observation. Raises RuntimeError if it was started before."""
@@ -65,7 +70,7 @@ class TextWorldEnv:
             return self._ended(reward, shown.won)
         if self._commands >= self._limit:
             return self._cut(reward)
-        self._take(shown, "")
+        self._take(shown, "", command)
         return Outcome(reward, self._next())
 
     def _begin(self) -> Observation:
@@ -74,13 +79,18 @@ class TextWorldEnv:
         self._game = Interpreter(path, self._options.admissible, self._options.also_show)
         shown = self._game.start()
         self._score, self._highest = 0.0, self._game.highest
-        self._take(shown, metadata(path).get("objective", ""))
+        self._take(shown, metadata(path).get("objective", ""), START)
         if self._round:
             self._waiting[0] = f"{NEXT}\n{self._waiting[0]}"
         return self._next()
 
-    def _take(self, shown: Shown, objective: str) -> None:
-        """What is to be shown of an answer, and what may be done now."""
+    def _take(self, shown: Shown, objective: str, said: str) -> None:
+        """What is to be shown of an answer, and what may be done now.
+
+        Args:
+            said: what was answered: a command, or the start of a round.
+        """
+        self._name_next(said)
         options, hidden = self._options, self._hidden
         texts = [cleaned(shown.text, objective, options.score_lines)]
         texts += [cleaned(shown.also.get(name, "")) for name in options.also_show]
@@ -89,12 +99,20 @@ class TextWorldEnv:
         left = tuple(one for one in shown.commands if hidden is None or not hidden.search(one))
         self._choices = left or shown.commands  # nothing left to do would be no game
 
+    def _name_next(self, said: str) -> None:
+        """Ids tell which command was answered, so that a plan may name what another play will show."""
+        name = f"{self._round} {said}"
+        self._names[name] += 1
+        count = self._names[name]
+        self._name, self._parts = (name if count == 1 else f"{name} ({count})"), 0
+
     def _next(self) -> Observation:
         self._shown += 1
+        self._parts += 1
         text = self._waiting.pop(0)
         last = not self._waiting
         return Observation(
-            id=f"o{self._shown}",
+            id=f"{self._name}.{self._parts}",
             step=self._shown,
             content=text,
             source="game",
@@ -115,6 +133,7 @@ class TextWorldEnv:
         """The game stands where it stood."""
         if self._commands >= self._limit:
             return self._cut(0.0)
+        self._name_next("?")
         self._waiting = [f"{as_text(action).strip()[:LONGEST]!r} is no command here."]
         return Outcome(0.0, self._next())
 

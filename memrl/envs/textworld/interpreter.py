@@ -19,6 +19,8 @@ STATES = 20_000
 """Of one game that are kept."""
 GAMES = 512
 """That are kept loaded."""
+SLOT = "slot"
+"""The type of a place in the hands, where no more can be carried than so many things."""
 EVENT = re.compile(r"\[([^]]+)\]\n?")
 DONE = " - succeeded"
 WON, LOST = "*** The End ***", "*** You lost! ***"
@@ -60,7 +62,7 @@ class Commands:
         key = frozenset(state.facts)
         known = self._known.get(key)
         if known is None:
-            actions = list(state.all_applicable_actions(self._rules, self._constants))
+            actions = list(_one_slot(state).all_applicable_actions(self._rules, self._constants))
             texts = tuple(sorted(set(self._inform7.gen_commands_from_actions(actions))))
             known = self._known[key] = Moment(texts, tuple(actions), {})
             if len(self._known) > STATES:
@@ -74,6 +76,20 @@ class Commands:
             moment.found[event] = self._inform7.detect_action(event, moment.actions)
         if moment.found[event] is not None:
             state.apply(moment.found[event])
+
+
+def _one_slot(state: Any) -> Any:
+    """The state with one free and one used place in the hands. All are alike, and no command takes two, but each would
+    give every command once more."""
+    spare = [fact for fact in state.facts if fact.arguments and all(one.type == SLOT for one in fact.arguments)]
+    seen: set[str] = set()
+    extra = [fact for fact in spare if fact.name in seen or seen.add(fact.name)]
+    if not extra:
+        return state
+    state = state.copy()
+    for fact in extra:
+        state.remove_fact(fact)
+    return state
 
 
 class Moment(NamedTuple):

@@ -89,6 +89,7 @@ def test_a_walkthrough_of_a_coin_game_wins_by_free_text_too(tasks: Made) -> None
 @pytest.mark.parametrize("options", [
     {"kind": "quest", "length": 4, "rooms": 3},
     {"ingredients": 5, "drop": True, "cut": True},
+    {"ingredients": 2, "drop": True, "cook": False, "cut": True, "rounds": 3},
     {"ingredients": 4, "rooms": 12, "cut": True},
     {"kind": "coin", "length": 100},
     {"kind": "coin", "length": 33, "dead_ends": 2},
@@ -197,6 +198,25 @@ def test_a_long_text_is_shown_in_pieces_and_the_last_wants_the_action(tasks: Mad
         observation = env.step(Say(way.pop(0)) if observation.wants_action else None).next
     recipe = next(text for text in texts if "Directions:" in text)
     assert recipe.startswith("Directions:") and len(recipe.split()) <= 10 and "Ingredients:" not in recipe
+
+
+def test_the_plan_names_the_recipe_and_what_was_cooked_whoever_plays(tasks: Made) -> None:
+    source = tasks(piece_words=10, hide="^(look|inventory)")
+    task = source.train("base", 0)
+    plan = source.plan(task, 64, len)
+    way = source.walkthrough(task)
+    [heat] = [command for command in way if command.startswith("cook ")]
+    recipe = [name for name in plan if name.startswith("0 examine cookbook.")]
+    assert recipe and set(plan) == {*recipe, f"0 {heat}.1"}
+    env = source.make(task)
+    shown: Any = env.start()
+    detour = [*way[:1], "examine cookbook", *way[1:]] if way[0] != "examine cookbook" else ["drop nothing", *way]
+    texts: dict[str, str] = {}
+    while shown is not None:
+        texts[shown.id] = shown.text
+        shown = env.step(Say(detour.pop(0)) if shown.wants_action else None).next
+    assert texts[recipe[0]].startswith("Ingredients:") and texts[f"0 {heat}.1"].startswith("You ")
+    assert source.bounds(task, 64, len).ceiling == 1.0 > source.bounds(task, 64, len).floor
 
 
 def test_text_is_cleaned_of_everything_but_text() -> None:
