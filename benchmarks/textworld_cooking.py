@@ -1,6 +1,6 @@
 """TextWorld cooking on unseen games: what a trained memory is worth, and what reward adds to a warm start.
 
-python benchmarks/textworld.py SEED       # trains the recipe textworld; figures go to results/textworld/SEED.json
+python benchmarks/textworld_cooking.py SEED    # trains the recipe textworld; figures go to results/textworld/SEED.json
 """
 
 from __future__ import annotations
