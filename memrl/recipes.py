@@ -139,7 +139,7 @@ def plain() -> TrainConfig:
 def textworld() -> TrainConfig:
     """Cooking games of TextWorld that take some forty commands, with a memory that holds the recipe and little else.
 
-    A policy of ten thousand weights learns from walkthroughs what to do about a recipe that it sees; then the scorer learns
+    A policy of ten thousand weights learns from walkthroughs what to do about a recipe in view; then the scorer learns
     from reward to keep the recipe, and the policy to play on. Needs ``memrl[textworld]``; see docs/textworld.md.
     """
     return TrainConfig(
