@@ -10,6 +10,7 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from memrl.contracts.config import TrainConfig
 from memrl.evaluate import EvalReport, evaluate, evaluate_agent
 from memrl.recipes import recipe
 from memrl.training.build import build_agent
+from memrl.training.export import read_controller, write_controller
+from memrl.training.imitation import imitate, kept_along
 from memrl.training.run_folder import load_run
 
 OUT = Path(__file__).parent / "results" / "textworld"
@@ -27,13 +30,26 @@ EVALUATED = 2
 """Seed of the held-out games."""
 ROWS = ("scorer", "untrained", "none", "window", "fifo", "similarity", "bm25_archive", "oracle", "full_context")
 BEFORE = ("scorer", "untrained", "oracle")
-"""Rows with the policy as the warm start left it."""
+"""Rows before RL: the policy as the warm start left it, the scorer as imitation did."""
+IMITATED = 16
+"""Training games along which the scorer is shown what the best keeper does."""
 LONG, LONG_ROWS, LONG_GAMES = 100, ("scorer", "untrained", "none", "window", "oracle"), 6
 """Commands of the longer episodes, games in a row; rows and episodes there."""
 
 
-def config(seed: int, out: str) -> TrainConfig:
-    return recipe("textworld", seed=seed, out=out)
+def config(seed: int, out: str, start: str = "", evaluated: str = "test", **changes: Any) -> TrainConfig:
+    made = recipe("textworld", seed=seed, out=out, controller={"start": start}, **changes)
+    return replace(made, env=replace(made.env, options={**made.env.options, "evaluated": evaluated}))
+
+
+def keeper(made: TrainConfig, folder: Path) -> float:
+    """A scorer that imitates the best keeper along walkthroughs of training games; its last loss."""
+    agent = build_agent(made)
+    source = agent.task_source
+    tasks = [source.train(source.cells()[-1], number) for number in range(IMITATED)]
+    loss = imitate(agent.controller, kept_along(agent, made, tasks, "oracle"), steps=300, seed=made.seed)  # pyright: ignore
+    write_controller(folder, made, agent.controller.state_dict(), {"from": "the best keeper along walkthroughs"})
+    return loss
 
 
 def plain(report: EvalReport) -> dict[str, Any]:
@@ -41,27 +57,28 @@ def plain(report: EvalReport) -> dict[str, Any]:
     return {row.controller: dataclasses.asdict(row) for row in report.rows}
 
 
-def before_rl(folder: Path, made: TrainConfig, parts: dict[str, Any]) -> dict[str, Any]:
-    """The same games with the policy that RL began with."""
+def before_rl(made: TrainConfig, parts: dict[str, Any], start: Path) -> dict[str, Any]:
+    """The same games with the policy and the scorer that RL began with."""
     agent = build_agent(made)
     agent.policy.load_state_dict({**parts["policy"], "net": parts["policy"]["reference"]})
-    return plain(evaluate_agent(agent, made, seed=EVALUATED, rows=BEFORE, trained=parts["controller"]))
+    return plain(evaluate_agent(agent, made, seed=EVALUATED, rows=BEFORE, trained=read_controller(start)[1]))
 
 
 def main(seed: int) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="textworld-") as scratch:
         started, used = time.perf_counter(), time.process_time()
-        folder = memrl.train(config(seed, f"{scratch}/run"))
+        loss = keeper(config(seed, ""), Path(scratch, "keeper"))
+        folder = memrl.train(config(seed, f"{scratch}/run", f"{scratch}/keeper"))
         seconds, cpu = time.perf_counter() - started, time.process_time() - used
         report = evaluate(folder, rows=ROWS, seed=EVALUATED)
         made, parts = load_run(folder)
         told = {
             "seed": seed, "episodes": report.episodes, "steps": made.steps,
             "tries": made.steps * made.rollout.tasks * made.rollout.group_size,
-            "train_seconds": seconds, "train_cpu_seconds": cpu, "floor": report.floor,
+            "train_seconds": seconds, "train_cpu_seconds": cpu, "floor": report.floor, "imitation_loss": loss,
             "memory_tokens": report.memory_budget_tokens, "read_tokens": report.read_budget_tokens,
-            "rows": plain(report), "before": before_rl(folder, made, parts),
+            "rows": plain(report), "before": before_rl(made, parts, Path(scratch, "keeper")),
         }  # fmt: skip
         OUT.mkdir(parents=True, exist_ok=True)
         write(seed, told)
