@@ -1,6 +1,7 @@
 """TextWorld cooking on unseen games: what a trained memory is worth, and what reward adds to a warm start.
 
-python benchmarks/textworld_cooking.py SEED    # trains the recipe textworld; figures go to results/textworld/SEED.json
+python benchmarks/textworld_cooking.py train RUNS SEED ...   # the recipe textworld; to results/textworld/SEED.json
+python benchmarks/textworld_cooking.py long RUNS SEED ...    # the same runs in episodes of three games
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -28,12 +28,12 @@ from memrl.training.run_folder import load_run
 OUT = Path(__file__).parent / "results" / "textworld"
 EVALUATED = 2
 """Seed of the held-out games."""
-ROWS = ("scorer", "untrained", "none", "window", "fifo", "similarity", "bm25_archive", "oracle", "full_context")
-BEFORE = ("scorer", "untrained", "oracle")
+ROWS = ("scorer", "untrained", "none", "window", "fifo", "bm25_archive", "oracle", "full_context")
+BEFORE = ("scorer", "untrained", "window")
 """Rows before RL: the policy as the warm start left it, the scorer as imitation did."""
 IMITATED = 16
 """Training games along which the scorer is shown what the best keeper does."""
-LONG, LONG_ROWS, LONG_GAMES = 100, ("scorer", "untrained", "none", "window", "oracle"), 6
+LONG, LONG_ROWS, LONG_GAMES = 100, ("scorer", "none", "window"), 4
 """Commands of the longer episodes, games in a row; rows and episodes there."""
 
 
@@ -64,34 +64,43 @@ def before_rl(made: TrainConfig, parts: dict[str, Any], start: Path) -> dict[str
     return plain(evaluate_agent(agent, made, seed=EVALUATED, rows=BEFORE, trained=read_controller(start)[1]))
 
 
-def main(seed: int) -> None:
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory(prefix="textworld-") as scratch:
-        started, used = time.perf_counter(), time.process_time()
-        loss = keeper(config(seed, ""), Path(scratch, "keeper"))
-        folder = memrl.train(config(seed, f"{scratch}/run", f"{scratch}/keeper"))
-        seconds, cpu = time.perf_counter() - started, time.process_time() - used
-        report = evaluate(folder, rows=ROWS, seed=EVALUATED)
-        made, parts = load_run(folder)
-        told = {
-            "seed": seed, "episodes": report.episodes, "steps": made.steps,
-            "tries": made.steps * made.rollout.tasks * made.rollout.group_size,
-            "train_seconds": seconds, "train_cpu_seconds": cpu, "floor": report.floor, "imitation_loss": loss,
-            "memory_tokens": report.memory_budget_tokens, "read_tokens": report.read_budget_tokens,
-            "rows": plain(report), "before": before_rl(made, parts, Path(scratch, "keeper")),
-        }  # fmt: skip
-        OUT.mkdir(parents=True, exist_ok=True)
-        write(seed, told)
-        far = evaluate(folder, rows=LONG_ROWS, seed=EVALUATED, horizon=LONG, episodes=LONG_GAMES)
-        write(seed, {**told, "long": {"commands": LONG, "episodes": far.episodes, "rows": plain(far)}})
+def main(seed: int, runs: Path) -> None:
+    folder, start = runs / f"{seed}", runs / f"{seed}-keeper"
+    started, used = time.perf_counter(), time.process_time()
+    if not (folder / "done.json").exists():
+        loss = keeper(config(seed, ""), start)
+        memrl.train(config(seed, str(folder), str(start)))
+        taken = {"train_seconds": time.perf_counter() - started, "train_cpu_seconds": time.process_time() - used}
+        (runs / f"{seed}.json").write_text(json.dumps({**taken, "imitation_loss": loss}))
+    made, parts = load_run(folder)
+    before = before_rl(made, parts, start)
+    report = evaluate(folder, rows=ROWS, seed=EVALUATED)
+    told = {
+        "seed": seed, "episodes": report.episodes, "steps": made.steps,
+        "tries": made.steps * made.rollout.tasks * made.rollout.group_size,
+        **json.loads((runs / f"{seed}.json").read_text()), "floor": report.floor,
+        "memory_tokens": report.memory_budget_tokens, "read_tokens": report.read_budget_tokens,
+        "rows": plain(report), "before": before,
+    }  # fmt: skip
+    write(seed, told)
+
+
+def longer(seed: int, runs: Path) -> None:
+    """The same run in longer episodes, beside its other figures."""
+    far = evaluate(runs / f"{seed}", rows=LONG_ROWS, seed=EVALUATED, horizon=LONG, episodes=LONG_GAMES)
+    told = json.loads((OUT / f"{seed}.json").read_text())
+    write(seed, {**told, "long": {"commands": LONG, "episodes": far.episodes, "rows": plain(far)}})
 
 
 def write(seed: int, told: dict[str, Any]) -> None:
+    OUT.mkdir(parents=True, exist_ok=True)
     (OUT / f"{seed}.json").write_text(json.dumps(told, indent=1) + "\n")
-    for part in ("rows", "before"):
-        print(seed, part, {name: round(row["success"], 3) for name, row in told[part].items()})
-    print({name: round(row["success"], 3) for name, row in told.get("long", {}).get("rows", {}).items()})
+    for part, rows in (("rows", told["rows"]), ("before", told["before"]), ("long", told.get("long", {}).get("rows"))):
+        print(seed, part, {name: round(row["success"], 3) for name, row in (rows or {}).items()}, flush=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    torch.set_num_threads(1)
+    what, runs, *seeds = sys.argv[1:]
+    for each in seeds:
+        {"train": main, "long": longer}[what](int(each), Path(runs))

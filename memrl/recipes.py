@@ -144,8 +144,8 @@ def textworld() -> TrainConfig:
     """
     return TrainConfig(
         recipe="textworld",
-        steps=40,
-        checkpoint_every=10,
+        steps=24,
+        checkpoint_every=8,
         env=EnvConfig(
             name="textworld",
             options={
@@ -157,16 +157,16 @@ def textworld() -> TrainConfig:
                 "hide": "^(look|inventory|examine (?!cookbook)|put|insert|close)",
                 "ladder": False,
             },
-            train_seeds=32,
+            train_seeds=24,
         ),
         memory=MemoryConfig(token_budget=64, read_budget=64, embedder="hash"),
         policy=PolicyConfig(name="chooser"),
         warm_start=WarmStartConfig(
-            steps=600, demonstrations=32, demonstrated_with="oracle", batch_size=16, learning_rate=0.01
+            steps=300, demonstrations=24, demonstrated_with="oracle", batch_size=16, learning_rate=0.01
         ),
         controller=ControllerConfig(max_ops=1, options={"width": 8, "hidden": 32}),
-        rollout=RolloutConfig(tasks=4, practice_tasks=0, group_size=4, env_workers=0),
-        learner=LearnerConfig(policy_learning_rate=2e-3, controller_learning_rate=0.01, decay_from=0.5),
+        rollout=RolloutConfig(tasks=1, practice_tasks=0, group_size=8, env_workers=0),
+        learner=LearnerConfig(policy_learning_rate=0.01, controller_learning_rate=3e-3),
         evaluation=EvalConfig(episodes=16, rows=("own", "untrained", "none", "window", "fifo", "oracle")),
     )
 
