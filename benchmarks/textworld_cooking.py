@@ -28,10 +28,11 @@ from memrl.training.run_folder import load_run
 OUT = Path(__file__).parent / "results" / "textworld"
 EVALUATED = 2
 """Seed of the held-out games."""
-ROWS = ("scorer", "untrained", "none", "window", "fifo", "bm25_archive", "oracle", "full_context")
-BEFORE = ("scorer", "untrained", "window")
+GAMES = 16
+ROWS = ("scorer", "untrained", "none", "window", "fifo", "bm25_archive", "full_context", "oracle")
+BEFORE = ("scorer", "window")
 """Rows before RL: the policy as the warm start left it, the scorer as imitation did."""
-IMITATED = 16
+IMITATED = 8
 """Training games along which the scorer is shown what the best keeper does."""
 LONG, LONG_ROWS, LONG_GAMES = 100, ("scorer", "none", "window"), 4
 """Commands of the longer episodes, games in a row; rows and episodes there."""
@@ -61,7 +62,9 @@ def before_rl(made: TrainConfig, parts: dict[str, Any], start: Path) -> dict[str
     """The same games with the policy and the scorer that RL began with."""
     agent = build_agent(made)
     agent.policy.load_state_dict({**parts["policy"], "net": parts["policy"]["reference"]})
-    return plain(evaluate_agent(agent, made, seed=EVALUATED, rows=BEFORE, trained=read_controller(start)[1]))
+    return plain(
+        evaluate_agent(agent, made, seed=EVALUATED, rows=BEFORE, episodes=GAMES, trained=read_controller(start)[1])
+    )
 
 
 def main(seed: int, runs: Path) -> None:
@@ -74,7 +77,7 @@ def main(seed: int, runs: Path) -> None:
         (runs / f"{seed}.json").write_text(json.dumps({**taken, "imitation_loss": loss}))
     made, parts = load_run(folder)
     before = before_rl(made, parts, start)
-    report = evaluate(folder, rows=ROWS, seed=EVALUATED)
+    report = evaluate(folder, rows=ROWS, seed=EVALUATED, episodes=GAMES)
     told = {
         "seed": seed, "episodes": report.episodes, "steps": made.steps,
         "tries": made.steps * made.rollout.tasks * made.rollout.group_size,

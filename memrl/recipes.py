@@ -144,8 +144,8 @@ def textworld() -> TrainConfig:
     """
     return TrainConfig(
         recipe="textworld",
-        steps=24,
-        checkpoint_every=8,
+        steps=10,
+        checkpoint_every=5,
         env=EnvConfig(
             name="textworld",
             options={
@@ -157,16 +157,18 @@ def textworld() -> TrainConfig:
                 "hide": "^(look|inventory|examine (?!cookbook)|put|insert|close)",
                 "ladder": False,
             },
-            train_seeds=24,
+            train_seeds=16,
         ),
         memory=MemoryConfig(token_budget=64, read_budget=64, embedder="hash"),
         policy=PolicyConfig(name="chooser"),
         warm_start=WarmStartConfig(
-            steps=300, demonstrations=24, demonstrated_with="oracle", batch_size=16, learning_rate=0.01
+            steps=300, demonstrations=20, demonstrated_with="oracle", batch_size=16, learning_rate=0.01
         ),
         controller=ControllerConfig(max_ops=1, options={"width": 8, "hidden": 32}),
-        rollout=RolloutConfig(tasks=1, practice_tasks=0, group_size=8, env_workers=0),
-        learner=LearnerConfig(policy_learning_rate=0.01, controller_learning_rate=3e-3),
+        rollout=RolloutConfig(tasks=2, practice_tasks=0, group_size=8, env_workers=0),
+        # A point is earned some six commands after the last: what comes much later says little of a command.
+        credit=CreditConfig(discount=0.9),
+        learner=LearnerConfig(policy_learning_rate=5e-3, controller_learning_rate=1e-3, decay_from=0.5),
         evaluation=EvalConfig(episodes=16, rows=("own", "untrained", "none", "window", "fifo", "oracle")),
     )
 
