@@ -96,6 +96,12 @@ def textworld(runs: Sequence[Found]) -> str:
     rows += [
         _played(f"{NAMES.get(name, name)}, before RL", [run["before"][name] for run in runs]) for name in one["before"]
     ]
+    drawn = [run["sampled"] for run in runs if "sampled" in run]
+    rows += [
+        [*over_seeds(f"trained memory, {when} RL, sampled commands", [run[when] for run in drawn]), "", ""]
+        for when in ("before", "after")
+        if drawn
+    ]
     far = [run["long"] for run in runs if "long" in run]
     if far:
         rows += [

@@ -1,6 +1,7 @@
 """TextWorld cooking on unseen games: what a trained memory is worth, and what reward adds to a warm start.
 
 python benchmarks/textworld_cooking.py train RUNS SEED ...   # the recipe textworld; to results/textworld/SEED.json
+python benchmarks/textworld_cooking.py sampled RUNS SEED ... # the same with sampled commands, before and after RL
 python benchmarks/textworld_cooking.py long RUNS SEED ...    # the same runs in episodes of three games
 """
 
@@ -10,20 +11,25 @@ import dataclasses
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch
 
 import memrl
 from memrl.contracts.config import TrainConfig
-from memrl.evaluate import EvalReport, evaluate, evaluate_agent
+from memrl.contracts.protocols import Agent
+from memrl.evaluate import EvalReport, evaluate, evaluate_agent, held_out_tasks
 from memrl.recipes import recipe
+from memrl.rollouts.scheduler import play
 from memrl.training.build import build_agent
 from memrl.training.export import read_controller, write_controller
 from memrl.training.imitation import imitate, kept_along
 from memrl.training.run_folder import load_run
+from memrl.training.warm_up import warm_up
 
 OUT = Path(__file__).parent / "results" / "textworld"
 EVALUATED = 2
@@ -58,13 +64,22 @@ def plain(report: EvalReport) -> dict[str, Any]:
     return {row.controller: dataclasses.asdict(row) for row in report.rows}
 
 
-def before_rl(made: TrainConfig, parts: dict[str, Any], start: Path) -> dict[str, Any]:
-    """The same games with the policy and the scorer that RL began with."""
+class Quiet:
+    """Reports of the warm start go nowhere."""
+
+    def progress(self, title: str, total: int) -> Callable[[], None]:
+        return lambda: None
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+
+def before_rl(made: TrainConfig, start: Path) -> dict[str, Any]:
+    """The same games with what RL began with; the warm start is made again, to the same bits."""
     agent = build_agent(made)
-    agent.policy.load_state_dict({**parts["policy"], "net": parts["policy"]["reference"]})
-    return plain(
-        evaluate_agent(agent, made, seed=EVALUATED, rows=BEFORE, episodes=GAMES, trained=read_controller(start)[1])
-    )
+    warm_up(agent, made, Quiet())
+    trained = read_controller(start)[1]
+    return plain(evaluate_agent(agent, made, seed=EVALUATED, rows=BEFORE, episodes=GAMES, trained=trained))
 
 
 def main(seed: int, runs: Path) -> None:
@@ -75,8 +90,8 @@ def main(seed: int, runs: Path) -> None:
         memrl.train(config(seed, str(folder), str(start)))
         taken = {"train_seconds": time.perf_counter() - started, "train_cpu_seconds": time.process_time() - used}
         (runs / f"{seed}.json").write_text(json.dumps({**taken, "imitation_loss": loss}))
-    made, parts = load_run(folder)
-    before = before_rl(made, parts, start)
+    made, _ = load_run(folder)
+    before = before_rl(made, start)
     report = evaluate(folder, rows=ROWS, seed=EVALUATED, episodes=GAMES)
     told = {
         "seed": seed, "episodes": report.episodes, "steps": made.steps,
@@ -86,6 +101,34 @@ def main(seed: int, runs: Path) -> None:
         "rows": plain(report), "before": before,
     }  # fmt: skip
     write(seed, told)
+
+
+def begun(seed: int, runs: Path) -> None:
+    """What the run began with, once more, beside its other figures."""
+    made, _ = load_run(runs / f"{seed}")
+    told = json.loads((OUT / f"{seed}.json").read_text())
+    write(seed, {**told, "before": before_rl(made, runs / f"{seed}-keeper")})
+
+
+def drawn(agent: Agent, made: TrainConfig) -> float:
+    """Success with sampled commands, as training plays."""
+    groups = play(agent, held_out_tasks(agent, made, EVALUATED, GAMES), [EVALUATED], tries=1, greedy=False)
+    return mean(group.episodes[0].success for group in groups)
+
+
+def sampled(seed: int, runs: Path) -> None:
+    """Before and after RL with sampled commands, beside the run's other figures."""
+    made, parts = load_run(runs / f"{seed}")
+    agent = build_agent(made)
+    warm_up(agent, made, Quiet())
+    agent.controller.load_state_dict(read_controller(runs / f"{seed}-keeper")[1])
+    told = json.loads((OUT / f"{seed}.json").read_text())
+    found = {"before": drawn(agent, made)}
+    agent.policy.load_state_dict(parts["policy"])
+    agent.controller.load_state_dict(parts["controller"])
+    found["after"] = drawn(agent, made)
+    print(seed, found, flush=True)
+    write(seed, {**told, "sampled": found})
 
 
 def longer(seed: int, runs: Path) -> None:
@@ -106,4 +149,4 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     what, runs, *seeds = sys.argv[1:]
     for each in seeds:
-        {"train": main, "long": longer}[what](int(each), Path(runs))
+        {"train": main, "before": begun, "sampled": sampled, "long": longer}[what](int(each), Path(runs))
