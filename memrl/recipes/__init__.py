@@ -16,7 +16,7 @@ from typing import Any
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.config_io import changed, config_from_dict
 from memrl.contracts.errors import ConfigError
-from memrl.recipes.acting import toolworld
+from memrl.recipes.acting import textworld, toolworld
 from memrl.recipes.memworld import (
     controller_only,
     graph,
@@ -43,6 +43,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = {
         long,
         plain,
         overwrite,
+        textworld,
         toolworld,
         memagent,
         mem1,

@@ -1,4 +1,4 @@
-"""Recipes of environments that are acted on with tools; ``recipes.py`` finds them by name."""
+"""Agents that act: text games and tools."""
 
 from __future__ import annotations
 
@@ -40,4 +40,41 @@ def toolworld() -> TrainConfig:
         evaluation=EvalConfig(
             episodes=64, rows=("own", "untrained", "none", "window", "fifo", "bm25_archive", "full_context")
         ),
+    )
+
+
+def textworld() -> TrainConfig:
+    """Cooking games of TextWorld that take some forty commands, with a memory that holds the recipe and little else.
+
+    A policy of ten thousand weights learns from walkthroughs what to do about a recipe in view; then the scorer learns
+    from reward to keep the recipe, and the policy to play on. Needs ``memrl[textworld]``; see docs/textworld.md.
+    """
+    return TrainConfig(
+        recipe="textworld",
+        steps=10,
+        checkpoint_every=5,
+        env=EnvConfig(
+            name="textworld",
+            options={
+                "kind": "cooking",
+                "ingredients": 5,
+                "drop": True,
+                "cook": False,
+                "piece_words": 24,
+                "hide": "^(look|inventory|examine (?!cookbook)|put|insert|close)",
+                "ladder": False,
+            },
+            train_seeds=16,
+        ),
+        memory=MemoryConfig(token_budget=64, read_budget=64, embedder="hash"),
+        policy=PolicyConfig(name="chooser"),
+        warm_start=WarmStartConfig(
+            steps=300, demonstrations=20, demonstrated_with="oracle", batch_size=16, learning_rate=0.01
+        ),
+        controller=ControllerConfig(max_ops=1, options={"width": 8, "hidden": 32}),
+        rollout=RolloutConfig(tasks=2, practice_tasks=0, group_size=8, env_workers=0),
+        # A point is earned some six commands after the last: what comes much later says little of a command.
+        credit=CreditConfig(discount=0.9),
+        learner=LearnerConfig(policy_learning_rate=5e-3, controller_learning_rate=1e-3, decay_from=0.5),
+        evaluation=EvalConfig(episodes=16, rows=("own", "untrained", "none", "window", "fifo", "oracle")),
     )
