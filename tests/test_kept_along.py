@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from kitchen import Kitchens
 
+from benchmarks.kept_along import imitate, kept_along
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Agent
 from memrl.contracts.types import Task
 from memrl.recipes import recipe
 from memrl.training.build import build_agent
-from memrl.training.imitation import imitate, kept_along
 
 
 def built() -> tuple[Agent, Any, list[Task]]:
