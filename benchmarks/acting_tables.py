@@ -81,8 +81,8 @@ def act(runs: Sequence[Found]) -> str:
     one = runs[0]
     title = (
         f"**Plans and signals (`benchmarks/act.py SEED`).** {one['episodes']} held-out tasks of {one['horizon']} "
-        f"steps, the same for each seed, names and phrasings held out; {one['memory_budget_tokens']} words and punctuation "
-        f"marks of memory, an exact reader in every row. {one['steps']} steps of training, "
+        f"steps, the same for each seed, names and phrasings held out; {one['memory_budget_tokens']} words and "
+        f"punctuation marks of memory, an exact reader in every row. {one['steps']} steps of training, "
         f"{mean(run['seconds'] for run in runs):.0f} s a run, other work beside it. The best keeper has "
         f"{one['oracle']:.3f}. Rules are the same for every seed."
     )
