@@ -24,10 +24,10 @@ def toolworld() -> TrainConfig:
     """
     return TrainConfig(
         recipe="toolworld",
-        steps=30,
-        checkpoint_every=15,
+        steps=36,
+        checkpoint_every=12,
         env=EnvConfig(name="toolworld", train_seeds=96),
-        memory=MemoryConfig(token_budget=48, read_budget=48, embedder="hash"),
+        memory=MemoryConfig(token_budget=32, read_budget=32, embedder="hash"),
         policy=PolicyConfig(name="chooser", options={"width": 3}, max_new_tokens=64),
         warm_start=WarmStartConfig(
             steps=600, batch_size=32, learning_rate=0.02, demonstrations=128, demonstrated_with="full_context"

@@ -16,6 +16,6 @@ SMALL = {
 def test_it_trains_and_plays_longer_tasks(tmp_path):
     folder = memrl.train(recipe("toolworld", out=str(tmp_path / "run"), **SMALL))
     report = memrl.evaluate(folder, episodes=2, horizon=20, rows=["own", "full_context"])
-    assert {row.controller for row in report.rows} == {"scorer", "full_context"} and report.horizon == 20
+    assert {row.controller: len(row.by_episode) for row in report.rows} == {"scorer": 2, "full_context": 2}
     counts = count_calls(collect(folder, episodes=2))
     assert counts.made == 2 * 11 and 0 <= counts.invalid <= counts.made
