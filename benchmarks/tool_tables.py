@@ -49,8 +49,8 @@ def rows(runs: Sequence[Found]) -> str:
     one = runs[0]
     seconds = mean(run["train_cpu_seconds"] for run in runs)
     title = (
-        f"**toolworld (`benchmarks/toolworld.py SEED`).** {len(runs)} seeds; {one['tasks']['30']} held-out tasks a "
-        "seed of 30 calls each, names and phrasings never met; greedy. Memory and view hold "
+        f"**toolworld (`benchmarks/toolworld.py SEED`).** {len(runs)} seeds, {one['tasks']['30']} held-out tasks each, "
+        "30 calls each, names and phrasings never met; greedy. Memory and view hold "
         f"{one['memory_words']} words in every row but the last; the archive of BM25 has no bound, its view has. "
         "Words read a call: brief, memory, sub-goal and "
         f"choices. {one['steps']} steps of {one['episodes_a_step']} episodes, {seconds:.0f} s of a core a run, the "

@@ -30,9 +30,9 @@ from memrl.training.run_folder import load_run
 from memrl.training.warm_up import warm_up
 
 ROOT = Path(__file__).parents[1]
-EVALUATED = 1_000_003
+EVALUATED = 3_000_017
 """Seed of the first held-out task."""
-HORIZONS = {30: 48, 100: 12, 300: 5}
+HORIZONS = {30: 40, 100: 12, 300: 4}
 """Sub-goals of an episode -> held-out tasks."""
 ROWS = ("none", "window", "fifo", "untrained", "bm25_archive", "full_context")
 

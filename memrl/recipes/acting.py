@@ -27,10 +27,10 @@ def toolworld() -> TrainConfig:
         steps=36,
         checkpoint_every=12,
         env=EnvConfig(name="toolworld", train_seeds=96),
-        memory=MemoryConfig(token_budget=48, read_budget=48, embedder="hash"),
-        policy=PolicyConfig(name="chooser", max_new_tokens=64),
+        memory=MemoryConfig(token_budget=32, read_budget=32, embedder="hash"),
+        policy=PolicyConfig(name="chooser", options={"width": 3}, max_new_tokens=64),
         warm_start=WarmStartConfig(
-            steps=300, batch_size=32, learning_rate=0.02, demonstrations=48, demonstrated_with="full_context"
+            steps=600, batch_size=32, learning_rate=0.02, demonstrations=128, demonstrated_with="full_context"
         ),
         controller=ControllerConfig(max_ops=1, options={"width": 8, "hidden": 32}),
         rollout=RolloutConfig(tasks=6, practice_tasks=0, group_size=6, env_workers=0),

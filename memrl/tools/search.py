@@ -2,6 +2,8 @@
 
 score(q, d) = sum over words w of q:  idf(w) * f(w, d) * (k1 + 1) / (f(w, d) + k1 * (1 - b + b * |d| / mean |d|))
 idf(w) = log(1 + (N - n(w) + 0.5) / (n(w) + 0.5)),  k1 = 1.5, b = 0.75
+
+English function words are not looked for: in short documents "of the" would weigh as much as a name.
 """
 
 from __future__ import annotations
@@ -17,6 +19,10 @@ from memrl.contracts.types import Tool
 from memrl.tools.toolbox import ToolResult
 
 K1, B = 1.5, 0.75
+_SKIPPED = frozenset(
+    ("a", "an", "and", "are", "as", "at", "by", "for", "from", "in", "is", "it", "its", "of", "on", "or", "that", "the",
+     "this", "to", "was", "were", "with")
+)  # fmt: skip
 SEARCH = Tool(
     name="search",
     about="Finds documents by their words and shows the best.",
@@ -42,7 +48,7 @@ class SearchIndex:
     def find(self, query: str, most: int = 3) -> list[tuple[str, float]]:
         """Documents that share a word with the query and their scores, best first."""
         scores: dict[int, float] = {}
-        for word in dict.fromkeys(words(query)):
+        for word in dict.fromkeys(word for word in words(query) if word not in _SKIPPED):
             places = self._weights.get(word, ())
             idf = math.log(1 + (len(self._documents) - len(places) + 0.5) / (len(places) + 0.5))
             for at, weight in places:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+_SYLLABLES = ("ba", "de", "fi", "go", "hu", "ja", "ke", "li", "mo", "nu", "pa", "re", "si", "to", "vu", "zo")
 THINGS: Mapping[str, Sequence[str]] = {
-    "train": [
-        "kettle", "lamp", "ladder", "basket", "mirror", "hammer", "candle", "barrel", "pillow", "carpet", "bottle",
-        "drawer", "engine", "funnel", "gasket", "hinge", "jacket", "knapsack", "lantern", "magnet", "needle", "oven",
-        "paddle", "quilt", "racket", "saddle", "teapot", "umbrella", "valve", "wagon", "anvil", "bucket", "chisel",
-        "dagger", "easel", "faucet", "goblet", "helmet", "inkwell", "jigsaw", "kayak", "lever", "mallet", "napkin",
-        "organ", "pulley", "rudder", "shovel", "trumpet", "urn", "vase", "whistle", "xylophone", "yoke", "zipper",
-        "awning", "bellows", "crate", "dome",
-    ],
+    # Made up, and more than can be learned by heart: what is learned then holds for names never met.
+    "train": [a + b + c for a in _SYLLABLES for b in _SYLLABLES for c in _SYLLABLES[::3]],
     "eval": [
         "anchor", "blanket", "compass", "dresser", "envelope", "flute", "gramophone", "harness", "icebox", "javelin",
         "keyboard", "loom", "mortar", "necklace", "ottoman", "pendulum", "quiver", "rocket", "sextant", "tripod",
@@ -67,8 +62,28 @@ ASKS: Mapping[str, Mapping[str, Sequence[str]]] = {
 }
 FACTS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "train": {
-        "code": ("the code of the {thing} is {value}", "the {thing} bears the code {value}"),
-        "rate": ("the rate of the {thing} is {value}", "a {thing} goes at the rate {value}"),
+        "code": (
+            "the code of the {thing} is {value}",
+            "the {thing} bears the code {value}",
+            "one {thing} has code {value}",
+            "code for {thing} {value}",
+            "{value} {thing} says the code list",
+            "{value} for {thing} says the code list",
+            "code {value} marks the {thing}",
+            "{value} as code means a {thing}",
+            "{value} is our code for the {thing}",
+        ),
+        "rate": (
+            "the rate of the {thing} is {value}",
+            "a {thing} goes at the rate {value}",
+            "one {thing} has rate {value}",
+            "rate for {thing} {value}",
+            "{value} {thing} says the rate list",
+            "{value} for {thing} says the rate list",
+            "rate {value} holds for {thing}",
+            "{value} as rate buys a {thing}",
+            "{value} is our rate for the {thing}",
+        ),
         "founder": ("the founder of {place} was {value}", "{place} names {value} as its founder"),
         "hour": ("the opening hour of {place} is {value}", "{place} has {value} as its opening hour"),
     },

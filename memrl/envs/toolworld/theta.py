@@ -24,7 +24,7 @@ class ToolTheta:
     """Sub-goals, each with one call or answer. What a job does not need is small work for others."""
     jobs: int = 3
     """Things whose code and rate are looked up, whose units are counted, whose cost is computed and reported."""
-    delay: int = 8
+    delay: int = 5
     """Sub-goals between a part of a job and the part that needs it, about."""
     stale: bool = False
     """A tool ``archive`` gives facts of past years, and old codes stand among the choices."""
