@@ -34,12 +34,13 @@ def spelling_of(tokenizer: Any, ids: Callable[[str], Ids], stops: Sequence[int],
     )
 
 
-def write_calls(model: Any, prompt: Ids, rule: CallRule, stops: frozenset[int], seed: int | None, heat: float) -> Drawn:
+def write_calls(
+    model: Any, prompt: Ids, rule: CallRule, stops: frozenset[int], seed: int | None, temperature: float
+) -> Drawn:
     """One answer to its end; nothing where the rule allows nothing.
 
     Args:
         seed: None takes the likeliest token at every place.
-        heat: the temperature.
     """
     device = next(model.parameters()).device
     ids: list[int] = []
@@ -55,7 +56,7 @@ def write_calls(model: Any, prompt: Ids, rule: CallRule, stops: frozenset[int], 
             rows = torch.tensor([unread], device=device)
             out = model(input_ids=rows, past_key_values=cache, use_cache=True, logits_to_keep=1)
             cache, unread = out.past_key_values, []
-            drawn, told = draw(_among(out.logits[:, -1].float() / heat, [allowed]), [seed], len(ids))
+            drawn, told = draw(_among(out.logits[:, -1].float() / temperature, [allowed]), [seed], len(ids))
             token, logprob = int(drawn[0]), float(told[0])
         rule.say(token)
         ids.append(token)
@@ -64,10 +65,10 @@ def write_calls(model: Any, prompt: Ids, rule: CallRule, stops: frozenset[int], 
     return Drawn(tuple(ids), tuple(logprobs))
 
 
-def called_logprobs(logits_AV: Tensor, ids: Sequence[int], rule: CallRule | None, heat: float) -> Tensor:
+def called_logprobs(logits_AV: Tensor, ids: Sequence[int], rule: CallRule | None, temperature: float) -> Tensor:
     """[A] ``log_softmax(logits / temperature)`` among what was allowed at each place, with gradients; no rule
     allows all."""
-    among = logits_AV.float() / heat
+    among = logits_AV.float() / temperature
     if rule is not None:
         among = _among(among, list(rule.along(ids)))
     return among.log_softmax(1).gather(1, torch.tensor(ids, device=among.device)[:, None]).squeeze(1)

@@ -33,7 +33,10 @@ from memrl.rollouts.scheduler import play
 
 WORLD = toy_agent(ToyTasks((), passive=False), Taker())
 """Its source says nothing of being passive."""
-REFUSED = {"stratified", "retrieval_tracing", "answer_likelihood_gain", "fresh_futures", "leave_one_out", "blended"}
+REFUSED = {
+    "stratified", "retrieval_tracing", "answer_likelihood_gain", "fresh_futures", "leave_one_out", "blended",
+    "memory_r1", "mem_alpha",
+}  # fmt: skip
 
 
 def act(actor: str = "policy") -> TokenDecision:
