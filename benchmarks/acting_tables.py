@@ -1,9 +1,10 @@
-"""The tables of docs/acting.md, from results/keydoor, results/popgym and results/slow_env.json."""
+"""The tables of docs/acting.md, from results/keydoor, acting_credit, popgym and slow_env.json."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -19,8 +20,8 @@ def sections() -> dict[str, Callable[[Path], str | None]]:
     """What makes each section from the folder of results; None where there are none."""
     return {
         "keydoor": lambda folder: _of_seeds(keydoor, folder / "keydoor"),
-        "textworld": lambda folder: _of_seeds(textworld, folder / "textworld"),
         "popgym": lambda folder: _of_seeds(popgym, folder / "popgym"),
+        "acting_credit": lambda folder: _of_seeds(acting_credit, folder / "acting_credit"),
         "slow_env": lambda folder: of_file(slow_env, folder),
     }
 
@@ -75,47 +76,40 @@ def popgym(runs: Sequence[Found]) -> str:
     return f"{title}\n\n{table(HEAD, rows)}"
 
 
-NAMES = {
-    "scorer": "trained memory", "untrained": "the same scorer, untrained", "none": "no memory", "oracle": "best keeper",
-    "bm25_archive": "BM25 over everything", "full_context": "full context",
-}  # fmt: skip
-"""Rows of TextWorld that say more under another name."""
-
-
-def textworld(runs: Sequence[Found]) -> str:
-    """Memory, and what reward added to the warm start, on unseen games; then in longer episodes."""
+def acting_credit(runs: Sequence[Found]) -> str:
+    """Episodes until the score is reached and held for one more look, and what they cost, for games of each length."""
     one = runs[0]
     title = (
-        f"**TextWorld cooking (`benchmarks/textworld_cooking.py SEED`).** {len(runs)} seed(s), {one['episodes']} "
-        f"unseen games each, greedy; a share of a game's points. {one['memory_tokens']} words of memory and "
-        f"{one['read_tokens']} in view in every row but full context. {one['tries']} tries of RL; "
-        f"{mean(run['train_cpu_seconds'] for run in runs):.0f} s of a core a run, warm start included. One play by "
-        f"chance: {mean(run['floor'] for run in runs):.3f}."
+        "**Credit for memory ops in keydoor (`benchmarks/acting_credit.py STEPS SEED`).** A rule reads memory, so that "
+        "credit reaches memory ops alone; memory holds one note a door and hardly more. Until "
+        f"{one['bar']:.0%} of the doors of {one['games']} held-out games open, twice in a row, looked at after every "
+        f"{one['group'][0]} × {one['group'][1]} episodes, at the same learning rate. Environment steps and processor "
+        "seconds include continuations. Mean (each seed)."
     )
-    rows = [_played(NAMES.get(name, name), [run["rows"][name] for run in runs]) for name in one["rows"]]
-    rows += [
-        _played(f"{NAMES.get(name, name)}, before RL", [run["before"][name] for run in runs]) for name in one["before"]
-    ]
-    drawn = [run["sampled"] for run in runs if "sampled" in run]
-    rows += [
-        [*over_seeds(f"trained memory, {when} RL, sampled commands", [run[when] for run in drawn]), "", ""]
-        for when in ("before", "after")
-        if drawn
-    ]
-    far = [run["long"] for run in runs if "long" in run]
-    if far:
-        rows += [
-            _played(f"{NAMES.get(name, name)}, {far[0]['commands']} commands", [run["rows"][name] for run in far])
-            for name in far[0]["rows"]
-        ]
-    return f"{title}\n\n{table((*HEAD, 'words a step', 'ms a step'), rows)}"
+    rows = []
+    for steps in sorted({run["game"]["steps"] for run in runs}):
+        of_length = [run for run in runs if run["game"]["steps"] == steps]
+        for name in of_length[0]["estimators"]:
+            until = [_reached(run["estimators"][name]["curve"], run["bar"]) for run in of_length]
+            figures = [_with_each(values) for values in zip(*until, strict=True)]
+            rows.append([f"`{name}`, {steps} steps, {of_length[0]['game']['doors']} doors", *figures])
+    return f"{title}\n\n{table(('estimator', 'episodes', 'environment steps', 'processor seconds'), rows)}"
 
 
-def _played(name: str, rows: Sequence[Found]) -> list[str]:
-    """As ``over_seeds``, and what a step read and took."""
-    row = over_seeds(name, [row["success"] for row in rows])
-    read = mean(row["tokens_per_step"] for row in rows)
-    return [*row, f"{read:.0f}", f"{1000 * mean(row['seconds_per_step'] for row in rows):.1f}"]
+def _with_each(values: Sequence[float]) -> str:
+    return f"{mean(values):,.0f} ({', '.join(f'{value:,.0f}' for value in values)})"
+
+
+def _reached(curve: Sequence[Found], bar: float) -> tuple[float, float, float]:
+    """Episodes, environment steps and seconds at the first of two looks in a row at or above the bar.
+
+    Raises:
+        ValueError: it was never reached.
+    """
+    for first, second in pairwise(curve):
+        if min(first["success"], second["success"]) >= bar:
+            return first["episodes"], first["env_steps"], first["cpu_seconds"]
+    raise ValueError(f"acting_credit: no two looks in a row at {bar} or above; train longer (STEPS)")
 
 
 def slow_env(found: Found) -> str:

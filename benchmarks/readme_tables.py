@@ -26,6 +26,7 @@ import reading_tables
 import selftrain_tables
 import speed_tables
 import stale_tables
+import textworld_tables
 import wrap_tables
 import writing_tables
 
@@ -50,6 +51,7 @@ def sections() -> Sections:
         **natural_tables.sections(),
         **graph_tables.sections(),
         **stale_tables.sections(),
+        **textworld_tables.sections(),
         **poisoning_tables.sections(),
         **wrap_tables.sections(),
     }

@@ -53,7 +53,11 @@ LONG, LONG_ROWS, LONG_GAMES = 100, ("scorer", "none", "window"), 4
 
 def config(seed: int, out: str, start: str = "", evaluated: str = "test", **changes: Any) -> TrainConfig:
     made = recipe("textworld", seed=seed, out=out, controller={"start": start}, **changes)
-    return replace(made, env=replace(made.env, options={**made.env.options, "evaluated": evaluated}))
+    return replace(
+        made,
+        env=replace(made.env, options={**made.env.options, "evaluated": evaluated}),
+        warm_start=replace(made.warm_start, controller_steps=0),  # ``keeper`` teaches it
+    )
 
 
 def keeper(made: TrainConfig, folder: Path) -> float:

@@ -23,8 +23,8 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
                         imports another folder's part:
        envs/            worlds, and environments over real text
        policies/        hf.py (any transformers causal LM with LoRA; rendering.py speaks to it, hf_sampler.py samples),
-                        oracle_reader.py and exact.py (read without error), pointer.py (a small one for games),
-                        scripted.py
+                        oracle_reader.py and exact.py (read without error), pointer.py and chooser.py (small ones for
+                        games), scripted.py
        controllers/     scorer.py (learned), worth.py (learned: who leaves), overwrite.py (a language model rewrites
                         one text), the rules, the oracle; offers.py, entry_offers.py (reading entry by entry) and
                         worth_offers.py say which ops are on offer; shipped/ holds a trained one
@@ -32,12 +32,12 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
        curricula/       written.py (writes its own tasks), the hand-made and published ones it is measured against
        proposers/       axes.py (a small network over theta), lm.py (the policy writes the task's JSON under its schema)
     4  rollouts/        play.py (the story of a step), later.py (answers that may wait), scheduler.py (the one
-                       ``play``), replay.py, guards.py
+                       ``play``), replay.py, guards.py; rows/ plays the same tasks in other ways, to compare with
        advantages/      credit.py (credit for every decision), by one estimator a file
        reflection/      study.py (failures to lessons): text guard, proof by replay and siblings, rules,
                         second attempts, auxiliary losses
     5  training/        batch.py (decisions to tensors), learner.py, run_folder.py, build.py (config to parts),
-                        rereading.py, warm_up.py, collapse_monitor.py
+                        rereading.py, warm_up.py (demonstrations.py, imitation.py), collapse_monitor.py
        reporting/       metrics, tables, plots; pages/ tells what a memory did, as one page for a browser
     6  train.py         THE PAGE: read it first; evaluate.py, inspection.py, agent/ (wrap: any model with a memory),
                        recipes.py, testing.py (contract kits)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from memory_stores.linker import EntityLinker
 from memory_stores.store import StoreContext as StoreContext
 from memory_stores.types import CountTokens
-from memrl.contracts.capabilities import EvidenceReader
+from memrl.contracts.capabilities import Demonstrates, EvidenceReader
 from memrl.contracts.config import CurriculumConfig, PolicyConfig, TrainConfig
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import TaskGenerator, TaskProposer
@@ -60,6 +60,8 @@ class ControllerContext:
     """The run's policy, for a controller that writes with it."""
     evidence: EvidenceReader | None = None
     """Where the environment knows which observations an answer rests on: for an oracle alone."""
+    demonstrates: Demonstrates | None = None
+    """Where the environment knows a way that solves its tasks: for one that looks at the future."""
     names: tuple[str, ...] = ()
     """[F] what the numbers of an offer mean, in order."""
     linked: bool = False

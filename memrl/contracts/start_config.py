@@ -18,9 +18,12 @@ class WarmStartConfig:
     demonstrations: int = 0
     """Training tasks, of all cells in turn, that are played along their walkthrough; what is said at each step is
     taught in the place of the short views; 0 for none. The environment must know it (``capabilities.Demonstrates``)."""
-    demonstrated_with: str = "window"
+    demonstrated_with: str = "foresight"
     """Who keeps memory in these plays: a part of kind "controller" or "row", such as "full_context", or "own" for the
-    run's controller. What a step needs and memory lacks is taught as a guess, so take one that holds it."""
+    run's controller. What a step needs and memory lacks is taught as a guess; "foresight" holds it, given room."""
+    controller_steps: int = 0
+    """Optimiser steps in which a controller that chooses among offers learns to keep memory as it was kept in these
+    plays; 0 for none: it begins as ``controller`` says."""
     batch_size: int = 8
     """Lessons a step: many small steps read better than a few large ones at the same cost."""
     learning_rate: float = 1e-3
@@ -32,10 +35,11 @@ class WarmStartConfig:
     def __post_init__(self) -> None:
         check(
             self, steps="[0, inf)", memory_tasks="[0, inf)", demonstrations="[0, inf)", batch_size="[1, inf)",
-            learning_rate="[0, inf)",
+            learning_rate="[0, inf)", controller_steps="[0, inf)",
         )  # fmt: skip
         for knob in ("memory_tasks", "demonstrations"):
-            if getattr(self, knob) and not self.steps:
+            learned = self.steps or (knob == "demonstrations" and self.controller_steps)
+            if getattr(self, knob) and not learned:
                 raise ConfigError(
                     f"warm_start.{knob}", getattr(self, knob), "with warm_start.steps = 0 nobody learns them"
                 )

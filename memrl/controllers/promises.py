@@ -141,6 +141,7 @@ class Bench:
             plan=lambda task: {"o9": 12},
             policy=_Writer(),
             evidence=_Evidence(),
+            demonstrates=_Evidence(),
             names=self._offers.names,
             linked=self._linked,
         )
@@ -299,6 +300,9 @@ class _Evidence:
 
     def blame(self, task: Task, question_id: str, held: frozenset[str]) -> frozenset[str]:
         return frozenset({"o0"}) - held
+
+    def walkthrough(self, task: Task) -> Sequence[str]:
+        return ("take the lantern", "go to the barn")
 
 
 class _Writer:

@@ -63,7 +63,7 @@ def warm_start(
 
     disable_progress_bars()
     logging.getLogger("trl").setLevel(logging.ERROR)
-    rows = [_row(one, policy.chat) for one in lessons]
+    rows = [_row(one, policy) for one in lessons]
     with tempfile.TemporaryDirectory(prefix="memrl-sft-") as scratch:
         arguments = _arguments(scratch, config, seed, policy)
         trainer = AnswersOnly(
@@ -79,14 +79,18 @@ def warm_start(
     policy.bump()
 
 
-def _row(lesson: ReadingLesson | Example, chat: bool) -> dict[str, Any]:
-    """One lesson in TRL's prompt and completion form."""
+def _row(lesson: ReadingLesson | Example, policy: HFPolicy) -> dict[str, Any]:
+    """One lesson in TRL's prompt and completion form, or as ids: a chat template may have tools, or a background."""
     match lesson:
         case ReadingLesson():
             prompt, text = render(lesson.lines, lesson.question), lesson.answer
+        case Example() if policy.chat:
+            asked = policy.renderer.render(lesson.request).ids
+            said = policy.renderer.completion(lesson.request, lesson.text)
+            return {"input_ids": [*asked, *said], "completion_mask": [0] * len(asked) + [1] * len(said)}
         case Example():
             prompt, text = render_prompt(lesson.request), lesson.text
-    if not chat:
+    if not policy.chat:
         return {"prompt": prompt, "completion": f" {text}"}
     return {"prompt": as_user(prompt), "completion": [{"role": "assistant", "content": text}]}
 
@@ -152,7 +156,7 @@ def teach(
             order += rng.permutation(len(rows)).tolist()
         batch, order = order[: config.batch_size], order[config.batch_size :]
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * _share(step, config.steps)
+            group["lr"] = config.learning_rate * share(step, config.steps)
         logprobs_RA, mask_RA = policy.token_logprobs([rows[i] for i in batch])
         optimizer.zero_grad()
         answer_loss(logprobs_RA, mask_RA, 1.0 / mask_RA.sum()).backward()
@@ -164,7 +168,7 @@ def teach(
     policy.bump()
 
 
-def _share(step: int, steps: int) -> float:
+def share(step: int, steps: int) -> float:
     """Of the learning rate at an optimiser step: up along a line over the first, then down along a cosine."""
     rise = min(10, steps // 10)
     return step / rise if step < rise else 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))

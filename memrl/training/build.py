@@ -13,7 +13,7 @@ from memory_stores.memory import AgentMemory
 from memory_stores.token_store import TokenStore
 from memory_stores.types import CountTokens
 from memrl.advantages.credit import check_estimator_fits
-from memrl.contracts.capabilities import Bounded, EvidenceReader, Foreseen, WritesTasks, able, need
+from memrl.contracts.capabilities import Bounded, Demonstrates, EvidenceReader, Foreseen, WritesTasks, able, need
 from memrl.contracts.config import EnvConfig, MemoryConfig, TrainConfig
 from memrl.contracts.contexts import (
     ControllerContext,
@@ -127,6 +127,7 @@ def build_controller(
         plan=plan,
         policy=policy,
         evidence=evidence,
+        demonstrates=able(task_source, Demonstrates),
         names=names,
         linked=build_linker(config.memory) is not None,
         cache=cache_folder() / "embeddings",

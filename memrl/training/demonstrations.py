@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError, DataError
 from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.registry import row_kind
-from memrl.contracts.types import End, Episode, Task, TokenDecision, Unreadable, as_text
+from memrl.contracts.types import End, Episode, OpDecision, Task, TokenDecision, Unreadable, as_text
 from memrl.curricula._draws import Draws
 from memrl.policies.parsing import parse
 from memrl.policies.scripted import ScriptedPolicy, silent_decision
@@ -63,8 +64,17 @@ class Guide(ScriptedPolicy):
         return replace(silent_decision(said, request), action=action)
 
 
-def demonstrations(agent: Agent, config: TrainConfig) -> list[Example]:
-    """What the policy is to say, and what it was asked, along the walkthroughs of ``warm_start.demonstrations`` tasks.
+class Shown(NamedTuple):
+    """What a play along walkthroughs has to teach."""
+
+    lessons: list[Example]
+    """What the policy was asked, and what it is to say."""
+    kept: list[OpDecision]
+    """What whoever kept memory chose among offers."""
+
+
+def demonstrations(agent: Agent, config: TrainConfig) -> Shown:
+    """Play along the walkthroughs of ``warm_start.demonstrations`` tasks.
 
     The cells take turns, easiest first. Steps at which another actor's policy acts are left out, and so are episodes
     that did not end well.
@@ -83,7 +93,8 @@ def demonstrations(agent: Agent, config: TrainConfig) -> list[Example]:
     solved = [episode for episode in episodes if episode.end is End.DONE and episode.success >= 1.0]
     if not solved:
         raise ConfigError(DEMONSTRATIONS, count, f"no walkthrough solves its task; the first ends so: {_end(episodes)}")
-    return [one for episode in solved for one in guide.lessons[id(episode.task)] if _teaches(agent, one)]
+    lessons = [one for episode in solved for one in guide.lessons[id(episode.task)] if _teaches(agent, one)]
+    return Shown(lessons, [one for episode in solved for one in episode.decisions if isinstance(one, OpDecision)])
 
 
 def _keeper(agent: Agent, config: TrainConfig) -> Agent:

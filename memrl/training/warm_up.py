@@ -38,6 +38,7 @@ from memrl.policies.models import cache_folder
 from memrl.policies.warm_start import teach, warm_start
 from memrl.training.checkpoints import read_state, seed_everything, write_state
 from memrl.training.demonstrations import demonstrations
+from memrl.training.imitation import imitate
 
 VIEW_LINES = 6
 """The longest view of the reader's lessons."""
@@ -59,9 +60,17 @@ class Reports(Protocol):
 
 
 def warm_up(agent: Agent, config: TrainConfig, reports: Reports) -> None:
-    """SFT of the reader, as ``config.warm_start`` says; the global generators then stand as at the run's start."""
-    if not config.warm_start.steps:
-        return
+    """SFT of the reader, then of the controller, as ``config.warm_start`` says; the global generators then stand as at
+    the run's start."""
+    if config.warm_start.steps:
+        _teach_policy(agent, config, reports)
+    if config.warm_start.controller_steps:
+        _teach_controller(agent, config, reports)
+    if config.warm_start.steps or config.warm_start.controller_steps:
+        seed_everything(config.seed)
+
+
+def _teach_policy(agent: Agent, config: TrainConfig, reports: Reports) -> None:
     is_lm = hasattr(agent.policy, "model")
     if not is_lm and not (hasattr(agent.policy, "answer_rows") and hasattr(agent.policy, "token_logprobs")):
         way_out = f"policy.name = {config.policy.name!r} cannot be warm-started; set it to 0"
@@ -83,7 +92,27 @@ def warm_up(agent: Agent, config: TrainConfig, reports: Reports) -> None:
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_state(kept, agent.policy.state_dict())
-    seed_everything(config.seed)
+
+
+def _teach_controller(agent: Agent, config: TrainConfig, reports: Reports) -> None:
+    """The choices of whoever keeps memory in the demonstrations.
+
+    Raises:
+        ConfigError: the run's controller does not learn to choose, or whoever keeps memory there does not choose.
+    """
+    knobs = config.warm_start
+    asked = ("warm_start.controller_steps", knobs.controller_steps)
+    if not knobs.demonstrations:
+        raise ConfigError(*asked, "with warm_start.demonstrations = 0 there is nothing to learn from")
+    if agent.offers is None or not hasattr(agent.controller, "logprobs"):
+        way_out = f"controller {config.controller.name!r} does not learn to choose among offers; set it to 0"
+        raise ConfigError(*asked, way_out)
+    kept = demonstrations(agent, config).kept
+    if not kept:
+        way_out = f"{knobs.demonstrated_with!r} (warm_start.demonstrated_with) chooses among no offers; set it to 0"
+        raise ConfigError(*asked, way_out)
+    tick = reports.progress("warm start of the controller", knobs.controller_steps)
+    imitate(agent.controller, kept, knobs, seed=config.seed, on_step=tick)
 
 
 def lessons_of(agent: Agent, config: TrainConfig) -> Sequence[ReadingLesson | Example]:
@@ -92,7 +121,7 @@ def lessons_of(agent: Agent, config: TrainConfig) -> Sequence[ReadingLesson | Ex
     knobs = config.warm_start
     if knobs.memory_tasks or knobs.demonstrations:
         memories = memory_lessons(agent, config) if knobs.memory_tasks else []
-        return memories + (demonstrations(agent, config) if knobs.demonstrations else [])
+        return memories + (demonstrations(agent, config).lessons if knobs.demonstrations else [])
     return reading_lessons(agent, config, config.warm_start.steps * config.warm_start.batch_size)
 
 

@@ -124,7 +124,12 @@ def test_it_trains_and_is_found_again_by_its_entry_point(tmp_path: Path) -> None
     assert set(parts["policy"]) == {"net", "reference", "version"}
 
 
-def test_the_environment_on_the_page_keeps_its_promises() -> None:
+def test_the_environment_on_the_page_keeps_its_promises_and_its_row_is_a_row() -> None:
     page = (PACKAGE.parents[1] / "docs" / "acting.md").read_text(encoding="utf-8")
-    [example] = re.findall(r"^```python\n(.*?)^```", page, flags=re.S | re.M)
-    exec(example, {"__name__": "page"})
+    environment, row = re.findall(r"^```python\n(.*?)^```", page, flags=re.S | re.M)
+    exec(environment, {"__name__": "page"})
+    try:
+        exec(row, {"__name__": "page"})
+        assert registry.row_kind("best_of_four") == "row"
+    finally:
+        registry._PARTS.pop(("row", "best_of_four"), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ import torch
 from policy_samples import ask, tiny_policy
 from rows_read import rows_read
 
-from memrl.contracts.capabilities import ReadingLesson
+from memrl.contracts.capabilities import Example, ReadingLesson
 from memrl.contracts.config import PolicyConfig, WarmStartConfig
+from memrl.contracts.protocols import Brief
+from memrl.contracts.types import Tool
 from memrl.policies.hf import HFPolicy
 from memrl.policies.tiny import tiny_model
 from memrl.policies.warm_start import warm_start
@@ -51,6 +54,21 @@ def test_the_chat_layout_is_taught_as_it_is_asked() -> None:
     eos = tokenizer.eos_token_id
     expected = [[*p, *answer, eos] for p, answer in zip(prompts_of(policy), answers, strict=True)]
     assert sorted(seen_by(policy)) == sorted(expected)
+
+
+def test_a_call_of_a_tool_is_taught_under_the_template_s_own_list_of_tools() -> None:
+    model, tokenizer = tiny_model(3)
+    tokenizer.chat_template = "{% if tools %}{{ tools[0]['function']['name'] }}!{% endif %}" + TEMPLATE
+    policy = HFPolicy(PolicyConfig(prompt="chat", lora_rank=2), model=model, tokenizer=tokenizer)
+    brief = Brief(header="Find it.", tools=(Tool(name="search", about="finds", parameters=(("query", "string"),)),))
+    asked = [replace(ask("Where?", ("It <eos> rains.",)), brief=brief), replace(ask("Who?"), brief=brief)]
+    lessons = [Example(one, f"search(query={n})") for n, one in enumerate(asked)]
+    rows = rows_read(policy, lambda: warm_start(policy, lessons, WarmStartConfig(steps=1, batch_size=2)))
+    prompts = [decision.prompt_ids for decision in policy.sample(asked)]
+    expected = [
+        [*p, *policy.renderer.completion(one.request, one.text)] for p, one in zip(prompts, lessons, strict=True)
+    ]
+    assert sorted(rows) == sorted(expected) and tokenizer.decode(prompts[0]).startswith("search!")
 
 
 def test_a_warm_start_teaches_the_answers_and_empties_the_cache(capfd: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from kitchen import Kitchens
@@ -17,9 +18,10 @@ from memrl.contracts.errors import ConfigError, DataError
 from memrl.contracts.protocols import Agent
 from memrl.contracts.types import Say, Task
 from memrl.recipes import recipe
+from memrl.rollouts.scheduler import play
 from memrl.testing import check_env
 from memrl.training.build import build_agent
-from memrl.training.demonstrations import demonstrations
+from memrl.training.demonstrations import Guide, demonstrations
 from memrl.training.warm_up import lessons_of, warm_up
 
 
@@ -70,8 +72,8 @@ def test_the_kitchen_keeps_its_promises_and_its_walkthroughs_solve_it() -> None:
 
 def test_lessons_are_what_play_asks_along_the_walkthrough_and_the_same_every_time() -> None:
     agent, made = built()
-    lessons = demonstrations(agent, made)
-    assert lessons == demonstrations(*built()) == lessons_of(agent, made)
+    lessons = demonstrations(agent, made).lessons
+    assert lessons == demonstrations(*built()).lessons == lessons_of(agent, made)
     tasks = by_task(lessons)
     assert [task.cell for task in tasks] == ["1", "2"] * 3 and all(task.split == "train" for task in tasks)
     for task, told in tasks.items():
@@ -79,15 +81,15 @@ def test_lessons_are_what_play_asks_along_the_walkthrough_and_the_same_every_tim
         assert all(one.text in one.request.observation.choices for one in told)
         assert told[0].request.view == () and "Directions" in told[0].request.observation.text
         assert told[0].request.brief.header == "Cook what the cookbook says."
-        # The window of sixty words holds all of so short a game, what was done included.
+        # Sixty words of memory hold all of so short a game, what was done included.
         assert [line.text.split("> ")[-1] for line in told[-1].request.view] == [one.text for one in told[:-1]]
 
 
 def test_memory_is_kept_by_whom_the_knob_names() -> None:
     agent, made = built(warm_start={"demonstrated_with": "none"})
-    assert all(one.request.view == () for one in demonstrations(agent, made))
+    assert all(one.request.view == () for one in demonstrations(agent, made).lessons)
     agent, made = built(warm_start={"demonstrated_with": "own"}, controller={"name": "fifo", "trained": False})
-    assert any(one.request.view for one in demonstrations(agent, made))
+    assert any(one.request.view for one in demonstrations(agent, made).lessons)
     agent, made = built(warm_start={"demonstrated_with": "nobody"})
     with pytest.raises(ConfigError, match=r"warm_start\.demonstrated_with = 'nobody'"):
         demonstrations(agent, made)
@@ -105,16 +107,16 @@ class Knowing(Kitchens):
 
 def test_what_rests_on_evidence_that_is_not_in_view_is_not_taught() -> None:
     agent, made = built(Knowing(), warm_start={"demonstrated_with": "none"})
-    lessons = demonstrations(agent, made)
+    lessons = demonstrations(agent, made).lessons
     assert len(lessons) == 6 * 2 and all(one.text.startswith("go ") for one in lessons)
     agent, made = built(Knowing())
-    assert len(demonstrations(agent, made)) == 6 * 2 + 3 * 1 + 3 * 2
+    assert len(demonstrations(agent, made).lessons) == 6 * 2 + 3 * 1 + 3 * 2
 
 
 def test_the_policy_learns_to_say_what_was_shown() -> None:
     agent, made = built()
     policy: Any = agent.policy
-    lessons = demonstrations(agent, made)
+    lessons = demonstrations(agent, made).lessons
     rows = policy.answer_rows([one.request for one in lessons], [one.text for one in lessons])
 
     def likelihood() -> float:
@@ -132,7 +134,7 @@ def test_a_language_model_is_taught_them_token_for_token_as_play_asks() -> None:
     agent, made = built(policy=knobs, warm_start={"demonstrations": 1, "steps": 1, "batch_size": 3},
                         memory={"token_budget": 400, "read_budget": 400})  # fmt: skip
     policy: Any = agent.policy
-    lessons = demonstrations(agent, made)
+    lessons = demonstrations(agent, made).lessons
     expected = [
         [*policy.sample([one.request])[0].prompt_ids, *policy.renderer.completion(one.request, one.text)]
         for one in lessons
@@ -188,3 +190,59 @@ def test_a_source_without_walkthroughs_is_refused() -> None:
 def test_demonstrations_without_steps_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"warm_start\.demonstrations = 4: with warm_start\.steps = 0"):
         WarmStartConfig(steps=0, demonstrations=4)
+    assert WarmStartConfig(steps=0, demonstrations=4, controller_steps=4).demonstrations == 4
+
+
+LONG, TIGHT = Kitchens(walk=10), {"token_budget": 40, "read_budget": 40}
+"""The cookbook is out of a window of that size long before the table is reached."""
+
+
+def test_foresight_holds_what_is_needed_where_a_window_has_lost_it() -> None:
+    for keeper, holds in (("foresight", 1.0), ("window", 0.0)):
+        agent, made = built(LONG, memory=TIGHT, warm_start={"demonstrated_with": keeper})
+        last = [told[-1].request.view for told in by_task(demonstrations(agent, made).lessons).values()]
+        assert np.mean([any("Directions" in line.text for line in view) for view in last]) == holds
+
+
+def holding(agent: Agent) -> float:
+    """Share of held-out games, played as their walkthroughs say, in which the cookbook is in view at the end."""
+    games = [LONG.held_out(seed) for seed in range(20)]
+    player = replace(agent, policy=Guide(LONG, games))
+    episodes = [group.episodes[0] for group in play(player, games, [3], tries=1, greedy=True)]
+    return float(np.mean([any("Directions" in line.text for line in one.steps[-1].view) for one in episodes]))
+
+
+def test_the_controller_learns_to_keep_what_foresight_keeps() -> None:
+    knobs = {"steps": 0, "demonstrations": 20, "controller_steps": 60, "learning_rate": 0.01}
+    agent, made = built(LONG, memory=TIGHT, warm_start=knobs)
+    before = holding(agent)
+    warm_up(agent, made, Quiet())
+    assert before <= 0.3 and holding(agent) >= 0.9 and agent.policy.version == 0
+    again, _ = built(LONG, memory=TIGHT, warm_start=knobs)
+    assert holding(again) == before
+    warm_up(again, made, Quiet())
+    for one, other in zip(agent.controller.parameters(), again.controller.parameters(), strict=True):  # pyright: ignore[reportAttributeAccessIssue]
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"controller": {"name": "fifo", "options": {}}}, "controller 'fifo' does not learn to choose among offers"),
+        ({"warm_start": {"demonstrations": 0}}, "with warm_start.demonstrations = 0 there is nothing to learn from"),
+        (
+            {"warm_start": {"demonstrated_with": "full_context"}},
+            "'full_context' .* chooses among no offers; set it to 0",
+        ),
+    ],
+)
+def test_a_controller_that_cannot_learn_from_them_is_told(changes: dict[str, Any], said: str) -> None:
+    knobs = {"steps": 0, "demonstrations": 2, "controller_steps": 5, **changes.get("warm_start", {})}
+    agent, made = built(**{**changes, "warm_start": knobs})
+    with pytest.raises(ConfigError, match=rf"warm_start\.controller_steps = 5: {said}"):
+        warm_up(agent, made, Quiet())
+
+
+def test_foresight_needs_walkthroughs() -> None:
+    with pytest.raises(ConfigError, match=r"controller\.name = 'foresight': it knows what will be done"):
+        build_agent(recipe("smoke", controller={"name": "foresight"}))

@@ -18,7 +18,7 @@ from memrl.contracts.protocols import Agent
 from memrl.contracts.types import CONTROLLER
 from memrl.policies.prompts import render
 from memrl.policies.scripted import ScriptedPolicy
-from memrl.policies.warm_start import _share, teach
+from memrl.policies.warm_start import share, teach
 from memrl.recipes import recipe
 from memrl.training.build import build_agent
 from memrl.training.warm_up import lessons_of, memory_lessons, warm_up
@@ -199,9 +199,9 @@ def test_memories_without_steps_are_refused() -> None:
 
 
 def test_the_rate_rises_and_falls_as_trls() -> None:
-    assert [_share(step, 100) for step in (0, 5, 10)] == [0.0, 0.5, 1.0]
-    assert _share(55, 100) == pytest.approx(0.5 * (1 + cos(pi * 45 / 90))) == pytest.approx(0.5)
-    assert _share(0, 5) == 1.0, "so few steps have no rise"
+    assert [share(step, 100) for step in (0, 5, 10)] == [0.0, 0.5, 1.0]
+    assert share(55, 100) == pytest.approx(0.5 * (1 + cos(pi * 45 / 90))) == pytest.approx(0.5)
+    assert share(0, 5) == 1.0, "so few steps have no rise"
 
 
 def test_no_examples_is_an_error_with_the_way_out() -> None:
