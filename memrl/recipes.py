@@ -139,8 +139,8 @@ def plain() -> TrainConfig:
 def textworld() -> TrainConfig:
     """Cooking games of TextWorld that take some forty commands, with a memory that holds the recipe and little else.
 
-    A policy of ten thousand weights learns from walkthroughs what to do about a recipe in view, the scorer what the best
-    keeper keeps along them; then both play for points. Needs ``memrl[textworld]``; see docs/textworld.md.
+    A policy of ten thousand weights learns from walkthroughs what to do about a recipe in view, and the scorer what the
+    best keeper keeps along them; then both play for points. Needs ``memrl[textworld]``; see docs/textworld.md.
     """
     return TrainConfig(
         recipe="textworld",
