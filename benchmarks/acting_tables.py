@@ -21,7 +21,6 @@ def sections() -> dict[str, Callable[[Path], str | None]]:
     """What makes each section from the folder of results; None where there are none."""
     return {
         "keydoor": lambda folder: _of_seeds(keydoor, folder / "keydoor"),
-        "textworld": lambda folder: _of_seeds(textworld, folder / "textworld"),
         "popgym": lambda folder: _of_seeds(popgym, folder / "popgym"),
         "acting_credit": lambda folder: _of_seeds(acting_credit, folder / "acting_credit"),
         "act": lambda folder: _of_seeds(act, folder / "act"),
@@ -132,49 +131,6 @@ def act(runs: Sequence[Found]) -> str:
         for name in by_name[0]
     ]
     return f"{title}\n\n{table(HEAD, rows)}"
-
-
-NAMES = {
-    "scorer": "trained memory", "untrained": "the same scorer, untrained", "none": "no memory", "oracle": "best keeper",
-    "bm25_archive": "BM25 over everything", "full_context": "full context",
-}  # fmt: skip
-"""Rows of TextWorld that say more under another name."""
-
-
-def textworld(runs: Sequence[Found]) -> str:
-    """Memory, and what reward added to the warm start, on unseen games; then in longer episodes."""
-    one = runs[0]
-    title = (
-        f"**TextWorld cooking (`benchmarks/textworld_cooking.py SEED`).** {len(runs)} seed(s), {one['episodes']} "
-        f"unseen games each, greedy; a share of a game's points. {one['memory_tokens']} words of memory and "
-        f"{one['read_tokens']} in view in every row but full context. {one['tries']} tries of RL; "
-        f"{mean(run['train_cpu_seconds'] for run in runs):.0f} s of a core a run, warm start included. One play by "
-        f"chance: {mean(run['floor'] for run in runs):.3f}."
-    )
-    rows = [_played(NAMES.get(name, name), [run["rows"][name] for run in runs]) for name in one["rows"]]
-    rows += [
-        _played(f"{NAMES.get(name, name)}, before RL", [run["before"][name] for run in runs]) for name in one["before"]
-    ]
-    drawn = [run["sampled"] for run in runs if "sampled" in run]
-    rows += [
-        [*over_seeds(f"trained memory, {when} RL, sampled commands", [run[when] for run in drawn]), "", ""]
-        for when in ("before", "after")
-        if drawn
-    ]
-    far = [run["long"] for run in runs if "long" in run]
-    if far:
-        rows += [
-            _played(f"{NAMES.get(name, name)}, {far[0]['commands']} commands", [run["rows"][name] for run in far])
-            for name in far[0]["rows"]
-        ]
-    return f"{title}\n\n{table((*HEAD, 'words a step', 'ms a step'), rows)}"
-
-
-def _played(name: str, rows: Sequence[Found]) -> list[str]:
-    """As ``over_seeds``, and what a step read and took."""
-    row = over_seeds(name, [row["success"] for row in rows])
-    read = mean(row["tokens_per_step"] for row in rows)
-    return [*row, f"{read:.0f}", f"{1000 * mean(row['seconds_per_step'] for row in rows):.1f}"]
 
 
 def slow_env(found: Found) -> str:

@@ -27,6 +27,7 @@ import selftrain_tables
 import speed_tables
 import stale_tables
 import text_memory_tables
+import textworld_tables
 import tool_tables
 import wrap_tables
 import writing_tables
@@ -54,6 +55,7 @@ def sections() -> Sections:
         **graph_tables.sections(),
         **stale_tables.sections(),
         **tool_tables.sections(),
+        **textworld_tables.sections(),
         **poisoning_tables.sections(),
         **wrap_tables.sections(),
     }

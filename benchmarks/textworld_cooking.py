@@ -11,27 +11,34 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
 import torch
-from kept_along import imitate, kept_along
 
 import memrl
+from memrl.contracts.capabilities import Demonstrates, need
 from memrl.contracts.config import TrainConfig
+from memrl.contracts.errors import ConfigError
+from memrl.contracts.offer_sets import stacked
 from memrl.contracts.protocols import Agent
+from memrl.contracts.types import CONTROLLER, OpDecision, Task
 from memrl.evaluate import EvalReport, evaluate, evaluate_agent, held_out_tasks
 from memrl.recipes import recipe
 from memrl.rollouts.scheduler import play
 from memrl.training.build import build_agent
+from memrl.training.demonstrations import Guide
 from memrl.training.export import read_controller, write_controller
+from memrl.training.players import with_controller
 from memrl.training.run_folder import load_run
 from memrl.training.warm_up import warm_up
 
 OUT = Path(__file__).parent / "results" / "textworld"
+WHO = "imitation"
 EVALUATED = 2
 """Seed of the held-out games."""
 GAMES = 16
@@ -46,7 +53,11 @@ LONG, LONG_ROWS, LONG_GAMES = 100, ("scorer", "none", "window"), 4
 
 def config(seed: int, out: str, start: str = "", evaluated: str = "test", **changes: Any) -> TrainConfig:
     made = recipe("textworld", seed=seed, out=out, controller={"start": start}, **changes)
-    return replace(made, env=replace(made.env, options={**made.env.options, "evaluated": evaluated}))
+    return replace(
+        made,
+        env=replace(made.env, options={**made.env.options, "evaluated": evaluated}),
+        warm_start=replace(made.warm_start, controller_steps=0),  # ``keeper`` teaches it
+    )
 
 
 def keeper(made: TrainConfig, folder: Path) -> float:
@@ -54,9 +65,67 @@ def keeper(made: TrainConfig, folder: Path) -> float:
     agent = build_agent(made)
     source = agent.task_source
     tasks = [source.train(source.cells()[-1], number) for number in range(IMITATED)]
-    loss = imitate(agent.controller, kept_along(agent, made, tasks, "oracle"), steps=300, seed=made.seed)  # pyright: ignore
+    loss = imitate(agent.controller, kept_along(agent, made, tasks, "oracle"), steps=300, seed=made.seed)
     write_controller(folder, made, agent.controller.state_dict(), {"from": "the best keeper along walkthroughs"})
     return loss
+
+
+def kept_along(agent: Agent, config: TrainConfig, tasks: Sequence[Task], keeper: str) -> list[OpDecision]:
+    """What a keeper chose along the walkthroughs of tasks, wherever there was a choice.
+
+    Args:
+        keeper: a controller by name that chooses among the run's own offers, such as "oracle".
+
+    Raises:
+        ConfigError: the source knows no walkthroughs, or there is no such controller here.
+        DataError: a walkthrough cannot be followed.
+    """
+    source = need(agent.task_source, Demonstrates, WHO, keeper, "imitate nobody")
+    player = replace(with_controller(agent, config, keeper, WHO), policy=Guide(source, tasks), others={})
+    episodes = [group.episodes[0] for group in play(player, tasks, [config.seed, 0x1317], tries=1)]
+    return [
+        one
+        for episode in episodes
+        for one in episode.decisions
+        if isinstance(one, OpDecision) and one.actor == CONTROLLER and len(one.offers) > 1
+    ]
+
+
+def imitate(
+    scorer: Any,
+    decisions: Sequence[OpDecision],
+    *,
+    steps: int,
+    batch_size: int = 64,
+    learning_rate: float = 0.01,
+    seed: int = 0,
+) -> float:
+    """Adam on the cross-entropy of the choices; returns the mean over the last tenth of the steps, in nats.
+
+    Raises:
+        ConfigError: there are no choices.
+    """
+    if not decisions:
+        raise ConfigError(WHO, 0, "there was nothing to choose along these walkthroughs")
+    every = stacked([one.offers for one in decisions])
+    choice_D = np.array([one.choice for one in decisions])
+    optimizer = torch.optim.Adam(scorer.parameters(), lr=learning_rate)
+    rng = np.random.default_rng(seed)
+    losses: list[float] = []
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * (1 - step / steps)
+        at = rng.integers(len(decisions), size=min(batch_size, len(decisions)))
+        part = every.take(at)
+        logprobs_DC, _ = scorer.logprobs(*map(torch.from_numpy, (part.rows, part.numbers, part.counts)))
+        loss = -logprobs_DC.gather(1, torch.from_numpy(choice_D[at])[:, None]).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    optimizer.zero_grad()
+    scorer.bump()
+    return float(np.mean(losses[-max(1, steps // 10) :]))
 
 
 def plain(report: EvalReport) -> dict[str, Any]:

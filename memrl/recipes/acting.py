@@ -46,8 +46,8 @@ def toolworld() -> TrainConfig:
 def textworld() -> TrainConfig:
     """Cooking games of TextWorld that take some forty commands, with a memory that holds the recipe and little else.
 
-    A policy of ten thousand weights learns from walkthroughs what to do about a recipe in view; then the scorer learns
-    from reward to keep the recipe, and the policy to play on. Needs ``memrl[textworld]``; see docs/textworld.md.
+    A policy of ten thousand weights learns from walkthroughs what to do about a recipe in view, and the scorer what the
+    best keeper keeps along them; then both play for points. Needs ``memrl[textworld]``; see docs/textworld.md.
     """
     return TrainConfig(
         recipe="textworld",
@@ -69,7 +69,12 @@ def textworld() -> TrainConfig:
         memory=MemoryConfig(token_budget=64, read_budget=64, embedder="hash"),
         policy=PolicyConfig(name="chooser"),
         warm_start=WarmStartConfig(
-            steps=300, demonstrations=20, demonstrated_with="oracle", batch_size=16, learning_rate=0.01
+            steps=300,
+            demonstrations=20,
+            demonstrated_with="oracle",
+            controller_steps=300,
+            batch_size=16,
+            learning_rate=0.01,
         ),
         controller=ControllerConfig(max_ops=1, options={"width": 8, "hidden": 32}),
         rollout=RolloutConfig(tasks=2, practice_tasks=0, group_size=8, env_workers=0),
