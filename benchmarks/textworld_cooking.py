@@ -47,7 +47,7 @@ BEFORE = ("scorer", "window")
 """Rows before RL: the policy as the warm start left it, the scorer as imitation did."""
 IMITATED = 8
 """Training games along which the scorer is shown what the best keeper does."""
-LONG, LONG_ROWS, LONG_GAMES = 100, ("scorer", "none", "window"), 4
+LONG, LONG_ROWS, LONG_GAMES = 100, ("scorer", "window"), 4
 """Commands of the longer episodes, games in a row; rows and episodes there."""
 
 
