@@ -136,29 +136,41 @@ def plain() -> TrainConfig:
     )
 
 
-_CUTTING = {
-    "kind": "cooking", "ingredients": 5, "drop": True, "cook": False, "piece_words": 24, "ladder": False,
-    "hide": "^(look|inventory|examine (?!cookbook)|put|insert|close)",
-}  # fmt: skip
-"""TextWorld's cooking without fire: some thirty-five commands."""
-_SHOWN = {"steps": 300, "demonstrations": 20, "demonstrated_with": "oracle", "controller_steps": 300}
-
-
 def textworld() -> TrainConfig:
-    """Cooking games of TextWorld with a memory that holds the recipe and little else (docs/textworld.md).
+    """Cooking games of TextWorld that take some forty commands, with a memory that holds the recipe and little else.
 
-    Policy and scorer learn from walkthroughs and the best keeper along them, then play for points. Needs the extra.
+    A policy of ten thousand weights learns from walkthroughs what to do about a recipe in view, and the scorer what the
+    best keeper keeps along them; then both play for points. Needs ``memrl[textworld]``; see docs/textworld.md.
     """
     return TrainConfig(
         recipe="textworld",
         steps=10,
         checkpoint_every=5,
-        env=EnvConfig(name="textworld", options=_CUTTING, train_seeds=16),
-        memory=MemoryConfig(embedder="hash"),
+        env=EnvConfig(
+            name="textworld",
+            options={
+                "kind": "cooking",
+                "ingredients": 5,
+                "drop": True,
+                "cook": False,
+                "piece_words": 24,
+                "hide": "^(look|inventory|examine (?!cookbook)|put|insert|close)",
+                "ladder": False,
+            },
+            train_seeds=16,
+        ),
+        memory=MemoryConfig(token_budget=64, read_budget=64, embedder="hash"),
         policy=PolicyConfig(name="chooser"),
-        warm_start=WarmStartConfig(**_SHOWN, batch_size=16, learning_rate=0.01),
+        warm_start=WarmStartConfig(
+            steps=300,
+            demonstrations=20,
+            demonstrated_with="oracle",
+            controller_steps=300,
+            batch_size=16,
+            learning_rate=0.01,
+        ),
         controller=ControllerConfig(max_ops=1, options={"width": 8, "hidden": 32}),
-        rollout=RolloutConfig(tasks=2, practice_tasks=0, env_workers=0),
+        rollout=RolloutConfig(tasks=2, practice_tasks=0, group_size=8, env_workers=0),
         # A point is earned some six commands after the last: what comes much later says little of a command.
         credit=CreditConfig(discount=0.9),
         learner=LearnerConfig(policy_learning_rate=5e-3, controller_learning_rate=1e-3, decay_from=0.5),
