@@ -54,8 +54,8 @@ def main() -> None:
     with Sandbox() as sandbox:
         found["layers"] = list(sandbox.layers)
         calls = {
-            "python": lambda: sandbox.python("1 + 1"),
-            "python, 200 lines printed": lambda: sandbox.python("for i in range(200): print(i)"),
+            "python, only reckoning": lambda: sandbox.python("1 + 1"),
+            "python, a process of its own": lambda: sandbox.python("for i in range(2): print(i)"),
             "sql": lambda: sandbox.sql("SELECT price FROM parts WHERE code = 'K-7'", made),
         }
         each: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}

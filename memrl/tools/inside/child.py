@@ -1,7 +1,8 @@
 """A locked child: one call and gone for what may change the interpreter, many calls for what cannot.
 
 Python, and functions of the user's, run in a child of their own each. It is made and locked before the call comes, so
-that a call does not wait for it. A query in SQL changes nothing but its own connection, so one child asks many.
+that a call does not wait for it. A query in SQL changes nothing but its own connection, and code without a name but its
+own nothing at all (``programs.plain``), so one child answers many.
 """
 
 from __future__ import annotations
@@ -121,8 +122,20 @@ def _flush() -> None:
         os.write(1, told(error).encode("utf-8", "backslashreplace"))
 
 
+def _answer(job: Mapping[str, Any], databases: Mapping[str, bytes]) -> str:
+    """Run a job that changes nothing, and print; "other" for code that might. Raises Failed."""
+    if job["kind"] == "sql":
+        programs.run_sql(job["query"], databases[job["name"]])
+        return "done"
+    tree = programs.plain(job["code"])
+    if tree is None:
+        return "other"
+    programs.run_plain(tree)
+    return "done"
+
+
 def many_queries() -> None:
-    """Answer queries in frames, each in a connection of its own."""
+    """Answer queries, and code that only reckons, in frames; each query in a connection of its own."""
     audit.listen()
     databases: dict[str, bytes] = {}
     while (job := read_frame(0)) is not None:
@@ -130,10 +143,9 @@ def many_queries() -> None:
             databases[job["name"]] = read_bytes(0) or b""
             continue
         inner = io.BytesIO()
-        sys.stdout = io.TextIOWrapper(inner, "utf-8", errors="surrogateescape", write_through=True)
+        sys.stdout = io.TextIOWrapper(inner, "utf-8", write_through=True)
         try:
-            programs.run_sql(job["query"], databases[job["name"]])
-            status = "done"
+            status = _answer(job, databases)
         except programs.Failed as failure:
             status = "failed"
             inner.write(MARK + f"{failure}".encode("utf-8", "backslashreplace"))

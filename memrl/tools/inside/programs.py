@@ -24,6 +24,11 @@ MODULES = (
     "typing", "unicodedata",
 )  # fmt: skip
 """What the policy's code may import. They are loaded before the fences go up; later nothing can be."""
+_PLAIN = {one.__name__: one for one in (print, abs, min, max, sum, round, len, int, float, str)}
+_PLAIN_NODES = (
+    ast.Module, ast.Expr, ast.Assign, ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Call,
+    ast.Tuple, ast.List, ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop,
+)  # fmt: skip
 ROWS = 200
 """Of a query's result that are shown."""
 _SQL_ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
@@ -59,7 +64,11 @@ def run_python(code: str) -> None:
         message = error.msg if isinstance(error, SyntaxError) else str(error)
         raise Failed(f"{type(error).__name__}: {message}{at}") from error
     random.seed(0)
-    space = _space()
+    run_tree(tree, _space())
+
+
+def run_tree(tree: ast.Module, space: dict[str, Any]) -> None:
+    """Run what was parsed. Raises Failed."""
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     try:
         exec(compile(tree, "<code>", "exec"), space)
@@ -71,6 +80,34 @@ def run_python(code: str) -> None:
         return
     except BaseException as error:
         raise Failed(told(error) + _line_of(error)) from error
+
+
+def plain(code: str) -> ast.Module | None:
+    """Code that reckons and prints and can change nothing: numbers, texts, names of its own and a few functions, but no
+    attribute, subscript, loop or definition. None for any other, and for what cannot be parsed."""
+    try:
+        tree = ast.parse(code, "<code>")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    for node in ast.walk(tree):
+        if not isinstance(node, _PLAIN_NODES):
+            return None
+        if (
+            isinstance(node, ast.Name)
+            and node.id not in _PLAIN
+            and (node.id.startswith("_") or hasattr(builtins, node.id))
+        ):
+            return None
+        if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id in _PLAIN):
+            return None
+        if isinstance(node, ast.Assign) and not all(isinstance(one, ast.Name) for one in node.targets):
+            return None
+    return tree
+
+
+def run_plain(tree: ast.Module) -> None:
+    """Run what ``plain`` let through. Raises Failed."""
+    run_tree(tree, {"__name__": "__main__", "__builtins__": dict(_PLAIN)})
 
 
 def _line_of(error: BaseException) -> str:

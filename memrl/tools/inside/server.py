@@ -12,6 +12,7 @@ from __future__ import annotations
 import _socket
 import gc
 import io
+import json
 import os
 import struct
 import sys
@@ -27,6 +28,8 @@ from memrl.tools.inside.frames import read_bytes, read_frame, write_frame
 
 ASKS, ANSWERS = 100, 101
 """File descriptors of the pipes to the caller."""
+SHORT = 400
+"""Characters of code that may be tried as ``programs.plain``: little enough to parse in no time."""
 AHEAD = 2
 """Children that are made before they are needed."""
 
@@ -58,11 +61,13 @@ class Server:
                     self._databases.pop(name, None)
                 self._databases[request["name"]] = read_bytes(ASKS) or b""
                 continue
-            if request["kind"] == "sql":
-                status, output = self._query(request)
-                write_frame(ANSWERS, {"status": status}, output)
-            else:
-                self._call(request)
+            short = request["kind"] == "python" and len(request["code"]) <= SHORT
+            if short or request["kind"] == "sql":
+                status, output = self._steadily(request)
+                if not short or status not in ("other", "crashed"):
+                    write_frame(ANSWERS, {"status": status}, output)
+                    continue
+            self._call(request)
 
     def _call(self, request: Mapping[str, Any]) -> None:
         """In the child that has waited longest; then see to the next, while the caller goes on."""
@@ -82,9 +87,10 @@ class Server:
             child.end()
         self._waiting.append(Child(self.limits, self._one_call))
 
-    def _query(self, request: Mapping[str, Any]) -> tuple[str, bytes]:
-        """In the child that asks databases, made anew where it was stopped or holds too much."""
-        database = self._databases[request["name"]]
+    def _steadily(self, request: Mapping[str, Any]) -> tuple[str, bytes]:
+        """In the child that answers many, made anew where it was stopped or holds too much."""
+        name = request.get("name")
+        database = self._databases[name] if name is not None else b""
         most = self.limits["memory_mib"] * kernel.MiB // 4
         child = self._asker
         if child is None or sum(child.loaded.values()) + len(database) > most:
@@ -92,9 +98,9 @@ class Server:
                 child.end()
             child = self._asker = Child(self.limits, many_queries, cpu=False)
         try:
-            if request["name"] not in child.loaded:
-                write_frame(child.to, {"kind": "load", "name": request["name"]}, database)
-                child.loaded[request["name"]] = len(database)
+            if name is not None and name not in child.loaded:
+                write_frame(child.to, {"kind": "load", "name": name}, database)
+                child.loaded[name] = len(database)
             write_frame(child.to, request)
             ended, output = child.output(_is_whole)
         except OSError:
@@ -125,8 +131,7 @@ def _taken_apart(data: bytes) -> tuple[str, bytes] | None:
     head = 4 + struct.unpack("<I", data[:4])[0]
     if len(data) < head + 4 or len(data) < head + 4 + struct.unpack("<I", data[head : head + 4])[0]:
         return None
-    status = "done" if b'"done"' in data[4:head] else "failed"
-    return status, data[head + 4 :]
+    return json.loads(data[4:head])["status"], data[head + 4 :]
 
 
 def probe(memory_mib: int) -> None:

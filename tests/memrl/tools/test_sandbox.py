@@ -7,7 +7,7 @@ import pytest
 from memrl.contracts.errors import ConfigError, DataError, InputError
 from memrl.contracts.types import ToolCall
 from memrl.tools import Sandbox, SandboxLimits, Toolbox, isolated, python_tool, sql_tool
-from memrl.tools.inside import kernel
+from memrl.tools.inside import kernel, programs
 from memrl.tools.sandbox import _check_machine
 
 WHERE = "memrl.tools.inside.said:steady"
@@ -164,3 +164,56 @@ def test_a_fence_that_does_not_hold_is_told_and_nothing_is_run(monkeypatch):
 
 def test_the_layers_are_told(sandbox):
     assert {"seccomp", "limits"} <= set(sandbox.layers)
+
+
+@pytest.mark.parametrize(
+    "code", ["1 + 1", "x = 2\nprint(x * 3, 'a')", "max(1, 2) if 0 else 3", "-1 < 2 and not 3", "1 / 0"]
+)
+def test_code_that_only_reckons_says_the_same_in_either_child(sandbox, code):
+    longer = f"{code}\n#{'x' * 500}"
+    assert (programs.plain(code) is None) == ("if" in code)
+    assert sandbox.python(code) == sandbox.python(longer)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "open('x')",
+        "().__class__",
+        "[1][0]",
+        "print(__builtins__)",
+        "__import__('os')",
+        "import os",
+        "print = 1; open",
+        "lambda: 1",
+        "[x for x in (1,)]",
+        "f'{1}'",
+        "while 1: pass",
+        "def f(): pass",
+        "a.b = 1",
+        "a[0] = 1",
+        "x: int = 1",
+        "print(file=1)",
+        "(1)(2)",
+        "eval('1')",
+        "getattr(1, 'real')",
+        "print(*[1])",
+        "del x",
+        "global x",
+        "x = yield",
+        "(",
+    ],
+)
+def test_no_other_code_shares_a_child(code):
+    assert programs.plain(code) is None
+
+
+def test_a_shared_child_that_was_stopped_is_made_anew():
+    with Sandbox(SandboxLimits(seconds=0.5)) as made:
+        assert made.python("10 ** 10 ** 8").why == "stopped after 0.5 s"
+        assert made.python("'x' * 10 ** 10").why.startswith("MemoryError")
+        assert made.python("print('y' * 100000)").why.startswith("the result is too large")
+        assert (
+            made.python("kept = 1").ok and made.python("kept").why == "NameError: name 'kept' is not defined (line 1)"
+        )
+        assert made.python("6 * 7").text == "42"
