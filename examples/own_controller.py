@@ -17,6 +17,7 @@ from memrl.contracts.protocols import Chooser, ControllerRequest, OpChoice
 from memrl.evaluate import held_out_tasks, play_row
 from memrl.policies.oracle_reader import OracleReader
 from memrl.recipes import recipe
+from memrl.rollouts.rows.one_try import OneTry
 from memrl.training.build import build_agent, build_controller
 
 
@@ -48,7 +49,8 @@ def main(episodes: int = 32) -> None:
     for name in ("fifo", "similarity", "oracle"):
         rows[name] = build_controller(name, config, agent.table, agent.task_source, agent.count_tokens)
     for name, controller in rows.items():
-        row = play_row(name, dataclasses.replace(agent, controller=controller, max_ops=8), tasks, 0, None)
+        player = OneTry(dataclasses.replace(agent, controller=controller, max_ops=8))
+        row = play_row(name, player, tasks, 0, None)
         print(f"{name:14s} {row.success:.3f}  [{row.ci95[0]:.3f}, {row.ci95[1]:.3f}]")
 
 

@@ -134,9 +134,12 @@ class VectorTable:
             places = np.argpartition(-every, count - 1)[:count]
             cosines = every[places]
             bound = float(cosines.min())
-        rounded = [(round(cosine, 6), slot) for cosine, slot in zip(cosines.tolist(), places.tolist(), strict=True)]
-        live = [pair for pair in rounded if self._alive[pair[1]]]
-        return sorted(live, key=lambda pair: (-pair[0], pair[1])), round(bound, 6)
+        rounded, bound = np.round(cosines.astype(np.float64), 6), round(bound, 6)
+        order = np.lexsort((places, -rounded))
+        order = order[self._alive[places[order]]]
+        if len(order) > count:
+            bound, order = max(bound, float(rounded[order[count]])), order[:count]
+        return list(zip(rounded[order].tolist(), places[order].tolist(), strict=True)), bound
 
     def fork(self) -> VectorTable:
         """A table that begins as this one is."""

@@ -167,7 +167,8 @@ def test_a_controller_without_weights_is_not_trained_and_it_is_said_once(tmp_pat
 
 def test_an_environment_must_be_named():
     with pytest.raises(
-        ConfigError, match=r"env.name = '': name one; choose from chunks, conversation, documents, gymnasium, locomo, "
+        ConfigError,
+        match=r"env.name = '': name one; choose from abstaining, at_once, chunks, ",
     ):
         build(memrl.TrainConfig())
 
@@ -175,7 +176,10 @@ def test_an_environment_must_be_named():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"env": {"name": "memwrld"}}, r"env.name = 'memwrld': choose from memworld, memworld_coins, chunks"),
+        (
+            {"env": {"name": "memwrld"}},
+            r"env.name = 'memwrld': choose from memworld, memworld_coins, textworld, abstaining",
+        ),
         ({"env": {"options": {"horizn": 12}}}, r"env.options.horizn = 12: env 'memworld' has no such option; it has h"),
         (
             {"credit": {"options": {"gae_lambda": 1}}},
@@ -187,7 +191,10 @@ def test_an_environment_must_be_named():
         ),
         ({"memory": {"embedder": "glove"}}, r"memory.embedder = 'glove': choose from hash, minilm"),
         ({"memory": {"archive": "fais", "archive_budget": 9}}, r"memory.archive = 'fais': choose from bm25, vector"),
-        ({"policy": {"name": "gpt"}}, r"policy.name = 'gpt': choose from endpoint, exact, frozen, hf, pointer; bring"),
+        (
+            {"policy": {"name": "gpt"}},
+            r"policy.name = 'gpt': choose from chooser, endpoint, exact, frozen, hf, pointer; bring",
+        ),
         ({"evaluation": {"rows": ["fifo", "magic"]}}, r"evaluation.rows = 'magic': choose from bm25, bm25_archive"),
         ({"curriculum": {"name": "bandit", "options": {"fresh": 2}}}, r"curriculum.options.fresh = 2: it must lie in"),
     ],

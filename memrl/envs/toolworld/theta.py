@@ -9,7 +9,7 @@ from memrl.contracts.checks import check
 from memrl.contracts.errors import ConfigError
 from memrl.envs.toolworld.names import THINGS
 
-PARTS = 5
+SUBGOALS = 5
 """Sub-goals of a job: code, rate, units, cost, report."""
 MOST_JOBS = min(len(names) for names in THINGS.values()) - 4
 PER_JOB = 10
@@ -40,8 +40,8 @@ class ToolTheta:
             self, "env.options.",
             steps="[1, 2000]", jobs=f"[1, {MOST_JOBS}]", delay="[1, 100]", down="[0, 0.9]", tries="[1, 10]",
         )  # fmt: skip
-        if PARTS * self.jobs > self.steps:
-            raise ConfigError("env.options.jobs", self.jobs, f"{self.steps} steps hold {self.steps // PARTS}")
+        if SUBGOALS * self.jobs > self.steps:
+            raise ConfigError("env.options.jobs", self.jobs, f"{self.steps} steps hold {self.steps // SUBGOALS}")
         if 3 * self.delay + 2 > self.steps:
             raise ConfigError("env.options.delay", self.delay, f"three of them and 2 are more than {self.steps} steps")
 

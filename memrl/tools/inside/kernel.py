@@ -160,7 +160,8 @@ def limit(memory_mib: int, cpu_seconds: int | None) -> None:
     try:
         resource.setrlimit(resource.RLIMIT_AS, (memory_mib * MiB, memory_mib * MiB))
         if cpu_seconds is not None:
-            resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
+            # The first limit ends with a signal that tells why (SIGXCPU), the second whoever does not listen.
+            resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
         for kind in _NONE_OF:
             resource.setrlimit(kind, (0, 0))
     except (ValueError, OSError) as error:
