@@ -20,7 +20,6 @@ from memrl.contracts.contexts import ControllerContext
 from memrl.contracts.protocols import Brief, ControllerRequest, SampleRequest, TaskSource
 from memrl.contracts.registry import register
 from memrl.contracts.types import (
-    CONTROLLER,
     Action,
     Decision,
     MemoryOps,
@@ -30,9 +29,10 @@ from memrl.contracts.types import (
     TokenDecision,
 )
 from memrl.controllers.offers import NUMBER_NAMES
-from memrl.controllers.overwrite import BETWEEN, writer_of
+from memrl.controllers.overwrite import BETWEEN
 from memrl.controllers.passing import answered, lines_of, moments
 from memrl.controllers.scorer import Scorer, ScorerOptions
+from memrl.controllers.writing import asked, taught, writer_of
 
 HEADER = "Write a note in one line in the place of the memory shown: keep what may be needed later, add what is new."
 
@@ -69,12 +69,12 @@ class HybridMemory(Scorer):
     def decide(self, requests: Sequence[ControllerRequest]) -> list[Decision]:
         """One op a request, in order; those that write have a note."""
         chosen = super().decide(requests)
-        asked = {
+        notes = {
             i: self._asked(request, decision.action)
             for i, (request, decision) in enumerate(zip(requests, chosen, strict=True))
             if isinstance(decision.action, Write | Overwrite)
         }
-        said = dict(zip(asked, self.policy.sample(list(asked.values())) if asked else (), strict=True))
+        said = dict(zip(notes, self.policy.sample(list(notes.values())) if notes else (), strict=True))
         return [with_note(one, said[i]) if i in said else one for i, one in enumerate(chosen)]
 
     def _asked(self, request: ControllerRequest, op: Write | Overwrite) -> SampleRequest:
@@ -82,16 +82,7 @@ class HybridMemory(Scorer):
         token = request.memory.token
         held = () if token is None else token.entries()
         seen = [item for item in held if isinstance(op, Write) or item.id == op.id]
-        return SampleRequest(
-            task=request.task,
-            observation=replace(request.observation, choices=()),
-            view=lines_of(*(item.text for item in seen)),
-            memory_hash=request.memory.state_hash(),
-            seed=int(request.rng.integers(2**62)),
-            greedy=request.greedy,
-            brief=self._brief,
-            actor=request.actor,
-        )
+        return asked(request, lines_of(*(item.text for item in seen)), self._brief)
 
     def lessons(self, source: TaskSource, task: Task, budget: int, count: Callable[[str], int]) -> list[Example]:
         """One passing of a task with all of an ideal memory in one note: each note to write, and each answer. What to
@@ -106,16 +97,7 @@ class HybridMemory(Scorer):
             found += answered(source, task, moment, view)
             if moment.observation.writable:
                 held = BETWEEN.join(moment.ideal)
-                asked = SampleRequest(
-                    task=task,
-                    observation=moment.observation,
-                    view=view,
-                    memory_hash="",
-                    seed=0,
-                    brief=self._brief,
-                    actor=CONTROLLER,
-                )
-                found += [Example(asked, held)] if held else []
+                found += [Example(taught(task, moment.observation, view, self._brief), held)] if held else []
         return found
 
 

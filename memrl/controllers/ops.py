@@ -14,7 +14,7 @@ it, so that nothing else can be said; of any other the text is read by the same 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,19 +28,17 @@ from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Brief, ControllerRequest, SampleRequest, TaskSource
 from memrl.contracts.registry import register
 from memrl.contracts.types import (
-    CONTROLLER,
     Action,
     Decision,
     MemoryOps,
-    Observation,
     Say,
     Task,
     TokenDecision,
     Unreadable,
     ViewLine,
 )
-from memrl.controllers.overwrite import writer_of
 from memrl.controllers.passing import answered, lines_of, moments
+from memrl.controllers.writing import Writes, asked, taught, writer_of
 
 JOIN = "then"
 KINDS = ("write", "overwrite", "forget", "keep")
@@ -77,33 +75,26 @@ class OpsOptions:
             raise ConfigError("controller.options.calls", list(self.calls), f"list some of {', '.join(KINDS)}")
 
 
-class OpsMemory:
+class OpsMemory(Writes):
     """Asks the policy for calls, and reads them as ops.
 
     Args:
         policy: whose model writes; its state and its weights are the run's policy.
     """
 
-    wants_offers = False
-
     def __init__(self, policy: Any, options: OpsOptions) -> None:
-        self.policy, self._options = policy, options
-        self._brief = Brief(
-            header=options.header, sees="New", does="Calls", max_new_tokens=options.max_new_tokens, lines=1
-        )
-
-    @property
-    def version(self) -> int:
-        return self.policy.version
+        most = options.max_new_tokens
+        super().__init__(policy, Brief(header=options.header, sees="New", does="Calls", max_new_tokens=most, lines=1))
+        self._options = options
 
     def decide(self, requests: Sequence[ControllerRequest]) -> list[Decision]:
         """The calls of each request, in order."""
-        asked = [self._asked(request) for request in requests]
-        open_ = [one for one in asked if one.calls is not None and one.calls.heads]
+        every = [self._asked(request) for request in requests]
+        open_ = [one for one in every if one.calls is not None and one.calls.heads]
         said = iter(self.policy.sample(open_) if open_ else ())
         return [
             self._read(next(said), request) if one.calls is not None and one.calls.heads else _kept(request)
-            for one, request in zip(asked, requests, strict=True)
+            for one, request in zip(every, requests, strict=True)
         ]
 
     def _read(self, said: TokenDecision, request: ControllerRequest) -> TokenDecision:
@@ -140,17 +131,7 @@ class OpsMemory:
 
     def _asked(self, request: ControllerRequest) -> SampleRequest:
         entries = entries_of(request.memory)
-        return SampleRequest(
-            task=request.task,
-            observation=replace(request.observation, choices=()),
-            view=numbered(entries),
-            memory_hash=request.memory.state_hash(),
-            seed=int(request.rng.integers(2**62)),
-            greedy=request.greedy,
-            brief=self._brief,
-            actor=request.actor,
-            calls=self.calls(len(entries)),
-        )
+        return asked(request, numbered(entries), self._brief, self.calls(len(entries)))
 
     def calls(self, count: int) -> Calls:
         """What may be called over so many entries."""
@@ -179,25 +160,13 @@ class OpsMemory:
             found += answered(source, task, moment, lines_of(*(entry.text for entry in entries)))
             if moment.observation.writable:
                 text = self._to_call(entries, moment.ideal, count)
-                asked = self._lesson(task, moment.observation, entries)
+                lesson = taught(task, moment.observation, numbered(entries), self._brief, self.calls(len(entries)))
                 action = self.parsed(Say(text), entries) if text else None
                 if isinstance(action, MemoryOps):
-                    found.append(Example(asked, text))
+                    found.append(Example(lesson, text))
                     for op in action.ops:
                         memory.apply(op)
         return found
-
-    def _lesson(self, task: Task, observation: Observation, entries: Sequence[Item]) -> SampleRequest:
-        return SampleRequest(
-            task=task,
-            observation=observation,
-            view=numbered(entries),
-            memory_hash="",
-            seed=0,
-            brief=self._brief,
-            actor=CONTROLLER,
-            calls=self.calls(len(entries)),
-        )
 
     def _to_call(self, entries: Sequence[Item], ideal: Sequence[str], count: Callable[[str], int]) -> str:
         """Calls from what is held to what an ideal memory holds: what goes first, then what is new, oldest first."""
@@ -218,13 +187,6 @@ class OpsMemory:
                 break
             said = longer
         return said or ("keep" if "keep" in self._options.calls and not calls else "")
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing of its own: the weights are the policy's."""
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Nothing to load."""
 
 
 def entries_of(memory: AgentMemory) -> tuple[Item, ...]:

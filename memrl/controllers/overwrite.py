@@ -8,18 +8,16 @@ any other controller; it learns with the policy's weights, in a loss of its own 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from memory_stores.types import Forget, MemoryOp, Overwrite, Write
 from memrl.contracts.capabilities import Example
 from memrl.contracts.contexts import ControllerContext
-from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Brief, ControllerRequest, SampleRequest, TaskSource
 from memrl.contracts.registry import register
 from memrl.contracts.types import (
-    CONTROLLER,
     Action,
     Decision,
     MemoryOps,
@@ -30,6 +28,7 @@ from memrl.contracts.types import (
     ViewLine,
 )
 from memrl.controllers.passing import answered, lines_of, moments
+from memrl.controllers.writing import Writes, asked, taught, writer_of
 
 BETWEEN = "; "
 """Between two facts of a memory that it is taught."""
@@ -50,7 +49,7 @@ class OverwriteOptions:
             raise ValueError(f"max_new_tokens = {self.max_new_tokens}: it must be at least 1")
 
 
-class OverwriteMemory:
+class OverwriteMemory(Writes):
     """Asks the policy for a whole new memory. A text that cannot be read leaves memory as it was; one that is over the
     budget is refused by the store.
 
@@ -58,17 +57,12 @@ class OverwriteMemory:
         policy: whose model writes; its state and its weights are the run's policy.
     """
 
-    wants_offers = False
-
     def __init__(self, policy: Any, options: OverwriteOptions) -> None:
-        self.policy, self._options = policy, options
-        self._brief = Brief(
-            header=options.header, sees="New", does="Memory now", max_new_tokens=options.max_new_tokens, lines=1
+        most = options.max_new_tokens
+        super().__init__(
+            policy, Brief(header=options.header, sees="New", does="Memory now", max_new_tokens=most, lines=1)
         )
-
-    @property
-    def version(self) -> int:
-        return self.policy.version
+        self._options = options
 
     def decide(self, requests: Sequence[ControllerRequest]) -> list[Decision]:
         """One whole memory a request, in order."""
@@ -80,16 +74,8 @@ class OverwriteMemory:
     def _asked(self, request: ControllerRequest) -> SampleRequest:
         memory = request.memory
         items = memory.token.entries() if memory.token is not None else ()
-        return SampleRequest(
-            task=request.task,
-            observation=replace(request.observation, choices=()),
-            view=tuple(ViewLine(item.text, item.id, "token", item.stamp.observation_id) for item in items),
-            memory_hash=memory.state_hash(),
-            seed=int(request.rng.integers(2**62)),
-            greedy=request.greedy,
-            brief=self._brief,
-            actor=request.actor,
-        )
+        view = [ViewLine(item.text, item.id, "token", item.stamp.observation_id) for item in items]
+        return asked(request, view, self._brief)
 
     def lessons(self, source: TaskSource, task: Task, budget: int, count: Callable[[str], int]) -> list[Example]:
         """One passing of a task with an ideal memory in the place of its own: each text to write, and each answer.
@@ -115,17 +101,7 @@ class OverwriteMemory:
 
     def _lesson(self, task: Task, observation: Observation, view: tuple[ViewLine, ...], text: str) -> list[Example]:
         """The text to write over a view; none for an empty memory, which is no text."""
-        asked = SampleRequest(
-            task=task, observation=observation, view=view, memory_hash="", seed=0, brief=self._brief, actor=CONTROLLER
-        )
-        return [Example(asked, text)] if text else []
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing of its own: the weights are the policy's."""
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Nothing to load."""
+        return [Example(taught(task, observation, view, self._brief), text)] if text else []
 
 
 def rewritten(action: Action, request: ControllerRequest) -> Action:
@@ -138,16 +114,6 @@ def rewritten(action: Action, request: ControllerRequest) -> Action:
     *others, last = items
     gone: tuple[MemoryOp, ...] = tuple(Forget(item.id) for item in others)
     return MemoryOps((*gone, Overwrite(last.id, action.text)))
-
-
-def writer_of(context: ControllerContext, name: str) -> Any:
-    """The run's policy, to write with. Raises ConfigError where there is none."""
-    if context.policy is None or not hasattr(context.policy, "sample"):
-        raise ConfigError("controller.name", name, "it writes with the run's policy, and none is at hand here")
-    if getattr(context.policy, "only_choices", False):
-        way_out = "it writes with the run's policy, which can only choose; use 'hf', or 'pointer' with writes = true"
-        raise ConfigError("controller.name", name, way_out)
-    return context.policy
 
 
 def _make(context: ControllerContext, options: OverwriteOptions) -> OverwriteMemory:

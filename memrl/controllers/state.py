@@ -18,8 +18,9 @@ from memrl.contracts.contexts import ControllerContext
 from memrl.contracts.protocols import TaskSource
 from memrl.contracts.registry import register
 from memrl.contracts.types import Task
-from memrl.controllers.overwrite import BETWEEN, OverwriteMemory, OverwriteOptions, writer_of
+from memrl.controllers.overwrite import BETWEEN, OverwriteMemory, OverwriteOptions
 from memrl.controllers.passing import answered, lines_of, moments
+from memrl.controllers.writing import writer_of
 
 HEADER = "Rewrite your state in one line: keep what may be needed later, add what is new, drop what no longer holds."
 
