@@ -34,14 +34,15 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
         if not run.restore(**parts):
             warm_up(agent, config, run)
         for step in run.steps():
-            tasks = curriculum.draw(config.rollout.tasks)
+            plays = config.policy_plays(step)
+            tasks = curriculum.draw(config.rollout.tasks if plays else 0)
             groups = play(agent, tasks, [config.seed, step, 0])
             drills = curriculum.draw(config.rollout.practice_tasks)
             practised = play(practice, drills, [config.seed, step, 1], practice=True)
             lessons = reflection.study(groups, agent) + reflection.study(practised, practice)
             curriculum.observe(groups + practised, lessons)
             credits = give_credit(groups, config.credit, agent) + give_credit(practised, config.credit, practice)
-            rereads = reread(practised, agent, config, [config.seed, step, 2])
+            rereads = reread(practised, agent, config, [config.seed, step, 2]) if plays else []
             auxiliary_losses = [*reflection.auxiliary_losses(lessons), *curriculum.auxiliary_losses(), *rereads]
             update = learner.update(make_batch(credits, auxiliary_losses))
             told = {**summarise(groups + practised), **curriculum.metrics(), **reflection.metrics(), **update}

@@ -139,6 +139,9 @@ class RolloutConfig:
     """Tasks a step whose questions the policy answers."""
     practice_tasks: int = 12
     """Tasks a step whose questions an exact reader answers: they train the controller and cost no LM token in play."""
+    practice_first: float = 0.0
+    """Share of the run's steps, from its start, in which there is practice alone: the policy neither plays nor rereads
+    while memory holds little that is worth reading. Without practice tasks it has no effect."""
     group_size: int = 8
     """Tries at one task; advantages are relative to the group."""
     concurrency: int = 512
@@ -160,6 +163,8 @@ class RolloutConfig:
         check(self)
         _at_least(self, 0, "tasks", "practice_tasks", "env_seconds", "env_workers", "scratch_turns")
         _at_least(self, 1, "concurrency", "step_limit")
+        if not 0 <= self.practice_first < 1:
+            raise ConfigError("rollout.practice_first", self.practice_first, "it must lie in [0, 1)")
         if self.group_size < 2:
             raise ConfigError(
                 "rollout.group_size", self.group_size, "it must be at least 2: a group of one has no baseline"
@@ -206,8 +211,8 @@ class LearnerConfig:
     minibatches: int = 2
     """Parts that each pass is cut into; each is one optimiser step. What the policy sampled goes with the first."""
     rereads: int = 0
-    """Practised questions a step that the policy reads again and learns the right answer to: of four times as many
-    that are drawn, the ones it finds hardest. They are dealt out over the epochs × minibatches optimiser steps."""
+    """Practised questions a step that the policy reads again and learns the right answer to: of twice as many that
+    are drawn, the ones it finds hardest. They are dealt out over the epochs × minibatches optimiser steps."""
     max_grad_norm: float = 1.0
     """Of the gradient of each part of the loss, before they are added: a loud part does not silence a quiet one."""
     max_skips: int = 3
@@ -365,6 +370,10 @@ class TrainConfig:
     def planned_steps(self) -> int:
         """Steps over which learning rates and the curriculum are planned."""
         return self.schedule_steps or self.steps
+
+    def policy_plays(self, step: int) -> bool:
+        """Whether the policy plays in a step (from 1), or practice comes first (``rollout.practice_first``)."""
+        return not self.rollout.practice_tasks or step > self.rollout.practice_first * self.planned_steps
 
     def __post_init__(self) -> None:
         check(self, seed="[0, 9223372036854775807]", schedule_steps="[0, inf)")

@@ -65,9 +65,10 @@ def warm_start(
 
     disable_progress_bars()
     logging.getLogger("trl").setLevel(logging.ERROR)
-    rows = [_row(one, policy) for one in lessons]
+    ordered, alike = shuffled_views(lessons, seed)
+    rows = [_row(one, policy) for one in ordered]
     with tempfile.TemporaryDirectory(prefix="memrl-sft-") as scratch:
-        arguments = _arguments(scratch, config, seed, policy)
+        arguments = _arguments(scratch, config, seed, policy, in_order=alike)
         trainer = AnswersOnly(
             model=policy.model,
             args=arguments,
@@ -79,6 +80,24 @@ def warm_start(
         trainer.train()
     policy.model.eval()
     policy.bump()
+
+
+def shuffled_views(
+    lessons: Sequence[ReadingLesson | Example], seed: int
+) -> tuple[Sequence[ReadingLesson | Example], bool]:
+    """Lessons over one view side by side, so that a batch reads it once, the views in a random order.
+
+    Returns:
+        The lessons as they came and False where no two share a view.
+    """
+    views: dict[object, list[ReadingLesson | Example]] = {}
+    for place, one in enumerate(lessons):
+        lines = one.lines if isinstance(one, ReadingLesson) else tuple(line.text for line in one.request.view)
+        views.setdefault(lines or place, []).append(one)
+    if len(views) == len(lessons):
+        return lessons, False
+    held = list(views.values())
+    return [one for i in np.random.default_rng([seed, 0x51E]).permutation(len(held)) for one in held[i]], True
 
 
 def _row(lesson: ReadingLesson | Example, policy: HFPolicy) -> dict[str, Any]:
@@ -105,7 +124,7 @@ def _rows(inputs: Mapping[str, torch.Tensor]) -> Iterator[tuple[list[int], list[
         yield ids[real][~answer].tolist(), ids[real][answer].tolist()
 
 
-def _arguments(scratch: str, config: WarmStartConfig, seed: int, policy: HFPolicy) -> Any:
+def _arguments(scratch: str, config: WarmStartConfig, seed: int, policy: HFPolicy, in_order: bool) -> Any:
     """TRL's settings: no reports, no files that outlive the call, no precision but the model's own."""
     from trl.trainer.sft_config import SFTConfig
 
@@ -116,7 +135,7 @@ def _arguments(scratch: str, config: WarmStartConfig, seed: int, policy: HFPolic
         learning_rate=config.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=min(10, config.steps // 10),
-        train_sampling_strategy="group_by_length",
+        train_sampling_strategy="sequential" if in_order else "group_by_length",
         completion_only_loss=True,
         bf16=False,
         fp16=False,

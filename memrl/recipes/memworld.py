@@ -29,8 +29,13 @@ def quickstart() -> TrainConfig:
         memory=MemoryConfig(linker="pattern"),
         # Narrow on purpose: a wider projection learns the training phrasings by heart.
         controller=ControllerConfig(options={"width": 4, "hidden": 32, "subjects": True}, max_ops=1),
-        rollout=RolloutConfig(tasks=2, practice_tasks=40),
+        warm_start=WarmStartConfig(steps=160),
+        # What an untrained controller holds is hardly worth a language model's time.
+        rollout=RolloutConfig(tasks=1, practice_tasks=40, practice_first=0.5),
         learner=LearnerConfig(policy_learning_rate=3e-4, rereads=16, decay_from=0.33),
+        evaluation=EvalConfig(
+            episodes=32, rows=("own", "untrained", "none", "window", "bm25_archive", "linker_rule", "oracle")
+        ),
     )
 
 

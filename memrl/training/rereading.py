@@ -33,7 +33,7 @@ from memrl.reflection.proof import without_rules
 
 Row = tuple[Sequence[int], Sequence[int]]
 """Token ids of a prompt and of the answer to learn, its end included."""
-DRAWN = 4
+DRAWN = 2
 """Questions that are scored for each one that is learned."""
 
 

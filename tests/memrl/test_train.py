@@ -49,6 +49,25 @@ def test_either_actor_may_be_left_untrained(actor, tmp_path):
     assert actor != "policy" or "policy_loss" not in line
 
 
+def test_practice_may_come_first(tmp_path):
+    first = {**FAST, "rollout": {**FAST["rollout"], "practice_first": 0.5}}
+    out = train(recipe("tiny", steps=2, out=str(tmp_path / "run"), **first))
+    alone, together = [json.loads(text) for text in metrics(out).splitlines()]
+    assert alone["context_tokens"] == 0 and "success" not in alone
+    assert together["context_tokens"] > 0 and "success" in together
+    assert alone["op_decisions"] > 0 and "practice_success" in alone
+    assert evaluate(out, episodes=1, rows=["own"]).rows[0].controller == "scorer"
+
+
+def test_without_practice_the_policy_always_plays():
+    config = recipe("tiny", steps=4, rollout={"practice_first": 0.5, "practice_tasks": 0})
+    assert all(config.policy_plays(step) for step in (1, 2, 3, 4))
+    config = recipe("tiny", steps=4, rollout={"practice_first": 0.5})
+    assert [config.policy_plays(step) for step in (1, 2, 3, 4)] == [False, False, True, True]
+    with pytest.raises(ConfigError, match=r"rollout\.practice_first = 1"):
+        recipe("tiny", rollout={"practice_first": 1.0})
+
+
 def test_a_warm_start_that_is_kept_gives_the_same_run(run, tmp_path, monkeypatch):
     monkeypatch.setenv("MEMRL_HOME", str(tmp_path / "home"))
     kept = {**FAST, "warm_start": {**FAST["warm_start"], "reuse": True}}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from memory_stores.pattern_linker import PatternLinker
 from memrl.contracts.capabilities import ReadingLesson
 from memrl.contracts.types import Task
 from memrl.envs.memworld import backward, forward
-from memrl.envs.memworld.events import Assert, Contradict, Distract, Link, Plan, Query, Retract, Unlink
+from memrl.envs.memworld.events import UNKNOWN, Assert, Contradict, Distract, Event, Link, Plan, Query, Retract, Unlink
 from memrl.envs.memworld.program import Program, program_of
 
 SUPPORTED = 0.95
@@ -20,12 +23,14 @@ _RIVAL_FACTS = 0.7
 _RELATED = 0.15
 """Share of the lines about what the question is about that are: old values, hearsay, look-alikes. A reader that meets
 many of these before it can bind a thing to its place learns to name whatever place comes last."""
+_ASKED = 4
+"""Questions over one view, at the most: a language model reads it once for all of them."""
 _LINKER = PatternLinker()
 
 
 def sample_views(task: Task, rng: np.random.Generator, count: int, budget_lines: int) -> list[ReadingLesson]:
-    """``count`` views on questions of one task: 1 to ``budget_lines`` lines each, long ones more often, the last edit
-    last.
+    """``count`` lessons on views of one task: 1 to ``budget_lines`` lines each, long ones more often, the last edit
+    last. Lessons over one view follow one another, four at the most.
 
     The answer is the exact reader's on those very lines: an old value where only the old one is in view,
     "unknown" where nothing is. A question that needs more lines than there are is taken as unsupported.
@@ -34,12 +39,16 @@ def sample_views(task: Task, rng: np.random.Generator, count: int, budget_lines:
         raise ValueError(f"budget_lines = {budget_lines!r}: it must be at least 1")
     program = program_of(task)
     needs = backward.supports(program.events)
-    return [_view(program, needs, rng, budget_lines) for _ in range(count)]
+    lessons: list[ReadingLesson] = []
+    while len(lessons) < count:
+        lessons += _lessons(program, needs, rng, budget_lines)
+    return lessons[:count]
 
 
-def _view(
+def _lessons(
     program: Program, needs: dict[int, frozenset[int]], rng: np.random.Generator, budget_lines: int
-) -> ReadingLesson:
+) -> list[ReadingLesson]:
+    """A view that was drawn for one question, and what else can be asked over it."""
     query = program.queries[rng.integers(len(program.queries))]
     needed = needs[query.step]
     supported = rng.random() < SUPPORTED and len(needed) <= budget_lines
@@ -52,7 +61,23 @@ def _view(
     told = program.told(steps, query.step)
     as_edges = program.theta.ask_path > 0 and rng.random() < _AS_EDGES
     lines = tuple(_line(program, event.step, as_edges) for event in told)
-    return ReadingLesson(lines, program.texts[query.step], forward.answer(told, query))
+    asked = [query, *_also_asked(program, told, query, rng)]
+    return [ReadingLesson(lines, program.texts[q.step], forward.answer(told, q)) for q in asked]
+
+
+def _also_asked(program: Program, told: Sequence[Event], first: Query, rng: np.random.Generator) -> list[Query]:
+    """What else the task asks, over the same lines: as often supported as first questions are."""
+    other = {asked: q for q in program.queries if (asked := _timeless(q)) != _timeless(first)}
+    shuffled = [list(other.values())[i] for i in rng.permutation(len(other))]
+    known = [q for q in shuffled if forward.answer(told, q) != UNKNOWN]
+    unknown = [q for q in shuffled if forward.answer(told, q) == UNKNOWN]
+    drawn = (known if rng.random() < SUPPORTED else unknown for _ in range(_ASKED - 1))
+    return [queue.pop() for queue in drawn if queue]
+
+
+def _timeless(query: Query) -> Query:
+    """What is asked, whenever and in whatever words."""
+    return replace(query, step=0, day=0, wording=0)
 
 
 def _others(program: Program, query: Query, needed: frozenset[int], rng: np.random.Generator) -> list[int]:

@@ -60,3 +60,23 @@ def test_the_same_rng_gives_the_same_views():
 def test_a_view_needs_a_line():
     with pytest.raises(ValueError, match="budget_lines = 0"):
         sample_views(MemWorldTasks().task(0), np.random.default_rng(0), 1, 0)
+
+
+@pytest.mark.parametrize("theta", [Theta(), path_world(), everything()])
+def test_several_things_are_asked_over_one_view_and_each_has_one_answer(theta):
+    asked: dict[tuple[str, ...], dict[str, str]] = {}
+    lessons = [view for _, view in views_of(theta, tasks=20, count=12)]
+    for lesson in lessons:
+        known = asked.setdefault(lesson.lines, {}).setdefault(lesson.question, lesson.answer)
+        assert known == lesson.answer
+    assert len(lessons) == 240
+    assert sum(len(questions) > 1 for questions in asked.values()) > len(asked) / 4
+
+
+def test_over_one_view_nothing_is_asked_twice():
+    program = program_of(MemWorldTasks().task(0))
+    for seed in range(20):
+        lessons = sample_views(MemWorldTasks().task(0), np.random.default_rng(seed), 4, 6)
+        first = [lesson.question for lesson in lessons if lesson.lines == lessons[0].lines]
+        subjects = [next(q.subject for q in program.queries if program.texts[q.step] == text) for text in first]
+        assert len(set(subjects)) == len(subjects)

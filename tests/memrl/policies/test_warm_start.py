@@ -16,7 +16,7 @@ from memrl.contracts.protocols import Brief
 from memrl.contracts.types import Tool
 from memrl.policies.hf import HFPolicy
 from memrl.policies.tiny import tiny_model
-from memrl.policies.warm_start import warm_start
+from memrl.policies.warm_start import shuffled_views, warm_start
 
 LESSONS = [
     ReadingLesson(("The lantern is in the attic.",), "Where is the lantern?", "attic"),
@@ -110,3 +110,18 @@ def test_a_bf16_base_is_left_alone_and_lora_stays_fp32() -> None:
 def test_no_lessons_is_an_error_with_the_way_out() -> None:
     with pytest.raises(ValueError, match=r"warm_start\.steps = 0"):
         warm_start(tiny_policy(), [], WarmStartConfig())
+
+
+def test_lessons_over_one_view_stay_together_in_an_order_of_the_seed():
+    lessons = [ReadingLesson((f"line {i // 2}",), f"question {i}", "cellar") for i in range(40)]
+    ordered, alike = shuffled_views(lessons, 3)
+    assert alike and sorted(ordered, key=lessons.index) == lessons
+    assert all(ordered[i].lines == ordered[i + 1].lines for i in range(0, 40, 2))
+    assert ordered != lessons
+    assert shuffled_views(lessons, 3) == (ordered, True) and shuffled_views(lessons, 4)[0] != ordered
+
+
+def test_lessons_without_a_view_in_common_are_left_as_they_are():
+    lessons = [ReadingLesson((f"line {i}",), "question", "cellar") for i in range(4)]
+    lessons += [ReadingLesson((), f"question {i}", "unknown") for i in range(4)]
+    assert shuffled_views(lessons, 0) == (lessons, False)
