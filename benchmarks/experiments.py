@@ -1,5 +1,7 @@
 """Regenerate the evaluations behind README.md and docs/: trains the runs, plays held-out tasks, keeps the JSON.
 
+python benchmarks/experiments.py main_job --seeds 0 1 2   # what `make run` trains and prints
+python benchmarks/experiments.py main_job_480             # the same checkpoints at ten times the horizon
 python benchmarks/experiments.py joint --seeds 0 1 2      # four rows: untrained, controller, policy, both
 python benchmarks/experiments.py horizon --seeds 0 1 2    # the four rows at ten times the horizon
 python benchmarks/experiments.py paired --seeds 0 1 2     # joint against controller alone, on the same further tasks
@@ -52,6 +54,20 @@ def write(name: str, seed: int, report: EvalReport) -> None:
     target.write_text(json.dumps(report.to_json(), indent=1) + "\n", encoding="utf-8")
     for row in report.rows:
         print(f"  {row.controller:14s} {row.success:.3f}  [{row.ci95[0]:.3f}, {row.ci95[1]:.3f}]", flush=True)
+
+
+def main_job(seeds: Sequence[int], runs: Path) -> None:
+    """The evaluation that ``make run`` ends with."""
+    for seed in seeds:
+        keep("main_job", seed, trained("quickstart", seed, runs))
+
+
+def main_job_480(seeds: Sequence[int], runs: Path) -> None:
+    """Ten times the steps, with questions in proportion."""
+    rows = ["scorer", "window", "linker_rule", "oracle"]
+    for seed in seeds:
+        run = trained("quickstart", seed, runs)
+        keep("main_job_480", seed, run, horizon=48 * LONG, episodes=8, rows=rows)
 
 
 def joint(seeds: Sequence[int], runs: Path) -> None:
@@ -136,8 +152,8 @@ def selftrain(seeds: Sequence[int], runs: Path) -> None:
 
 
 EXPERIMENTS: dict[str, Callable[[Sequence[int], Path], None]] = {
-    "joint": joint, "graph_exact": graph_exact, "horizon": horizon, "graph": graph, "locomo": locomo,
-    "selftrain": selftrain, "subjects": subjects, "paired": paired,
+    "main_job": main_job, "main_job_480": main_job_480, "joint": joint, "graph_exact": graph_exact, "horizon": horizon,
+    "graph": graph, "locomo": locomo, "selftrain": selftrain, "subjects": subjects, "paired": paired,
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ def evaluate(
     episodes: Annotated[int | None, typer.Option(help="How many held-out tasks.")] = None,
     horizon: Annotated[int | None, typer.Option(help="Steps an episode.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the tasks.")] = 0,
-    rows: Annotated[str | None, typer.Option(metavar="A,B", help="Controllers to compare.")] = None,
+    rows: Annotated[str | None, typer.Option(metavar="A,B", help="Controllers and other rows to compare.")] = None,
     memory_tokens: Annotated[
         int | None,
         typer.Option(help="Token budget, in place of the run's; of what is in view too, unless that is given."),
