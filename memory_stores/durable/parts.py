@@ -11,6 +11,7 @@ from memory_stores.durable.errors import StoreError
 from memory_stores.durable.vectors import VectorTable
 from memory_stores.embed import Embedder
 from memory_stores.graph_store import GraphStore
+from memory_stores.items import ItemShelf
 from memory_stores.token_store import TokenStore
 from memory_stores.types import CountTokens, Edge, Item, MemoryOp, OpResult, Stamp
 from memory_stores.vector_store import Vector, VectorStore
@@ -30,12 +31,8 @@ class Counter:
         return self.real(text) if self.told is None else self.told
 
 
-class TokenPart(TokenStore):
-    """A token store that counts by a ``Counter``."""
-
-    def __init__(self, budget: int, counter: Counter) -> None:
-        super().__init__(budget, counter.real)
-        self._count = counter
+class _Items(ItemShelf):
+    """A store of items that counts by a ``Counter`` and is told what a log says."""
 
     def take(self, budget: int, serial: int, items: Sequence[Item]) -> None:
         """Become a store of these items. Raises ValueError if they do not fit."""
@@ -50,24 +47,20 @@ class TokenPart(TokenStore):
         return _freed(super().fork())
 
 
-class Bm25Part(Bm25Store):
-    """A BM25 archive that counts by a ``Counter``."""
+class TokenPart(_Items, TokenStore):
+    """The token store of a file."""
 
     def __init__(self, budget: int, counter: Counter) -> None:
         super().__init__(budget, counter.real)
         self._count = counter
 
-    def take(self, budget: int, serial: int, items: Sequence[Item]) -> None:
-        """Become a store of these items. Raises ValueError if they do not fit."""
-        self._take(budget, serial, items)
 
-    def do(self, op: MemoryOp, stamp: Stamp) -> OpResult:
-        """Carry out an op that was checked."""
-        with self._lock:
-            return self._carry_out(op, stamp)
+class Bm25Part(_Items, Bm25Store):
+    """The BM25 archive of a file."""
 
-    def fork(self) -> Self:
-        return _freed(super().fork())
+    def __init__(self, budget: int, counter: Counter) -> None:
+        super().__init__(budget, counter.real)
+        self._count = counter
 
 
 class GraphPart(GraphStore):
@@ -107,7 +100,7 @@ class GraphPart(GraphStore):
         return _freed(twin)
 
 
-class VectorPart(VectorStore):
+class VectorPart(_Items, VectorStore):
     """A vector archive that answers from a table kept up to date in place, vectors of the file included."""
 
     def __init__(self, budget: int, counter: Counter, embedder: Embedder, fetch: Fetch | None = None) -> None:
@@ -142,19 +135,10 @@ class VectorPart(VectorStore):
         super()._take(budget, serial, items)
         self.table = VectorTable(self.table.dim)
 
-    def take(self, budget: int, serial: int, items: Sequence[Item]) -> None:
-        """Become a store of these items. Raises ValueError if they do not fit."""
-        self._take(budget, serial, items)
-
-    def do(self, op: MemoryOp, stamp: Stamp) -> OpResult:
-        """Carry out an op that was checked."""
-        with self._lock:
-            return self._carry_out(op, stamp)
-
     def fork(self) -> Self:
         twin = super().fork()
         twin.table, twin._fetch = self.table.fork(), None
-        return _freed(twin)
+        return twin
 
 
 def archive_part(

@@ -149,6 +149,7 @@ def _knobs(config: TrainConfig) -> str:
         ("controller", f"{config.controller.name}{_frozen(config.controller.trained)}"),
         ("memory", f"{memory.token_budget} tokens, graph {memory.graph_budget}, archive {memory.archive_budget}"),
         ("episodes a step", f"({rollout.tasks} + {rollout.practice_tasks} practice tasks) × {rollout.group_size}"),
+        *([("practice alone", f"the first {rollout.practice_first:.0%} of the steps")] * bool(rollout.practice_first)),
         ("curriculum", config.curriculum.name),
     )
     return "\n".join(["| knob | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
