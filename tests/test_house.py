@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,11 @@ def code(*folders: str) -> list[Code]:
     return [(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")) for path in paths]
 
 
+@cache
+def parsed(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
 def long_files(files: Sequence[Code]) -> list[str]:
     return [path for path, text in files if len(text.splitlines()) > MOST_OF_A_FILE]
 
@@ -31,7 +37,7 @@ def long_functions(files: Sequence[Code]) -> list[str]:
     return [
         f"{path}: {node.name}"
         for path, text in files
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(parsed(text))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (node.end_lineno or 0) - node.lineno + 1 > MOST_OF_A_FUNCTION
     ]
@@ -39,7 +45,7 @@ def long_functions(files: Sequence[Code]) -> list[str]:
 
 def imports(files: Sequence[Code]) -> dict[str, set[str]]:
     """Module -> modules among these that it imports when it is loaded; those in functions and for types are not."""
-    names = {_module(path): ast.parse(text) for path, text in files}
+    names = {_module(path): parsed(text) for path, text in files}
     return {name: set(_loaded(name, tree.body, names)) - {name} for name, tree in names.items()}
 
 
@@ -84,7 +90,7 @@ def borrowed(files: Sequence[Code]) -> list[str]:
     return [
         f"{path}:{node.lineno}"
         for path, text in files
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(parsed(text))
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[-1].startswith("test_")
     ]
 
@@ -94,7 +100,7 @@ def timed(files: Sequence[Code]) -> list[str]:
     return [
         f"{path}:{node.lineno}"
         for path, text in files
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(parsed(text))
         if isinstance(node, ast.Assert)
         for inner in ast.walk(node.test)
         if isinstance(inner, ast.Call) and getattr(inner.func, "attr", getattr(inner.func, "id", "")) in CLOCKS
@@ -106,7 +112,7 @@ def collections_of_a_module(files: Sequence[Code]) -> list[str]:
     return [
         f"{path}:{node.lineno}"
         for path, text in files
-        for node in ast.parse(text).body
+        for node in parsed(text).body
         if isinstance(node, ast.Assign | ast.AnnAssign) and _is_empty(node.value)
     ]
 
