@@ -16,7 +16,7 @@ from memrl.contracts import rows as ways
 from memrl.contracts.capabilities import Bounded, Bounds, Finite, Stretchable, able, need
 from memrl.contracts.checks import whole
 from memrl.contracts.config import EnvConfig, TrainConfig
-from memrl.contracts.errors import ConfigError
+from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.overrides import EVAL_KNOBS, with_settings
 from memrl.contracts.protocols import Agent
 from memrl.contracts.registry import find, row_kind
@@ -223,12 +223,14 @@ def evaluate_agent(
     bounds = _bounds(agent, config, tasks)
     if trained is None:
         trained = agent.controller.state_dict()
+    names = _known_rows(agent, config, rows or config.evaluation.rows, bounds is not None)
+    # All of them first: one that cannot play is told before the others have.
+    players = {name: _row(agent, config, name, trained) for name in names}
     made = []
-    for name in _known_rows(agent, config, rows or config.evaluation.rows, bounds is not None):
+    for name, player in players.items():
         if progress is not None:
             progress(name)
-        row = _row(agent, config, name, trained)
-        made.append(play_row(name, row, tasks, seed, bounds))
+        made.append(play_row(name, player, tasks, seed, bounds))
     return EvalReport(
         env=agent.task_source.name,
         episodes=len(tasks),
@@ -288,7 +290,7 @@ def summarise_row(name: str, episodes: Sequence[Episode], seconds: float, bounds
     """Figures of one row; an environment's failures are counted apart and not scored."""
     scored = [e for e in episodes if e.end is not End.ENV_ERROR]
     if not scored:
-        raise RuntimeError(f"row {name!r}: every episode ended in an environment error: {episodes[0].error}")
+        raise InputError(f"row {name!r}: every episode ended in an environment error: {episodes[0].error}")
     successes = np.array([e.success for e in scored])
     mean = float(successes.mean())
     half = float(1.96 * successes.std(ddof=1) / np.sqrt(len(successes))) if len(successes) > 1 else float("nan")

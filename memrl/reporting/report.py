@@ -142,6 +142,7 @@ def _knobs(config: TrainConfig) -> str:
     """The knobs that a reader asks after first; ``config.json`` has all."""
     axes = ", ".join(f"{name} {value}" for name, value in config.env.options.items())
     memory, rollout = config.memory, config.rollout
+    alone = bool(rollout.practice_first and rollout.practice_tasks)
     rows: Sequence[tuple[str, object]] = (
         ("environment", f"{config.env.name} ({axes or 'default options'})"),
         ("policy", f"{config.policy.model}, LoRA rank {config.policy.lora_rank}{_frozen(config.policy.trained)}"),
@@ -149,7 +150,7 @@ def _knobs(config: TrainConfig) -> str:
         ("controller", f"{config.controller.name}{_frozen(config.controller.trained)}"),
         ("memory", f"{memory.token_budget} tokens, graph {memory.graph_budget}, archive {memory.archive_budget}"),
         ("episodes a step", f"({rollout.tasks} + {rollout.practice_tasks} practice tasks) × {rollout.group_size}"),
-        *([("practice alone", f"the first {rollout.practice_first:.0%} of the steps")] * bool(rollout.practice_first)),
+        *([("practice alone", f"the first {rollout.practice_first:.0%} of the steps")] * alone),
         ("curriculum", config.curriculum.name),
     )
     return "\n".join(["| knob | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from memrl.contracts.errors import LeakError
+from memrl.contracts.errors import ConfigError, LeakError
 from memrl.contracts.protocols import Env, Outcome
 from memrl.contracts.types import POLICY, Action, Blob, Observation, Task, Text, Verdict, is_policy
 
@@ -23,10 +23,11 @@ class EnvFailed(Exception):
 
 
 def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
-    """The call's result; whatever it raises becomes an EnvFailed that says what."""
+    """The call's result; whatever it raises becomes an EnvFailed that says what, but for a setting that no run can
+    have, which ends the run."""
     try:
         return call(*arguments)
-    except EnvFailed:
+    except (EnvFailed, ConfigError):
         raise
     except Exception as error:
         raise _said(error) from error
@@ -62,7 +63,7 @@ class EnvGuard:
         try:
             outcome = _within(self._seconds, self._env.step, action) if self._seconds else self._env.step(action)
             return self._checked(outcome)
-        except EnvFailed:
+        except (EnvFailed, ConfigError):
             raise
         except Exception as error:
             raise _said(error) from error

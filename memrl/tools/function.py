@@ -47,6 +47,8 @@ class FunctionTool:
         if not box:
             return ToolResult(f"Error: {self.spec.name}: no answer after {self.seconds:g} s", False)
         value, error = box[0]
+        if isinstance(error, KeyboardInterrupt):
+            raise RuntimeError("KeyboardInterrupt, which no person caused") from error
         if error is not None:
             raise error
         return as_result(value)
@@ -95,7 +97,8 @@ def tool(function: Any = None, /, *, name: str = "", about: str = "", seconds: f
         seconds: see ``FunctionTool.seconds``.
 
     Raises:
-        InputError: the function has no name or docstring, or an argument without a hint that JSON has a schema for.
+        InputError: the function has no name or docstring, is async or a generator, or has an argument without a hint
+            that JSON has a schema for or with a default that JSON has not; ``seconds`` is not above 0.
     """
     if function is None:
         return lambda found: tool_of(found, name, about, seconds)
@@ -104,6 +107,8 @@ def tool(function: Any = None, /, *, name: str = "", about: str = "", seconds: f
 
 def tool_of(function: Callable[..., Any], name: str, about: str, seconds: float | None) -> FunctionTool:
     """See ``tool``."""
+    if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
+        raise InputError(f"seconds = {seconds!r}: it must be above 0, or None to wait")
     return FunctionTool(spec=spec_of(function, name, about), function=function, seconds=seconds)
 
 
@@ -128,11 +133,15 @@ def spec_of(function: Callable[..., Any], name: str = "", about: str = "") -> To
     text = about or (inspect.getdoc(function) or "").split("\n\n")[0]
     if not text:
         raise InputError(f"function {name} has no docstring, so nobody would know what it is for; write one")
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    if any(is_kind(function) for is_kind in kinds):
+        raise InputError(f"function {name} is async or a generator; give one that returns its result")
     try:
         hints = get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise InputError(f"function {name}: {error}") from error
-    parameters = inspect.signature(function).parameters.values()
+        parameters = inspect.signature(function).parameters.values()
+    except (NameError, AttributeError, TypeError, ValueError, SyntaxError) as error:
+        way_out = "its signature and hints cannot be read; write a def with hints around it"
+        raise InputError(f"function {name}: {way_out} ({error})") from error
     return Tool(
         name=name,
         about=" ".join(text.split()),
@@ -149,4 +158,10 @@ def _parameter(function: str, parameter: inspect.Parameter, hints: Mapping[str, 
         schema = schema_of(hints[parameter.name])
     except InputError as error:
         raise InputError(f"function {function}: argument {parameter.name!r}: {error}") from error
-    return schema if parameter.default is parameter.empty else {**schema, "default": parameter.default}
+    if parameter.default is parameter.empty:
+        return schema
+    try:
+        json.dumps(parameter.default, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"function {function}: the default of {parameter.name!r} is nothing that JSON has") from error
+    return {**schema, "default": parameter.default}

@@ -58,7 +58,7 @@ def sql_tool(sandbox: Sandbox, database: Path | str | bytes) -> SqlTool:
     """The tool that asks a database: a file, or its bytes. It is read once, here; the file is not held open.
 
     Raises:
-        DataError: there is no such file, or it is no SQLite database.
+        DataError: there is no such file, it is no SQLite database, or part of it still stands in a log beside it.
     """
     where = "the database" if isinstance(database, bytes) else str(database)
     try:
@@ -67,7 +67,14 @@ def sql_tool(sandbox: Sandbox, database: Path | str | bytes) -> SqlTool:
         raise DataError(f"{where}: it cannot be read: {error.strerror}") from error
     if not data.startswith(HEADER):
         raise DataError(f"{where}: it is no SQLite database")
-    return SqlTool(sandbox=sandbox, database=data)
+    if not isinstance(database, bytes) and (log := Path(f"{database}-wal")).exists() and log.stat().st_size:
+        raise DataError(f"{where}: part of it stands in {log.name}; close whoever writes it, then make the tool")
+    return SqlTool(sandbox=sandbox, database=_rolled_back(data))
+
+
+def _rolled_back(data: bytes) -> bytes:
+    """In rollback mode: a database in WAL mode wants files beside it (sqlite.org/fileformat.html, bytes 18 and 19)."""
+    return data[:18] + b"\x01\x01" + data[20:] if data[18:20] == b"\x02\x02" else data
 
 
 def as_told(name: str, ran: Ran) -> ToolResult:

@@ -30,13 +30,15 @@ def schema_of(hint: Any) -> dict[str, Any]:
     """The schema of a type hint. Raises InputError for a type that no JSON value has."""
     if hint is Any:
         return {}
-    if hint in _OF_TYPE:
+    if isinstance(hint, type) and hint in _OF_TYPE:
         return {"type": _OF_TYPE[hint]}
     origin, inner = get_origin(hint) or hint, get_args(hint)
     if origin is Annotated:
         about = next((more for more in inner[1:] if isinstance(more, str)), None)
         return schema_of(inner[0]) | ({"description": about} if about else {})
     if origin is Literal:
+        if odd := [one for one in inner if not isinstance(one, str | int | bool | None)]:
+            raise InputError(f"Literal[{odd[0]!r}] has no JSON schema; use text, whole numbers or booleans")
         return {"enum": list(inner)}
     if origin in (Union, types.UnionType):
         return {"anyOf": [schema_of(one) for one in inner]}
@@ -56,13 +58,13 @@ def problem(value: Any, schema: Schema, place: str) -> str:
     """What is wrong with a value, in one line that begins with its place; empty where it fits."""
     options = schema.get("anyOf")
     if options and not any(not problem(value, one, place) for one in options):
-        return f"{place} must be {' or '.join(map(_said, options))}, not {_shown(value)}"
+        return f"{place} must be {' or '.join(map(_said, options))}, not {shown(value)}"
     if "enum" in schema and not any(value == one and type(value) is type(one) for one in schema["enum"]):
-        return f"{place} must be one of {', '.join(map(repr, schema['enum']))}, not {_shown(value)}"
+        return f"{place} must be one of {', '.join(map(repr, schema['enum']))}, not {shown(value)}"
     kinds = schema.get("type", ())
     kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
     if kinds and not any(kind not in _IS or _IS[kind](value) for kind in kinds):
-        return f"{place} must be {_said(schema)}, not {_shown(value)}"
+        return f"{place} must be {_said(schema)}, not {shown(value)}"
     if isinstance(value, list | tuple) and "items" in schema:
         found = (problem(one, schema["items"], f"{place}[{i}]") for i, one in enumerate(value))
         return next(filter(None, found), "")
@@ -92,7 +94,7 @@ def problem_of_call(arguments: Sequence[tuple[str, Any]], parameters: Sequence[t
     given: dict[str, Any] = {}
     for name, value in arguments:
         if name not in known:
-            return f"there is no argument {name!r}; {takes}"
+            return f"there is no argument {shown(name)}; {takes}"
         if name in given:
             return f"argument {name!r} is given twice"
         given[name] = value
@@ -109,6 +111,7 @@ def _said(schema: Schema) -> str:
     return " or ".join((kind,) if isinstance(kind, str) else kind)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value, cut where it is long."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

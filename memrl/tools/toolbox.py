@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from memrl.contracts.errors import InputError
 from memrl.contracts.types import Tool, ToolCall
 from memrl.tools.inside.said import told
-from memrl.tools.schema import problem_of_call
+from memrl.tools.schema import problem_of_call, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,17 @@ class Toolbox:
         max_chars: of a result; a longer one is none, and the policy is told so.
 
     Raises:
-        InputError: two tools have the same name.
+        InputError: two tools have the same name, one is none, or ``max_chars`` leaves no room.
     """
 
     def __init__(self, tools: Iterable[Callable], max_chars: int = 20_000) -> None:
         self._tools: dict[str, Callable] = {}
         self._max_chars = max_chars
+        if max_chars < 1:
+            raise InputError(f"max_chars = {max_chars!r}: a result needs room; give at least 1")
         for tool in tools:
+            if not hasattr(tool, "spec"):
+                raise InputError(f"{shown(tool)} is no tool; make it one: tool(f)")
             if tool.spec.name in self._tools:
                 raise InputError(f"two tools have the name {tool.spec.name!r}; give one another: tool(f, name=...)")
             self._tools[tool.spec.name] = tool
@@ -68,15 +72,16 @@ class Toolbox:
         if wrong := problem_of_call(call.arguments, tool.spec.parameters):
             return ToolResult(f"Error: {call.name}: {wrong}", False)
         try:
-            result = tool.run(dict(call.arguments))
-        except (Exception, SystemExit) as error:
+            return self._checked(call.name, tool.run(dict(call.arguments)))
+        except KeyboardInterrupt:
+            raise  # a person's
+        except BaseException as error:
             return ToolResult(f"Error: {call.name}: {told(error)}", False)
-        return self._checked(call.name, result)
 
     def _unknown(self, name: str) -> str:
         near = difflib.get_close_matches(name, self._tools, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        return f"Error: there is no tool {name!r}; there are {', '.join(self._tools) or 'none'}{hint}"
+        return f"Error: there is no tool {shown(name)}; there are {', '.join(self._tools) or 'none'}{hint}"
 
     def _checked(self, name: str, result: ToolResult) -> ToolResult:
         """Text that can be shown: not too long, and nothing in it that UTF-8 has not."""

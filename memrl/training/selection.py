@@ -23,6 +23,8 @@ class Selection:
         self._sum, self._count = 0.0, 0
         self._top: float | None = None
         self._waited = 0
+        self._of_best = self._of_stop = ""
+        """The metrics that were read for these, ``_INSTEAD`` among them."""
 
     @property
     def stopped(self) -> str:
@@ -33,11 +35,22 @@ class Selection:
         return f"{self._stop.metric} has not {verb} {self._top:.4g} for {self._waited} steps"
 
     def observe(self, metrics: Mapping[str, float]) -> None:
-        """Take in one step. A value that is missing or not finite is no news: it neither counts nor waits."""
-        if (value := _read(metrics, self._best.keep_best)) is not None:
+        """Take in one step. A value that is missing or not finite is no news: it neither counts nor waits.
+
+        Where the metric itself is there at last, what was read in its place no longer counts.
+        """
+        name, value = _read(metrics, self._best.keep_best, self._of_best)
+        if value is not None:
+            if self._of_best and name != self._of_best:
+                self.best_step, self._sum, self._count = None, 0.0, 0
+            self._of_best = name
             self._sum, self._count = self._sum + value, self._count + 1
-        if (value := _read(metrics, self._stop.metric)) is None:
+        name, value = _read(metrics, self._stop.metric, self._of_stop)
+        if value is None:
             return
+        if self._of_stop and name != self._of_stop:
+            self._top, self._waited = None, 0
+        self._of_stop = name
         if self._top is None or _gain(value, self._top, self._stop.mode) > self._stop.min_delta:
             self._top, self._waited = value, 0
         else:
@@ -63,6 +76,7 @@ class Selection:
             "count": self._count,
             "top": self._top,
             "waited": self._waited,
+            "read": [self._of_best, self._of_stop],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -71,15 +85,19 @@ class Selection:
         if (keep, mode) == (self._best.keep_best, self._best.mode):
             self.best_step, self._best_value = state["best_step"], state["best_value"]
             self._sum, self._count = state["sum"], state["count"]
+            self._of_best = state.get("read", ("", ""))[0]
         if (stop, stop_mode) == (self._stop.metric, self._stop.mode):
             self._top, self._waited = state["top"], state["waited"]
+            self._of_stop = state.get("read", ("", ""))[1]
 
 
-def _read(metrics: Mapping[str, float], name: str | None) -> float | None:
-    if name is None:
-        return None
-    value = metrics.get(name, metrics.get(_INSTEAD.get(name, name)))
-    return float(value) if value is not None and math.isfinite(value) else None
+def _read(metrics: Mapping[str, float], metric: str | None, before: str) -> tuple[str, float | None]:
+    """The name that was read, and its value; what stands in for a metric is read until that is there for once."""
+    if metric is None:
+        return before, None
+    name = metric if metric in metrics or before == metric else _INSTEAD.get(metric, metric)
+    value = metrics.get(name)
+    return name, float(value) if value is not None and math.isfinite(value) else None
 
 
 def _gain(value: float, before: float, mode: str) -> float:

@@ -61,7 +61,9 @@ class Reports(Protocol):
 
 def warm_up(agent: Agent, config: TrainConfig, reports: Reports) -> None:
     """SFT of the reader, then of the controller, as ``config.warm_start`` says; the global generators then stand as at
-    the run's start."""
+    the run's start. What cannot be taught is refused before anything is."""
+    if config.warm_start.controller_steps:
+        _check_controller(agent, config)
     if config.warm_start.steps:
         _teach_policy(agent, config, reports)
     if config.warm_start.controller_steps:
@@ -94,23 +96,30 @@ def _teach_policy(agent: Agent, config: TrainConfig, reports: Reports) -> None:
             write_state(kept, agent.policy.state_dict())
 
 
+CHOICES = "warm_start.controller_steps"
+
+
+def _check_controller(agent: Agent, config: TrainConfig) -> None:
+    """Raises ConfigError where there are no demonstrations, or the run's controller does not learn to choose."""
+    steps = config.warm_start.controller_steps
+    if not config.warm_start.demonstrations:
+        raise ConfigError(CHOICES, steps, "with warm_start.demonstrations = 0 there is nothing to learn from")
+    if agent.offers is None or not hasattr(agent.controller, "logprobs"):
+        way_out = f"controller {config.controller.name!r} does not learn to choose among offers; set it to 0"
+        raise ConfigError(CHOICES, steps, way_out)
+
+
 def _teach_controller(agent: Agent, config: TrainConfig, reports: Reports) -> None:
     """The choices of whoever keeps memory in the demonstrations.
 
     Raises:
-        ConfigError: the run's controller does not learn to choose, or whoever keeps memory there does not choose.
+        ConfigError: whoever keeps memory there does not choose.
     """
     knobs = config.warm_start
-    asked = ("warm_start.controller_steps", knobs.controller_steps)
-    if not knobs.demonstrations:
-        raise ConfigError(*asked, "with warm_start.demonstrations = 0 there is nothing to learn from")
-    if agent.offers is None or not hasattr(agent.controller, "logprobs"):
-        way_out = f"controller {config.controller.name!r} does not learn to choose among offers; set it to 0"
-        raise ConfigError(*asked, way_out)
     kept = demonstrations(agent, config).kept
     if not kept:
         way_out = f"{knobs.demonstrated_with!r} (warm_start.demonstrated_with) chooses among no offers; set it to 0"
-        raise ConfigError(*asked, way_out)
+        raise ConfigError(CHOICES, knobs.controller_steps, way_out)
     tick = reports.progress("warm start of the controller", knobs.controller_steps)
     imitate(agent.controller, kept, knobs, seed=config.seed, on_step=tick)
 
@@ -146,7 +155,11 @@ def memory_lessons(agent: Agent, config: TrainConfig) -> list[Example]:
     budget = min(config.memory.token_budget, config.memory.read_budget)
     found = [one for task in tasks for one in writer.lessons(source, task, budget, agent.count_tokens)]
     if not found:
-        raise ConfigError(*asked, f"env {agent.task_source.name!r} asks nothing in these tasks; set it to 0")
+        name = agent.task_source.name
+        way_out = (
+            f"env {name!r} asks nothing in these tasks, or nothing fits into {budget} tokens (memory.token_budget "
+        )
+        raise ConfigError(*asked, way_out + "and read_budget); give more, or set it to 0")
     return found
 
 

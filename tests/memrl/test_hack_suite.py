@@ -19,7 +19,7 @@ from memory_stores.types import Overwrite, Write
 from memrl.advantages.credit import give_credit
 from memrl.algos.task_reward import INVALID, normalised, task_reward
 from memrl.contracts.config import CreditConfig, MemoryConfig
-from memrl.contracts.errors import LeakError
+from memrl.contracts.errors import InputError, LeakError
 from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import End, Episode, Group, Say, Task
@@ -269,7 +269,7 @@ def test_a_verifier_that_runs_out_of_time_pays_nobody():
     group = Group(task=episodes[0].task, episodes=tuple(episodes))
     agent = toy_agent(ToyTasks([]), Taker())
     assert give_credit([group], CreditConfig(), agent) == []
-    with pytest.raises(RuntimeError, match="every episode ended in an environment error"):
+    with pytest.raises(InputError, match="every episode ended in an environment error"):
         summarise_row("scorer", episodes, 1.0, None)
 
 

@@ -12,7 +12,16 @@ def steady(text: str) -> str:
     return _ADDRESS.sub(" at 0x0", text)
 
 
+LONGEST = 1000
+"""Characters of an error that are told."""
+
+
 def told(error: BaseException) -> str:
-    """An error in one line."""
-    line = steady(" ".join(str(error).split()))
+    """An error in one line that can be shown: not endless, and nothing in it that UTF-8 has not."""
+    try:
+        said = str(error)
+    except Exception as inner:
+        said = f"(its text cannot be had: {type(inner).__name__})"
+    line = steady(" ".join(said.split())).encode(errors="replace").decode()
+    line = line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
     return f"{type(error).__name__}: {line}" if line else type(error).__name__

@@ -83,6 +83,19 @@ def test_a_database_is_asked(sandbox, file):
     assert many.splitlines()[0] == "i" and many.endswith("(the first 200 rows; there are more)")
 
 
+def test_a_database_with_a_write_ahead_log_is_asked_once_it_is_closed(sandbox, tmp_path):
+    path = tmp_path / "ahead.db"
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode=wal")
+    connection.execute("CREATE TABLE t (a TEXT)")
+    connection.execute("INSERT INTO t VALUES ('here')")
+    connection.commit()
+    with pytest.raises(DataError, match=r"part of it stands in ahead.db-wal; close whoever writes it"):
+        sql_tool(sandbox, path)
+    connection.close()
+    assert sql_tool(sandbox, path).run({"query": "SELECT a FROM t"}).text == "a\nhere"
+
+
 def test_text_in_a_database_that_is_no_utf8_is_an_observation(sandbox, tmp_path):
     path = tmp_path / "bad.db"
     connection = sqlite3.connect(path)

@@ -59,7 +59,7 @@ def test_success_falls_back_to_that_of_practice():
     selection.observe({"practice_success": 0.5})
     selection.mark(1)
     assert selection.best_step == 1
-    selection.observe({"practice_success": 0.9, "success": 0.4})
+    selection.observe({"practice_success": 0.4})
     selection.mark(2)
     assert selection.best_step == 1
 
@@ -129,3 +129,24 @@ def test_a_best_checkpoint_that_is_gone_or_damaged_is_told(tmp_path: Path):
 def test_another_word_than_last_and_best_is_refused(tmp_path: Path):
     with pytest.raises(ConfigError, match="checkpoint = 'first': it is none of last, best"):
         load_run(tmp_path, "first")  # pyright: ignore[reportArgumentType]
+
+
+def test_what_was_practised_is_not_compared_with_what_the_policy_does_later():
+    selection = Selection(CheckpointsConfig(), EarlyStopConfig(metric="success", patience=2))
+    for step, told in enumerate([{"practice_success": 0.5}, {"practice_success": 0.9}], 1):
+        selection.observe(told)
+        selection.mark(step)
+    assert selection.best_step == 2
+    selection.observe({"practice_success": 0.9, "success": 0.1})
+    selection.mark(3)
+    assert selection.best_step == 3
+    resumed = Selection(CheckpointsConfig(), EarlyStopConfig(metric="success", patience=2))
+    resumed.load_state_dict(selection.state_dict())
+    for one in (selection, resumed):
+        one.observe({"practice_success": 1.0})  # no news: the policy did not play
+        one.observe({"practice_success": 0.9, "success": 0.2})
+        one.mark(4)
+        assert one.best_step == 4 and not one.stopped
+        one.observe({"success": 0.2})
+        one.observe({"success": 0.1})
+        assert "success has not risen above 0.2 for 2 steps" in one.stopped
