@@ -15,7 +15,6 @@ from task_statistics import interval, task_means
 
 TITLES = {
     "main_job": "Main job: SmolLM2-135M and its controller, trained jointly (`experiments.py main_job`)",
-    "main_job_480": "The main job's checkpoints at ten times the horizon (`experiments.py main_job_480`)",
     "joint": "SmolLM2-135M and its controller, trained jointly by the recipe of then (`experiments.py joint`)",
     "controller_only": "Controller trained alone, the reader frozen after its warm start",
     "policy_only": "Policy trained alone, the controller untrained",

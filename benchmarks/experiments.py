@@ -1,7 +1,6 @@
 """Regenerate the evaluations behind README.md and docs/: trains the runs, plays held-out tasks, keeps the JSON.
 
 python benchmarks/experiments.py main_job --seeds 0 1 2   # what `make run` trains and prints
-python benchmarks/experiments.py main_job_480             # the same checkpoints at ten times the horizon
 python benchmarks/experiments.py joint --seeds 0 1 2      # four rows: untrained, controller, policy, both
 python benchmarks/experiments.py horizon --seeds 0 1 2    # the four rows at ten times the horizon
 python benchmarks/experiments.py paired --seeds 0 1 2     # joint against controller alone, on the same further tasks
@@ -60,14 +59,6 @@ def main_job(seeds: Sequence[int], runs: Path) -> None:
     """The evaluation that ``make run`` ends with."""
     for seed in seeds:
         keep("main_job", seed, trained("quickstart", seed, runs))
-
-
-def main_job_480(seeds: Sequence[int], runs: Path) -> None:
-    """Ten times the steps, with questions in proportion."""
-    rows = ["scorer", "window", "linker_rule", "oracle"]
-    for seed in seeds:
-        run = trained("quickstart", seed, runs)
-        keep("main_job_480", seed, run, horizon=48 * LONG, episodes=8, rows=rows)
 
 
 def joint(seeds: Sequence[int], runs: Path) -> None:
@@ -152,7 +143,7 @@ def selftrain(seeds: Sequence[int], runs: Path) -> None:
 
 
 EXPERIMENTS: dict[str, Callable[[Sequence[int], Path], None]] = {
-    "main_job": main_job, "main_job_480": main_job_480, "joint": joint, "graph_exact": graph_exact, "horizon": horizon,
+    "main_job": main_job, "joint": joint, "graph_exact": graph_exact, "horizon": horizon,
     "graph": graph, "locomo": locomo, "selftrain": selftrain, "subjects": subjects, "paired": paired,
 }  # fmt: skip
 
