@@ -40,8 +40,8 @@ LONG, LONG_ROWS, LONG_GAMES = 100, ("scorer", "window"), 4
 """Commands of the longer episodes, games in a row; rows and episodes there."""
 
 
-def config(seed: int, out: str, evaluated: str = "test", **changes: Any) -> TrainConfig:
-    made = recipe("textworld", seed=seed, out=out, **changes)
+def config(seed: int, out: str, evaluated: str = "test") -> TrainConfig:
+    made = recipe("textworld", seed=seed, out=out)
     return replace(made, env=replace(made.env, options={**made.env.options, "evaluated": evaluated}))
 
 

@@ -35,10 +35,10 @@ def textworld(runs: Sequence[Found]) -> str:
     """Memory, and what reward added to the warm start, on unseen games; then in longer episodes."""
     one = runs[0]
     title = (
-        f"**TextWorld cooking (`benchmarks/textworld_cooking.py SEED`).** {len(runs)} seed(s), {one['episodes']} "
+        f"**TextWorld cooking (`benchmarks/textworld_cooking.py`).** {len(runs)} seed(s), {one['episodes']} "
         f"unseen games each, greedy; a share of a game's points. {one['memory_tokens']} words of memory and "
         f"{one['read_tokens']} in view in every row but full context. {one['tries']} tries of RL at "
-        f"{one.get('games', 16)} games after {one.get('walkthroughs', 20)} walkthroughs; "
+        f"{one['games']} games after {one['walkthroughs']} walkthroughs; "
         f"{mean(run['train_cpu_seconds'] for run in runs):.0f} s of a core a run, warm start included. One play by "
         f"chance: {mean(run['floor'] for run in runs):.3f}."
     )

@@ -14,7 +14,7 @@ import numpy as np
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import TaskGenerator
 from memrl.contracts.protocols import PLAIN, Brief, SampleRequest, TaskSource
-from memrl.contracts.types import Observation, Task, ViewLine
+from memrl.contracts.types import Actor, Observation, Task, ViewLine
 
 
 class ReadingLesson(NamedTuple):
@@ -224,18 +224,22 @@ def shown(source: object, view: Iterable[ViewLine]) -> frozenset[str]:
     return frozenset(line.observation_id for line in view if edges or line.store != "graph")
 
 
+def over_view(
+    task: Task, observation: Observation, view: Sequence[ViewLine], brief: Brief, actor: Actor, **more: Any
+) -> SampleRequest:
+    """A request over a view that stands by itself, with no memory behind it, as lessons have.
+
+    Args:
+        more: further fields of ``SampleRequest``.
+    """
+    return SampleRequest(
+        task=task, observation=observation, view=tuple(view), memory_hash="", seed=0, brief=brief, actor=actor, **more
+    )
+
+
 def asked_again(source: TaskSource, task: Task, observation: Observation, view: Sequence[ViewLine]) -> SampleRequest:
     """The request that play made of whom the observation asks, over a given view, for the likeliest answer."""
-    return SampleRequest(
-        task=task,
-        observation=observation,
-        view=tuple(view),
-        memory_hash="",
-        seed=0,
-        greedy=True,
-        brief=brief_of(source, task),
-        actor=observation.to,
-    )
+    return over_view(task, observation, view, brief_of(source, task), observation.to, greedy=True)
 
 
 def brief_of(source: object, task: Task) -> Brief:

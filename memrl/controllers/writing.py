@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from memrl.contracts.calls import Calls
+from memrl.contracts.capabilities import over_view
 from memrl.contracts.contexts import ControllerContext
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Brief, ControllerRequest, SampleRequest
@@ -69,13 +70,4 @@ def taught(
     task: Task, observation: Observation, view: Sequence[ViewLine], brief: Brief, calls: Calls | None = None
 ) -> SampleRequest:
     """The same in a lesson, where there is no memory but a view."""
-    return SampleRequest(
-        task=task,
-        observation=observation,
-        view=tuple(view),
-        memory_hash="",
-        seed=0,
-        brief=brief,
-        actor=CONTROLLER,
-        calls=calls,
-    )
+    return over_view(task, observation, view, brief, CONTROLLER, calls=calls)

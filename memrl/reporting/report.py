@@ -142,7 +142,7 @@ def _knobs(config: TrainConfig) -> str:
     """The knobs that a reader asks after first; ``config.json`` has all."""
     axes = ", ".join(f"{name} {value}" for name, value in config.env.options.items())
     memory, rollout = config.memory, config.rollout
-    alone = bool(rollout.practice_first and rollout.practice_tasks)
+    alone = not config.policy_plays(1)
     rows: Sequence[tuple[str, object]] = (
         ("environment", f"{config.env.name} ({axes or 'default options'})"),
         ("policy", f"{config.policy.model}, LoRA rank {config.policy.lora_rank}{_frozen(config.policy.trained)}"),

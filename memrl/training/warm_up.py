@@ -28,10 +28,11 @@ from memrl.contracts.capabilities import (
     brief_of,
     is_passive,
     need,
+    over_view,
 )
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError
-from memrl.contracts.protocols import Agent, Brief, SampleRequest
+from memrl.contracts.protocols import Agent, Brief
 from memrl.contracts.types import Observation, Task, ViewLine
 from memrl.policies.loading import pick_device, pick_dtype
 from memrl.policies.models import cache_folder
@@ -44,7 +45,7 @@ VIEW_LINES = 6
 """The longest view of the reader's lessons."""
 
 
-MEMORY_TASKS = "warm_start.memory_tasks"
+MEMORY_TASKS, CHOICES = "warm_start.memory_tasks", "warm_start.controller_steps"
 
 
 class Reports(Protocol):
@@ -94,9 +95,6 @@ def _teach_policy(agent: Agent, config: TrainConfig, reports: Reports) -> None:
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_state(kept, agent.policy.state_dict())
-
-
-CHOICES = "warm_start.controller_steps"
 
 
 def _check_controller(agent: Agent, config: TrainConfig) -> None:
@@ -155,11 +153,8 @@ def memory_lessons(agent: Agent, config: TrainConfig) -> list[Example]:
     budget = min(config.memory.token_budget, config.memory.read_budget)
     found = [one for task in tasks for one in writer.lessons(source, task, budget, agent.count_tokens)]
     if not found:
-        name = agent.task_source.name
-        way_out = (
-            f"env {name!r} asks nothing in these tasks, or nothing fits into {budget} tokens (memory.token_budget "
-        )
-        raise ConfigError(*asked, way_out + "and read_budget); give more, or set it to 0")
+        way_out = f"env {agent.task_source.name!r} asks nothing in these tasks, or nothing fits into {budget} tokens"
+        raise ConfigError(*asked, f"{way_out} (memory.token_budget, read_budget); give more, or set it to 0")
     return found
 
 
@@ -173,8 +168,7 @@ def _asked(lessons: Sequence[ReadingLesson | Example], agent: Agent) -> list[Exa
 def _example(lesson: ReadingLesson, task: Task, brief: Brief) -> Example:
     question = Observation(id="", step=0, content=lesson.question, wants_action=True, writable=False)
     view = tuple(ViewLine(line, "", "token", "") for line in lesson.lines)
-    request = SampleRequest(task=task, observation=question, view=view, memory_hash="", seed=0, brief=brief)
-    return Example(request, lesson.answer)
+    return Example(over_view(task, question, view, brief, question.to), lesson.answer)
 
 
 def _kept_at(config: TrainConfig, lessons: Sequence[Example]) -> Path:

@@ -4,7 +4,7 @@ import pytest
 from toy import TASK, Echo, Taker, ToyEnv, ToyTasks, toy_agent
 
 from memory_stores.types import Forget, Keep, Overwrite, Write
-from memrl.contracts.errors import LeakError
+from memrl.contracts.errors import ConfigError, LeakError
 from memrl.contracts.types import End, OpDecision, Task, TokenDecision
 from memrl.rollouts.scheduler import play
 
@@ -74,6 +74,39 @@ def test_an_environment_that_raises_ends_its_own_episode_and_says_why():
     episode = play_one(toy_agent(ToyTasks(STORY, fail_at=1), Taker(Write)))
     assert episode.end is End.ENV_ERROR and "the wheel came off" in episode.error
     assert len(episode.steps) == 1
+
+
+class Misconfigured(ToyEnv):
+    """Finds out while it plays that its options fit nothing."""
+
+    def __init__(self, task: Task, at: str) -> None:
+        super().__init__(task, STORY)
+        self._refuses_at = at
+
+    def start(self):
+        self._refuse("start")
+        return super().start()
+
+    def step(self, action):
+        self._refuse("step")
+        return super().step(action)
+
+    def _refuse(self, here: str) -> None:
+        if self._refuses_at == here:
+            raise ConfigError("env.options.id", here, "name another")
+
+
+class MisconfiguredTasks(ToyTasks):
+    def make(self, task):
+        return Misconfigured(task, self.name)
+
+
+@pytest.mark.parametrize("at", ["start", "step"])
+@pytest.mark.parametrize("seconds", [0.0, 30.0])
+def test_a_setting_that_an_environment_refuses_ends_the_run(at: str, seconds: float):
+    agent = toy_agent(MisconfiguredTasks(STORY, name=at), Taker(Write), env_seconds=seconds)
+    with pytest.raises(ConfigError, match=rf"env\.options\.id = '{at}': name another"):
+        play_one(agent)
 
 
 def test_a_planted_question_is_caught_before_it_can_be_written():

@@ -161,8 +161,10 @@ def test_reflexion_stops_after_three_reflections_and_a_blank_one_is_none() -> No
 def test_a_policy_that_cannot_write_freely_is_refused_in_one_line(name: str) -> None:
     made = config(policy={"name": "chooser", "options": {}})
     line = f"rows = {name!r}: it needs a policy that writes freely, such as 'hf'; ChooserPolicy does not"
+    played: list[str] = []
     with pytest.raises(ConfigError, match=line):
-        evaluate_agent(build_agent(made), made, rows=[name])
+        evaluate_agent(build_agent(made), made, rows=["none", name], progress=played.append)
+    assert played == [], "it is told before another row has played"
 
 
 def test_a_memory_of_written_text_needs_a_policy_that_writes() -> None:

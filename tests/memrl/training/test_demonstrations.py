@@ -243,6 +243,14 @@ def test_a_controller_that_cannot_learn_from_them_is_told(changes: dict[str, Any
         warm_up(agent, made, Quiet())
 
 
+def test_it_is_told_before_the_policy_is_taught() -> None:
+    agent, made = built(warm_start={"steps": 3, "demonstrations": 0, "controller_steps": 5})
+    version = agent.policy.version
+    with pytest.raises(ConfigError, match=r"warm_start\.controller_steps = 5"):
+        warm_up(agent, made, Quiet())
+    assert agent.policy.version == version
+
+
 def test_foresight_needs_walkthroughs() -> None:
     with pytest.raises(ConfigError, match=r"controller\.name = 'foresight': it knows what will be done"):
         build_agent(recipe("smoke", controller={"name": "foresight"}))
