@@ -1,6 +1,7 @@
-"""Test helpers in ``tests/memrl`` import each other by name."""
+"""Test helpers in ``tests`` and ``tests/memrl`` import each other by name."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent / "memrl"))
+for folder in (".", "memrl"):
+    sys.path.insert(0, str(Path(__file__).parent / folder))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
+
+import forked
 
 from memrl.contracts.registry import KINDS, KNOBS
 from memrl.envs.documents.catalogue import KNOWN
@@ -44,10 +44,8 @@ def run(page: str, folder: Path, python: int, sh: int) -> str:
     blocks = re.findall(r"^```(\w+)\n(.*?)^```", page, flags=re.S | re.M)
     kinds = [kind for kind, _ in blocks]
     assert (kinds.count("python"), kinds.count("sh")) == (python, sh)
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(folder)))}
-    done = subprocess.run(
-        [sys.executable, "-c", RUN], input=json.dumps(blocks), capture_output=True, text=True, env=env, cwd=folder
-    )
+    env = {"PYTHONPATH": os.pathsep.join((str(ROOT), str(folder)))}
+    done = forked.run(code=RUN, text=json.dumps(blocks), env=env, cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 

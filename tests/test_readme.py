@@ -1,11 +1,9 @@
 """What README.md shows runs, and the tables of all pages say what the result files say."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -30,18 +28,13 @@ def test_the_first_example_answers_right_as_it_is_typed(tmp_path):
 
 
 def shown(code: str, tmp_path: Path) -> str:
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=tmp_path)
+    done = forked.run(code=code, env={"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_the_python_example_runs(tmp_path):
-    code = SECOND
-    env = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "scorer" in done.stdout
+    assert "scorer" in shown(SECOND, tmp_path)
 
 
 def test_the_first_two_commands_are_make_targets():
@@ -52,8 +45,7 @@ def test_the_first_two_commands_are_make_targets():
 
 
 def test_the_tables_are_those_of_the_result_files():
-    script = ROOT / "benchmarks" / "readme_tables.py"
-    done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
+    done = forked.run(ROOT / "benchmarks" / "readme_tables.py", "--check")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

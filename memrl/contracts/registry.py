@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from operator import attrgetter
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -187,7 +190,7 @@ def names(kind: str) -> tuple[str, ...]:
     for module in own_modules(KINDS[kind].folder, ""):
         _import_own(module, kind, "", "", [])
     known = {name for of, name in _PARTS if of == kind} | {
-        point.name for point in entry_points(group=KINDS[kind].group)
+        point.name for point in _entry_points(_places()).select(group=KINDS[kind].group)
     }
     return tuple(sorted(known))
 
@@ -280,7 +283,20 @@ def _take_listed(module: ModuleType) -> None:
 
 def _points(kind: str, name: str) -> list[EntryPoint]:
     """Entry points of that name, one a target."""
-    return list({point.value: point for point in entry_points(group=KINDS[kind].group, name=name)}.values())
+    found = _entry_points(_places()).select(group=KINDS[kind].group, name=name)
+    return list({point.value: point for point in found}.values())
+
+
+def _places() -> tuple[tuple[Path, int], ...]:
+    """Folders where packages are looked for, and when each last changed: what is installed meanwhile is found."""
+    folders = [Path(path) for path in sys.path]
+    return tuple((path, path.stat().st_mtime_ns if path.exists() else 0) for path in folders)
+
+
+@lru_cache(maxsize=2)
+def _entry_points(places: tuple[tuple[Path, int], ...]) -> EntryPoints:
+    """Of all packages. Reading them takes 10 ms, and a run asks some thirty times."""
+    return entry_points()
 
 
 def _package(point: EntryPoint) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 
@@ -93,9 +93,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def cli(*words: str, site: Path | None) -> subprocess.CompletedProcess[str]:
     paths = [str(ROOT), *([str(site)] if site else [])]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    command = [sys.executable, "-m", "memrl.cli.main", *words]
-    return subprocess.run(command, capture_output=True, text=True, env=env, cwd=ROOT)
+    return forked.run(*words, module="memrl.cli.main", env={"PYTHONPATH": os.pathsep.join(paths)})
 
 
 @pytest.fixture(scope="module")

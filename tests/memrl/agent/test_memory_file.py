@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import forked
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -22,7 +22,6 @@ from memory_stores.token_vectors import CachedTokens, HashTokens
 from memrl.agent import wrap
 from memrl.contracts.errors import ConfigError, DataError, InputError, StorageError
 
-ROOT = Path(__file__).parents[3]
 WRITER = textwrap.dedent(
     """
     import sys
@@ -44,9 +43,8 @@ def all_bytes(folder: Path) -> bytes:
     return b"".join(one.read_bytes() for one in folder.iterdir())
 
 
-def writer(path: Path, name: str, count: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WRITER, str(path), name, str(count)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": "."})
+def writer(path: Path, name: str, count: int) -> forked.Forked:
+    return forked.start(path, name, str(count), code=WRITER)
 
 
 def test_what_was_observed_is_there_without_a_save(tmp_path: Path):
@@ -63,7 +61,7 @@ def test_what_was_observed_is_there_without_a_save(tmp_path: Path):
 def test_two_processes_write_and_nothing_is_lost(tmp_path: Path):
     path = tmp_path / "notes.db"
     both = [writer(path, name, 15) for name in ("Ana", "Ben")]
-    assert [one.wait(120) for one in both] == [0, 0]
+    assert [one.wait().returncode for one in both] == [0, 0]
     assert sorted(texts(agent_of(memory=path))) == sorted(
         f"{n} saw thing {i}" for n in ("Ana", "Ben") for i in range(15)
     )
@@ -73,11 +71,9 @@ def test_two_processes_write_and_nothing_is_lost(tmp_path: Path):
 def test_what_was_acknowledged_outlives_any_end(tmp_path: Path, end: signal.Signals):
     path = tmp_path / "notes.db"
     process = writer(path, "Ana", 100_000)
-    assert process.stdout is not None
-    said = [process.stdout.readline() for _ in range(7)]
-    process.send_signal(end)
-    rest = process.communicate(timeout=60)[0].splitlines()
-    acknowledged = len(said) + len(rest)
+    process.lines(7)
+    process.kill(end)
+    acknowledged = len(process.wait().stdout.splitlines())
     held = texts(agent_of(memory=path))
     assert held[:acknowledged] == [f"Ana saw thing {i}" for i in range(acknowledged)] and len(held) <= acknowledged + 1
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 
@@ -84,10 +84,7 @@ def test_every_column_is_some_whole_steps():
 
 
 def command(*options: str) -> subprocess.CompletedProcess[str]:
-    root = Path(__file__).parents[3]
-    return subprocess.run(
-        [sys.executable, "-m", "memrl.cli.main", "curriculum", *options], cwd=root, capture_output=True, text=True
-    )
+    return forked.run("curriculum", *options, module="memrl.cli.main")
 
 
 def test_the_command_prints_one_json_object_and_draws(folder: Path):

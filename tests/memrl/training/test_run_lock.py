@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 from small_runs import Killed, Part, play
@@ -20,15 +18,13 @@ from memrl.training.checkpoints import checkpoint_files, read_state
 from memrl.training.learner import falling
 from memrl.training.run_folder import Run, load_config, read_metrics
 
-ROOT = Path(__file__).parents[3]
 HOLDER = """
-import sys
-from memrl.recipes import recipe
+import sys, time
 from memrl.training.run_folder import Run, load_config
 folder = sys.argv[1]
 with Run.open(load_config(folder), folder) as run:
     print("open", flush=True)
-    sys.stdin.read()
+    time.sleep(600)
 """
 
 
@@ -39,12 +35,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def holder(folder: Path) -> subprocess.Popen[str]:
+def holder(folder: Path) -> forked.Forked:
     """Another process that has the run open."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(folder)], cwd=ROOT, stdin=-1, stdout=-1, stderr=-1, text=True
-    )
-    assert process.stdout is not None and process.stdout.readline() == "open\n"
+    process = forked.start(folder, code=HOLDER)
+    assert process.lines(1) == ["open"]
     return process
 
 
@@ -54,7 +48,7 @@ def test_a_run_that_another_process_has_open_is_refused_until_that_one_is_gone(f
     with pytest.raises(RunFolderError, match=rf"a process trains there now \(id {process.pid}\); wait"):
         play(folder, [0.1, 0.2, 0.3, 0.4], resume=True)
     assert (folder / "config.json").read_bytes() == before and len(read_metrics(folder)) == 3
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     process.wait()
     play(folder, [0.1, 0.2, 0.3, 0.4], resume=True)
     assert len(read_metrics(folder)) == 4
@@ -63,8 +57,7 @@ def test_a_run_that_another_process_has_open_is_refused_until_that_one_is_gone(f
 def test_the_second_resume_ends_with_code_2_and_one_line(folder: Path):
     process = holder(folder)
     try:
-        command = [sys.executable, "-m", "memrl.cli.main", "train", "--resume", str(folder)]
-        second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        second = forked.run("train", "--resume", folder, module="memrl.cli.main")
     finally:
         process.kill()
         process.wait()
