@@ -88,6 +88,8 @@ class EvalReport:
     """p*: mean success of the best keeper under the budget, read without error."""
     floor: float | None
     """g: mean success of guessing without memory."""
+    greedy: bool = True
+    """``evaluation.greedy``: whether every row but "untrained" took the likeliest everywhere."""
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -242,6 +244,7 @@ def evaluate_agent(
         own=config.controller.name,
         oracle=bounds.ceiling if bounds else None,
         floor=bounds.floor if bounds else None,
+        greedy=config.evaluation.greedy,
     )
 
 
@@ -272,7 +275,7 @@ def _row(agent: Agent, config: TrainConfig, name: str, trained: Any) -> ways.Row
     player = with_controller(agent, config, own if name == UNTRAINED else name, "rows")
     if name == own:
         player.controller.load_state_dict(trained)
-    return OneTry(player, greedy=name != UNTRAINED)
+    return OneTry(player, greedy=config.evaluation.greedy and name != UNTRAINED)
 
 
 def play_row(name: str, row: ways.Row, tasks: Sequence[Task], seed: int, bounds: Bounds | None) -> Row:

@@ -71,10 +71,15 @@ class Forked:
     err: Path
 
     def lines(self, count: int, seconds: float = 120) -> list[str]:
-        """Wait for the first ``count`` whole lines of its output."""
+        """Wait for the first ``count`` whole lines of its output.
+
+        Raises:
+            TimeoutError: there are fewer.
+        """
         ends = time.monotonic() + seconds
         while (text := self.out.read_text()).count("\n") < count:
-            assert time.monotonic() < ends, f"no {count} lines after {seconds} s: {text}{self.err.read_text()}"
+            if time.monotonic() > ends:
+                raise TimeoutError(f"no {count} lines after {seconds} s: {text}{self.err.read_text()}")
             time.sleep(0.01)
         return text.splitlines()[:count]
 

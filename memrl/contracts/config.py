@@ -329,6 +329,9 @@ class EvalConfig:
         "own", "untrained", "none", "window", "fifo", "lru", "random", "similarity", "bm25_archive", "oracle",
     )  # fmt: skip
     """Parts of kind "controller" or "row" to compare; "own" is the run's, "untrained" the same before any training."""
+    greedy: bool = True
+    """Every row takes the likeliest everywhere; False draws, as training does. Who always takes the likeliest goes in
+    circles where two moments look the same to him, which reward never taught him to leave."""
 
     def __post_init__(self) -> None:
         check(self)

@@ -190,7 +190,7 @@ def names(kind: str) -> tuple[str, ...]:
     for module in own_modules(KINDS[kind].folder, ""):
         _import_own(module, kind, "", "", [])
     known = {name for of, name in _PARTS if of == kind} | {
-        point.name for point in _entry_points(_places()).select(group=KINDS[kind].group)
+        point.name for point in _entry_points(KINDS[kind].group, _places())
     }
     return tuple(sorted(known))
 
@@ -283,7 +283,7 @@ def _take_listed(module: ModuleType) -> None:
 
 def _points(kind: str, name: str) -> list[EntryPoint]:
     """Entry points of that name, one a target."""
-    found = _entry_points(_places()).select(group=KINDS[kind].group, name=name)
+    found = _entry_points(KINDS[kind].group, _places()).select(name=name)
     return list({point.value: point for point in found}.values())
 
 
@@ -293,10 +293,10 @@ def _places() -> tuple[tuple[Path, int], ...]:
     return tuple((path, path.stat().st_mtime_ns if path.exists() else 0) for path in folders)
 
 
-@lru_cache(maxsize=2)
-def _entry_points(places: tuple[tuple[Path, int], ...]) -> EntryPoints:
+@lru_cache(maxsize=64)
+def _entry_points(group: str, places: tuple[tuple[Path, int], ...]) -> EntryPoints:
     """Of all packages. Reading them takes 10 ms, and a run asks some thirty times."""
-    return entry_points()
+    return entry_points(group=group)
 
 
 def _package(point: EntryPoint) -> str:

@@ -31,7 +31,7 @@ class Row(Protocol):
     agent: Agent
 
     def play(self, tasks: Sequence[Task], seed: Sequence[int]) -> list[Played]:
-        """Each task once, the likeliest everywhere, in order."""
+        """Each task once, in order."""
         ...
 
 
@@ -45,6 +45,8 @@ class RowContext:
     """The same with another controller, by name, at the same budgets."""
     name: str
     """Of the row, for messages."""
+    greedy: bool = True
+    """Take the likeliest everywhere; False draws, as training does (``evaluation.greedy``)."""
 
     def need_writer(self) -> None:
         """Raises ConfigError unless the policy can write any text."""

@@ -68,7 +68,7 @@ def write_report(folder: str | Path) -> Path:
 
 _CAPTION = (
     "Success of training episodes is on the tasks that the curriculum drew, sampled; practice episodes are read by an "
-    "exact reader, so theirs says whether memory held what was needed. Dashed lines are the rows below: greedy play of "
+    "exact reader, so theirs says whether memory held what was needed. Dashed lines are the rows below: play of "
     "held-out tasks."
 )
 
@@ -133,6 +133,8 @@ def setting(evaluation: Evaluation) -> str:
         f"seed {evaluation['seed']}, memory {evaluation['memory_budget_tokens']} tokens, "
         f"in view {evaluation['read_budget_tokens']} tokens"
     )
+    if not evaluation.get("greedy", True):  # runs of before have no such line
+        text += ", drawn as in training"
     if evaluation["oracle"] is not None:
         text += f"; best keeper {_figure(evaluation['oracle'])}, blind guess {_figure(evaluation['floor'])}"
     return text

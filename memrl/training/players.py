@@ -24,7 +24,12 @@ def make_row(agent: Agent, config: TrainConfig, name: str, knob: str) -> Row:
     Raises:
         ConfigError: there is none, or the agent cannot play so.
     """
-    context = RowContext(agent=agent, with_controller=lambda one: with_controller(agent, config, one, knob), name=name)
+    context = RowContext(
+        agent=agent,
+        with_controller=lambda one: with_controller(agent, config, one, knob),
+        name=name,
+        greedy=config.evaluation.greedy,
+    )
     return make("row", name, {}, knob, context)
 
 

@@ -89,7 +89,7 @@ def test_evaluation_has_all_rows_and_the_ends_of_the_scale(run):
     assert report.oracle == 1.0 and 0 < report.floor < 0.5
     assert set(report.to_json()) == {
         "env", "episodes", "horizon", "seed", "memory_budget_tokens", "read_budget_tokens", "rows", "own", "oracle",
-        "floor",
+        "floor", "greedy",
     }  # fmt: skip
     by_name = {row.controller: row for row in report.rows}
     assert by_name["none"].peak_context_tokens < by_name["fifo"].peak_context_tokens

@@ -26,7 +26,7 @@ def _make(context: RowContext) -> OneTry:
         new_memory=lambda: AgentMemory(token=TokenStore(UNLIMITED, agent.count_tokens), graph=None, archive=None),
         read_budget=room,
         archive_all=False,
-    ))  # fmt: skip
+    ), context.greedy)  # fmt: skip
 
 
 register("row", "full_context", _make)

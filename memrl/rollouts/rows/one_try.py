@@ -11,7 +11,7 @@ from memrl.rollouts.scheduler import play
 
 
 class OneTry:
-    """Greedy play.
+    """One try at each task.
 
     Args:
         greedy: False samples, as an agent that has learned nothing should.

@@ -49,7 +49,7 @@ def in_turns(context: RowContext, turns: Sequence[Turn], most: int) -> Agent:
 
 
 def _make(context: RowContext, options: TurnOptions) -> OneTry:
-    return OneTry(in_turns(context, [THINK], options.turn_tokens))
+    return OneTry(in_turns(context, [THINK], options.turn_tokens), context.greedy)
 
 
 register("row", "react", _make, TurnOptions)

@@ -96,8 +96,8 @@ def newest(lines: Sequence[ViewLine], budget: int, count: Callable[[str], int]) 
 class Reflexion:
     """Tries, reflects, tries again."""
 
-    def __init__(self, agent: Agent, writer: Policy, options: ReflexionOptions) -> None:
-        self.agent, self._writer, self._options = agent, writer, options
+    def __init__(self, agent: Agent, writer: Policy, options: ReflexionOptions, greedy: bool = True) -> None:
+        self.agent, self._writer, self._options, self._greedy = agent, writer, options, greedy
 
     def play(self, tasks: Sequence[Task], seed: Sequence[int]) -> list[Played]:
         """The last try at each task counts; the tokens of the others, and of reflections, are told beside it."""
@@ -108,7 +108,7 @@ class Reflexion:
         played: dict[int, Played] = {}
         left = list(range(len(tasks)))
         for number in range(self._options.reflections + 1):
-            groups = play(agent, [tasks[i] for i in left], [*seed, number], tries=1, greedy=True)
+            groups = play(agent, [tasks[i] for i in left], [*seed, number], tries=1, greedy=self._greedy)
             for i, group in zip(left, groups, strict=True):
                 before = played.get(i)
                 spent = before.tokens + _read(before.episode) if before is not None else 0
@@ -134,7 +134,7 @@ class Reflexion:
             view=newest(lines, agent.read_budget, agent.count_tokens),
             memory_hash="",
             seed=int(np.random.default_rng([*seed, REFLECTED]).integers(2**62)),
-            greedy=True,
+            greedy=self._greedy,
             brief=replace(
                 brief, header=header, tools=(), does="Reflection", max_new_tokens=self._options.turn_tokens, lines=1
             ),
@@ -157,7 +157,7 @@ def _read(episode: Episode) -> int:
 
 
 def _make(context: RowContext, options: ReflexionOptions) -> Reflexion:
-    return Reflexion(in_turns(context, [THINK], options.turn_tokens), context.agent.policy, options)
+    return Reflexion(in_turns(context, [THINK], options.turn_tokens), context.agent.policy, options, context.greedy)
 
 
 register("row", "reflexion", _make, ReflexionOptions)

@@ -20,7 +20,7 @@ FEEDBACK = Turn("Feedback", "Say in one line what is wrong with the draft, or th
 
 def _make(context: RowContext, options: TurnOptions) -> OneTry:
     agent = in_turns(context, [DRAFT, FEEDBACK], options.turn_tokens)
-    return OneTry(replace(agent, rollout=replace(agent.rollout, keep_thoughts=False)))
+    return OneTry(replace(agent, rollout=replace(agent.rollout, keep_thoughts=False)), context.greedy)
 
 
 register("row", "self_refine", _make, TurnOptions)

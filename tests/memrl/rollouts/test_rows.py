@@ -201,6 +201,17 @@ def test_a_row_of_ones_own_is_one_class() -> None:
         registry._PARTS.pop(("row", "twice"))
 
 
+@pytest.mark.parametrize("name", ["own", "window", *ROWS])
+@pytest.mark.parametrize("greedy", [True, False])
+def test_every_row_draws_where_the_evaluation_says_so(name: str, greedy: bool) -> None:
+    asked: list[SampleRequest] = []
+    agent = agent_of(lambda request: asked.append(request) or "look")
+    report = evaluate_agent(agent, config(evaluation={"episodes": 2, "greedy": greedy}), rows=[name])
+    assert report.greedy == greedy and {request.greedy for request in asked} == {greedy}
+    seeds = [request.seed for request in asked]
+    assert len(asked) > 4 and len(set(seeds)) == len(seeds), "each draw has a seed of its own"
+
+
 @pytest.mark.parametrize("name", ["window", *ROWS])
 def test_a_model_that_never_says_an_admissible_choice_loses_its_game_and_not_the_run(name: str) -> None:
     made = config(policy={"name": "hf", "model": "tiny", "lora_rank": 2, "options": {}, "dtype": "float32",
