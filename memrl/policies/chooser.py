@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from memrl.contracts.checks import check
 from memrl.contracts.contexts import PolicyContext
 from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.protocols import SampleRequest
@@ -53,8 +54,12 @@ class ChooserOptions:
     width: int = 8
     """Of what is learned of a word."""
     hidden: int = 48
+    unknown: float = 0.0
+    """Share of all words that each step of the warm start shows as unknown (word dropout, Iyyer et al. 2015, ACL
+    P15-1162), so that less is learned by heart. Words that did not occur there stay unknown."""
 
     def __post_init__(self) -> None:
+        check(self, "policy.options.", unknown="[0, 1)")
         for name in ("width", "hidden"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"policy.options.{name}", getattr(self, name), "it must be at least 1")
@@ -63,11 +68,16 @@ class ChooserOptions:
 class ChooserNet(nn.Module):
     """Scores choices."""
 
+    met: Tensor
+    """[BUCKETS + 1] words that occurred in training mode."""
+
     def __init__(self, options: ChooserOptions) -> None:
         super().__init__()
         width, hidden = options.width, options.hidden
+        self.unknown = options.unknown
         self.words = nn.Embedding(BUCKETS + 1, width)
         nn.init.normal_(self.words.weight, std=0.1)
+        self.register_buffer("met", torch.zeros(BUCKETS + 1, dtype=torch.bool), persistent=bool(options.unknown))
         self.occurrence = nn.Linear(SPAN * width, hidden)
         self.spoken = nn.Linear(SPAN * width, hidden, bias=False)
         self.numbers = nn.Linear(EVENT_NUMBERS, hidden, bias=False)
@@ -78,37 +88,41 @@ class ChooserNet(nn.Module):
 
     def forward(self, readings: Sequence[Reading]) -> Tensor:
         """[N] scores of all choices of all readings, in order."""
+        table_BE = self._table(readings)
         counts = [len(one.lengths) for one in readings]
         events_V3 = _joined([one.events_V3 for one in readings], [counts, *_sizes(readings)])
         hidden_VH = (
-            self._read(self.occurrence, [one.occurrences for one in readings])[events_V3[:, 1]]
-            + self._read(self.spoken, [one.spoken for one in readings])[events_V3[:, 2]]
+            self.occurrence(_read(table_BE, [one.occurrences for one in readings]))[events_V3[:, 1]]
+            + self.spoken(_read(table_BE, [one.spoken for one in readings]))[events_V3[:, 2]]
             + self.numbers(_stacked([one.event_numbers for one in readings]))
         )
         pooled_NA = self._pooled(F.silu(hidden_VH), events_V3[:, 0], sum(counts))
         times = torch.tensor(counts)
         parts = [
-            self._bags([one.choices for one in readings], np.concatenate([one.lengths for one in readings])),
-            self._bags([one.seen for one in readings]).repeat_interleave(times, 0),
-            self._bags([one.done for one in readings]).repeat_interleave(times, 0),
+            _bags(table_BE, [one.choices for one in readings], np.concatenate([one.lengths for one in readings])),
+            _bags(table_BE, [one.seen for one in readings]).repeat_interleave(times, 0),
+            _bags(table_BE, [one.done for one in readings]).repeat_interleave(times, 0),
             _stacked([one.choice_numbers for one in readings]),
             pooled_NA,
         ]
         return self.score(torch.cat(parts, dim=1)).squeeze(1)
 
-    def _read(self, layer: nn.Module, places: Sequence[np.ndarray]) -> Tensor:
-        """[K, H]"""
-        return layer(self.words(_stacked(places)).flatten(1))
+    def _table(self, readings: Sequence[Reading]) -> Tensor:
+        """[BUCKETS + 1, E] what is known of each word, the last being one that is not known.
 
-    def _bags(self, bags: Sequence[np.ndarray], lengths: np.ndarray | None = None) -> Tensor:
-        """[B, E] mean of what was learned of each bag's words; 0 of an empty one.
-
-        Args:
-            lengths: [B] of the bags, where several stand in one array.
+        In training mode words are unknown at random; else those are that never occurred then, if any did.
         """
-        sizes = np.array([len(bag) for bag in bags]) if lengths is None else lengths
-        starts = torch.from_numpy(sizes.cumsum() - sizes)
-        return F.embedding_bag(_stacked(bags), self.words.weight, starts, mode="mean")
+        weights, met = self.words.weight, self.met
+        if not self.unknown:
+            return weights
+        if self.training:
+            for one in readings:
+                for ids in (one.occurrences, one.spoken, one.choices, one.seen, one.done):
+                    met[torch.from_numpy(ids).flatten()] = True
+            known = torch.rand(len(met)) >= self.unknown
+        else:
+            known = met | ~met.any()
+        return weights[torch.arange(len(met)).where(known, BUCKETS)]
 
     def _pooled(self, hidden_VH: Tensor, choice_V: Tensor, count: int) -> Tensor:
         """[N, HEADS·VALUES] each head's mean over a choice's events and one more that is empty."""
@@ -118,6 +132,22 @@ class ChooserNet(nn.Module):
         total_NHA = hidden_VH.new_zeros(count, HEADS, VALUES).index_add(0, choice_V, values_VHA)
         weight_NH = hidden_VH.new_ones(count, HEADS).index_add(0, choice_V, weights_VH)
         return (total_NHA / weight_NH[:, :, None]).flatten(1)
+
+
+def _read(table_BE: Tensor, places: Sequence[np.ndarray]) -> Tensor:
+    """[K, SPAN·E]"""
+    return F.embedding(_stacked(places), table_BE).flatten(1)
+
+
+def _bags(table_BE: Tensor, bags: Sequence[np.ndarray], lengths: np.ndarray | None = None) -> Tensor:
+    """[B, E] mean of what was learned of each bag's words; 0 of an empty one.
+
+    Args:
+        lengths: [B] of the bags, where several stand in one array.
+    """
+    sizes = np.array([len(bag) for bag in bags]) if lengths is None else lengths
+    starts = torch.from_numpy(sizes.cumsum() - sizes)
+    return F.embedding_bag(_stacked(bags), table_BE, starts, mode="mean")
 
 
 def _stacked(arrays: Sequence[np.ndarray]) -> Tensor:

@@ -20,7 +20,7 @@ class SmallNet(Generic[Net]):
     """
 
     def __init__(self, net: Net) -> None:
-        self.net = net
+        self.net = net.eval()
         self._first = deepcopy(net)
         self.version = 0
 
@@ -39,6 +39,15 @@ class SmallNet(Generic[Net]):
             yield
         finally:
             self.net = now
+
+    @contextmanager
+    def taught(self) -> Iterator[None]:
+        """The network in training mode, for what it does otherwise while it is taught; never in play or RL."""
+        self.net.train()
+        try:
+            yield
+        finally:
+            self.net.eval()
 
     def bump(self) -> None:
         self.version += 1

@@ -7,6 +7,7 @@ import logging
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,7 +162,8 @@ def teach(
     """The same for a policy that is no transformers model: AdamW on the mean over tokens, at TRL's rates.
 
     Args:
-        policy: a ``TrainablePolicy`` that has ``answer_rows(requests, texts)`` as well.
+        policy: a ``TrainablePolicy`` that has ``answer_rows(requests, texts)`` as well, and may have ``taught()``: a
+            context in which it reads as one that is taught.
 
     Raises:
         ValueError: there are no examples.
@@ -171,6 +173,7 @@ def teach(
     rows = policy.answer_rows([one.request for one in examples], [one.text for one in examples])
     optimizer = torch.optim.AdamW(policy.parameters(), lr=config.learning_rate, weight_decay=0.0)
     rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)  # of networks that draw while they are taught
     order: list[int] = []
     for step in range(config.steps):
         while len(order) < config.batch_size:
@@ -178,7 +181,8 @@ def teach(
         batch, order = order[: config.batch_size], order[config.batch_size :]
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * share(step, config.steps)
-        logprobs_RA, mask_RA = policy.token_logprobs([rows[i] for i in batch])
+        with policy.taught() if hasattr(policy, "taught") else nullcontext():
+            logprobs_RA, mask_RA = policy.token_logprobs([rows[i] for i in batch])
         optimizer.zero_grad()
         answer_loss(logprobs_RA, mask_RA, 1.0 / mask_RA.sum()).backward()
         torch.nn.utils.clip_grad_norm_(list(policy.parameters()), 1.0)

@@ -51,8 +51,8 @@ def textworld() -> TrainConfig:
     """
     return TrainConfig(
         recipe="textworld",
-        steps=10,
-        checkpoint_every=5,
+        steps=20,
+        checkpoint_every=10,
         env=EnvConfig(
             name="textworld",
             options={
@@ -64,22 +64,23 @@ def textworld() -> TrainConfig:
                 "hide": "^(look|inventory|examine (?!cookbook)|put|insert|close)",
                 "ladder": False,
             },
-            train_seeds=16,
+            train_seeds=160,
         ),
         memory=MemoryConfig(token_budget=64, read_budget=64, embedder="hash"),
-        policy=PolicyConfig(name="chooser"),
+        policy=PolicyConfig(name="chooser", options={"unknown": 0.3}),
         warm_start=WarmStartConfig(
-            steps=300,
-            demonstrations=20,
+            steps=600,
+            demonstrations=80,
             demonstrated_with="oracle",
             controller_steps=300,
             batch_size=16,
             learning_rate=0.01,
         ),
         controller=ControllerConfig(max_ops=1, options={"width": 8, "hidden": 32}),
-        rollout=RolloutConfig(tasks=2, practice_tasks=0, group_size=8, env_workers=0),
+        # Hardly a game is met twice: who meets few of them often learns them by heart.
+        rollout=RolloutConfig(tasks=4, practice_tasks=0, group_size=8, env_workers=0),
         # A point is earned some six commands after the last: what comes much later says little of a command.
         credit=CreditConfig(discount=0.9),
-        learner=LearnerConfig(policy_learning_rate=5e-3, controller_learning_rate=1e-3, decay_from=0.5),
-        evaluation=EvalConfig(episodes=16, rows=("own", "untrained", "none", "window", "fifo", "oracle")),
+        learner=LearnerConfig(policy_learning_rate=2e-3, controller_learning_rate=1e-4, decay_from=0.5),
+        evaluation=EvalConfig(episodes=32, rows=("own", "untrained", "none", "window", "fifo", "oracle"), greedy=False),
     )

@@ -11,7 +11,8 @@ import torch
 from kitchen import Kitchens
 
 from memrl.advantages.credit import give_credit
-from memrl.contracts.config import PolicyConfig
+from memrl.contracts.capabilities import Example
+from memrl.contracts.config import PolicyConfig, WarmStartConfig
 from memrl.contracts.contexts import PolicyContext
 from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.protocols import Brief, SampleRequest
@@ -33,6 +34,7 @@ from memrl.policies.choice_reading import (
 from memrl.policies.chooser import ChooserOptions, ChooserPolicy
 from memrl.policies.pointer import word_id
 from memrl.policies.promises import requests
+from memrl.policies.warm_start import teach
 from memrl.recipes import recipe
 from memrl.rollouts.scheduler import play
 from memrl.testing import check_policy
@@ -134,6 +136,48 @@ def test_probabilities_are_the_softmax_of_scores_and_do_not_depend_on_company() 
     assert policy.answer_logprobs([asked()], ["cook potato with oven"]) == pytest.approx(
         [together[0, 0].item()], abs=1e-5
     )
+
+
+def named(food: str) -> SampleRequest:
+    """A choice between two foods of which one stands in the recipe."""
+    return asked(lines=(f"Directions: dice the {food}.",), choices=(f"dice {food}", "dice turnip"))
+
+
+def test_words_that_a_warm_start_did_not_show_are_one_word_where_some_were_unknown_in_it() -> None:
+    apart, alike = ChooserPolicy(ChooserOptions()), ChooserPolicy(ChooserOptions(unknown=0.3))
+    before = alike.answer_logprobs([named("kumquat"), named("persimmon")], ["dice kumquat", "dice persimmon"])
+    assert before[0] != before[1], "who was never taught knows every word by its own vector"
+    lessons = [Example(named(food), f"dice {food}") for food in ("carrot", "leek", "onion")]
+    for policy in (apart, alike):
+        teach(policy, lessons, WarmStartConfig(steps=5, batch_size=3, learning_rate=1e-3), seed=1)
+        found = [policy.answer_logprobs([named(food)], [f"dice {food}"])[0] for food in ("kumquat", "persimmon")]
+        assert (found[0] == found[1]) == (policy is alike) and not policy.net.training
+        known = [policy.answer_logprobs([named(food)], [f"dice {food}"])[0] for food in ("carrot", "leek")]
+        assert known[0] != known[1] and known[0] != found[0]
+    [decision] = alike.sample([named("kumquat")])
+    told, _ = alike.token_logprobs([(decision.prompt_ids, decision.action_ids)])
+    assert told.item() == pytest.approx(decision.logprobs[0], abs=1e-6), "play and RL read alike: nothing is drawn"
+    again = ChooserPolicy(ChooserOptions(unknown=0.3), seed=9)
+    again.load_state_dict(alike.state_dict())
+    assert again.answer_logprobs([named("kumquat")], ["dice kumquat"]) == alike.answer_logprobs(
+        [named("kumquat")], ["dice kumquat"]
+    )
+    assert torch.equal(again.net.met, alike.net.met) and "met" not in apart.state_dict()["net"]
+
+
+def test_a_warm_start_that_draws_words_is_the_same_twice() -> None:
+    made = [ChooserPolicy(ChooserOptions(unknown=0.5)) for _ in range(2)]
+    for policy in made:
+        torch.rand(len(made))  # whatever was drawn before
+        teach(policy, [Example(named("leek"), "dice leek")], WarmStartConfig(steps=5, batch_size=2), seed=3)
+    first, second = (policy.state_dict()["net"] for policy in made)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("unknown", [1.0, -0.1, float("nan")])
+def test_not_all_words_can_be_unknown(unknown: float) -> None:
+    with pytest.raises(ConfigError, match=r"policy.options.unknown = .*: it must"):
+        ChooserOptions(unknown=unknown)
 
 
 def test_samples_follow_their_probabilities() -> None:
