@@ -1,8 +1,12 @@
 """TextWorld cooking on unseen games: what a trained memory is worth, and what reward adds to a warm start.
 
 python benchmarks/textworld_cooking.py train RUNS SEED ...   # the recipe textworld; to results/textworld/SEED.json
-python benchmarks/textworld_cooking.py sampled RUNS SEED ... # the same with sampled commands, before and after RL
+python benchmarks/textworld_cooking.py greedy RUNS SEED ...  # the same runs played greedily, before and after RL
+python benchmarks/textworld_cooking.py window RUNS SEED ...  # a policy taught and trained with a window for memory
+python benchmarks/textworld_cooking.py few RUNS SEED ...     # reward after a warm start of few walkthroughs
 python benchmarks/textworld_cooking.py long RUNS SEED ...    # the same runs in episodes of three games
+
+In this order: each adds to what the first wrote. Commands are drawn, as training draws them, unless it says greedily.
 """
 
 from __future__ import annotations
@@ -14,7 +18,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import torch
@@ -22,9 +25,8 @@ import torch
 import memrl
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.protocols import Agent
-from memrl.evaluate import EvalReport, evaluate, evaluate_agent, held_out_tasks
+from memrl.evaluate import EvalReport, evaluate, evaluate_agent
 from memrl.recipes import recipe
-from memrl.rollouts.scheduler import play
 from memrl.training.build import build_agent
 from memrl.training.run_folder import load_run
 from memrl.training.warm_up import warm_up
@@ -32,11 +34,13 @@ from memrl.training.warm_up import warm_up
 OUT = Path(__file__).parent / "results" / "textworld"
 EVALUATED = 2
 """Seed of the held-out games."""
-GAMES = 16
+GAMES = 64
 ROWS = ("scorer", "untrained", "none", "window", "fifo", "bm25_archive", "full_context", "oracle")
+FEW = 8
+"""Walkthroughs of the weaker warm start."""
 BEFORE = ("scorer", "window")
 """Rows before RL: policy and scorer as the warm start left them."""
-LONG, LONG_ROWS, LONG_GAMES = 100, ("scorer", "window"), 4
+LONG, LONG_ROWS, LONG_GAMES = 100, ("scorer", "window"), 16
 """Commands of the longer episodes, games in a row; rows and episodes there."""
 
 
@@ -69,51 +73,88 @@ def begun(made: TrainConfig) -> Agent:
 
 def main(seed: int, runs: Path) -> None:
     folder = runs / f"{seed}"
-    started, used = time.perf_counter(), time.process_time()
-    if not (folder / "done.json").exists():
-        memrl.train(config(seed, str(folder)))
-        taken = {"train_seconds": time.perf_counter() - started, "train_cpu_seconds": time.process_time() - used}
-        (runs / f"{seed}.json").write_text(json.dumps(taken))
+    taken = trained(config(seed, str(folder)), runs / f"{seed}.json")
     made, _ = load_run(folder)
-    agent = begun(made)
-    start = agent.controller.state_dict()
-    before = evaluate_agent(agent, made, seed=EVALUATED, rows=BEFORE, episodes=GAMES, trained=start)
-    report = evaluate(folder, rows=ROWS, seed=EVALUATED, episodes=GAMES)
+    before, report = before_and_after(folder, BEFORE, ROWS)
     told = {
         "seed": seed, "episodes": report.episodes, "steps": made.steps, "games": made.env.train_seeds,
         "walkthroughs": made.warm_start.demonstrations,
         "tries": made.steps * made.rollout.tasks * made.rollout.group_size,
-        **json.loads((runs / f"{seed}.json").read_text()), "floor": report.floor,
+        **taken, "floor": report.floor,
         "memory_tokens": report.memory_budget_tokens, "read_tokens": report.read_budget_tokens,
         "rows": plain(report), "before": plain(before),
     }  # fmt: skip
     write(seed, told)
 
 
-def drawn(agent: Agent, made: TrainConfig) -> float:
-    """Success with sampled commands, as training plays."""
-    groups = play(agent, held_out_tasks(agent, made, EVALUATED, GAMES), [EVALUATED], tries=1, greedy=False)
-    return mean(group.episodes[0].success for group in groups)
+def trained(made: TrainConfig, file: Path) -> dict[str, float]:
+    """Train, or go on; what it took stands in ``file``."""
+    folder = Path(str(made.out))
+    started, used = time.perf_counter(), time.process_time()
+    if not (folder / "done.json").exists():
+        memrl.train(made, resume=folder if folder.exists() else None)
+        taken = {"train_seconds": time.perf_counter() - started, "train_cpu_seconds": time.process_time() - used}
+        file.write_text(json.dumps(taken))
+    return json.loads(file.read_text())
 
 
-def sampled(seed: int, runs: Path) -> None:
-    """Before and after RL with sampled commands, beside the run's other figures."""
-    made, parts = load_run(runs / f"{seed}")
+def before_and_after(folder: Path, before: tuple[str, ...], after: tuple[str, ...]) -> tuple[EvalReport, EvalReport]:
+    """Rows of what RL began with, and of what it ended with, on the same games."""
+    made, _ = load_run(folder)
     agent = begun(made)
-    told = json.loads((OUT / f"{seed}.json").read_text())
-    found = {"before": drawn(agent, made)}
-    agent.policy.load_state_dict(parts["policy"])
-    agent.controller.load_state_dict(parts["controller"])
-    found["after"] = drawn(agent, made)
-    print(seed, found, flush=True)
-    write(seed, {**told, "sampled": found})
+    start = agent.controller.state_dict() if hasattr(agent.controller, "state_dict") else None
+    first = evaluate_agent(agent, made, seed=EVALUATED, rows=before, episodes=GAMES, trained=start)
+    return first, evaluate(folder, rows=after, seed=EVALUATED, episodes=GAMES)
+
+
+def greedily(seed: int, runs: Path) -> None:
+    """Before and after RL with the likeliest command at each step, beside the run's other figures."""
+    made, parts = load_run(runs / f"{seed}")
+    made = replace(made, evaluation=replace(made.evaluation, greedy=True))
+    agent = begun(made)
+    found = {}
+    for when in ("before", "after"):
+        if when == "after":
+            agent.policy.load_state_dict(parts["policy"])
+            agent.controller.load_state_dict(parts["controller"])
+        start = agent.controller.state_dict()
+        report = evaluate_agent(agent, made, seed=EVALUATED, rows=("own",), episodes=GAMES, trained=start)
+        found[when] = report.rows[0].success
+    add(seed, {"greedy": found})
+
+
+def window(seed: int, runs: Path) -> None:
+    """The same policy with walkthroughs and RL of its own behind a window, which learns nothing itself."""
+    made = config(seed, str(runs / f"window-{seed}"))
+    made = replace(
+        made,
+        warm_start=replace(made.warm_start, demonstrated_with="own", controller_steps=0),
+        controller=replace(made.controller, name="window", options={}),
+    )
+    trained(made, runs / f"window-{seed}.json")
+    before, after = before_and_after(Path(str(made.out)), ("own",), ("own",))
+    add(seed, {"taught_window": {"before": plain(before)["window"], "after": plain(after)["window"]}})
+
+
+def few(seed: int, runs: Path) -> None:
+    """What reward adds where there are few walkthroughs."""
+    made = config(seed, str(runs / f"few-{seed}"))
+    made = replace(made, warm_start=replace(made.warm_start, demonstrations=FEW))
+    trained(made, runs / f"few-{seed}.json")
+    before, after = before_and_after(Path(str(made.out)), ("own",), ("own",))
+    add(seed, {"few": {"walkthroughs": FEW, "before": plain(before)["scorer"], "after": plain(after)["scorer"]}})
 
 
 def longer(seed: int, runs: Path) -> None:
     """The same run in longer episodes, beside its other figures."""
     far = evaluate(runs / f"{seed}", rows=LONG_ROWS, seed=EVALUATED, horizon=LONG, episodes=LONG_GAMES)
-    told = json.loads((OUT / f"{seed}.json").read_text())
-    write(seed, {**told, "long": {"commands": LONG, "episodes": far.episodes, "rows": plain(far)}})
+    add(seed, {"long": {"commands": LONG, "episodes": far.episodes, "rows": plain(far)}})
+
+
+def add(seed: int, found: dict[str, Any]) -> None:
+    """Put figures beside those that the run has."""
+    print(seed, {name: one for name, one in found.items() if name == "greedy"}, flush=True)
+    write(seed, {**json.loads((OUT / f"{seed}.json").read_text()), **found})
 
 
 def write(seed: int, told: dict[str, Any]) -> None:
@@ -127,4 +168,4 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     what, runs, *seeds = sys.argv[1:]
     for each in seeds:
-        {"train": main, "sampled": sampled, "long": longer}[what](int(each), Path(runs))
+        {"train": main, "greedy": greedily, "window": window, "few": few, "long": longer}[what](int(each), Path(runs))

@@ -36,8 +36,8 @@ def textworld(runs: Sequence[Found]) -> str:
     one = runs[0]
     title = (
         f"**TextWorld cooking (`benchmarks/textworld_cooking.py`).** {len(runs)} seed(s), {one['episodes']} "
-        f"unseen games each, greedy; a share of a game's points. {one['memory_tokens']} words of memory and "
-        f"{one['read_tokens']} in view in every row but full context. {one['tries']} tries of RL at "
+        f"unseen games each, commands drawn as in training; a share of a game's points. {one['memory_tokens']} words "
+        f"of memory and {one['read_tokens']} in view in every row but full context. {one['tries']} tries of RL at "
         f"{one['games']} games after {one['walkthroughs']} walkthroughs; "
         f"{mean(run['train_cpu_seconds'] for run in runs):.0f} s of a core a run, warm start included. One play by "
         f"chance: {mean(run['floor'] for run in runs):.3f}."
@@ -46,11 +46,23 @@ def textworld(runs: Sequence[Found]) -> str:
     rows += [
         _played(f"{NAMES.get(name, name)}, before RL", [run["before"][name] for run in runs]) for name in one["before"]
     ]
-    drawn = [run["sampled"] for run in runs if "sampled" in run]
+    taught = [run["taught_window"] for run in runs if "taught_window" in run]
     rows += [
-        [*over_seeds(f"trained memory, {when} RL, sampled commands", [run[when] for run in drawn]), "", ""]
+        _played(f"window, its policy taught with it, {when} RL", [run[when] for run in taught])
         for when in ("before", "after")
-        if drawn
+        if taught
+    ]
+    weaker = [run["few"] for run in runs if "few" in run]
+    rows += [
+        _played(f"trained memory, {weaker[0]['walkthroughs']} walkthroughs, {when} RL", [run[when] for run in weaker])
+        for when in ("before", "after")
+        if weaker
+    ]
+    likeliest = [run["greedy"] for run in runs if "greedy" in run]
+    rows += [
+        [*over_seeds(f"trained memory, {when} RL, always the likeliest", [run[when] for run in likeliest]), "", ""]
+        for when in ("before", "after")
+        if likeliest
     ]
     far = [run["long"] for run in runs if "long" in run]
     if far:
