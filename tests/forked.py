@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 SERVER = """
@@ -126,16 +127,9 @@ def start(
     return Forked(pid, files["stdout"], files["stderr"])
 
 
-def run(
-    *argv: str | Path,
-    code: str | None = None,
-    module: str = "",
-    cwd: Path = ROOT,
-    env: Mapping[str, str] | None = None,
-    text: str = "",
-) -> subprocess.CompletedProcess[str]:
+def run(*argv: str | Path, **how: Any) -> subprocess.CompletedProcess[str]:
     """``start``, and wait."""
-    return start(*argv, code=code, module=module, cwd=cwd, env=env, text=text).wait()
+    return start(*argv, **how).wait()
 
 
 def _asked(what: Mapping[str, object]) -> int | None:
