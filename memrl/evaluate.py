@@ -19,7 +19,7 @@ from memrl.contracts.config import EnvConfig, TrainConfig
 from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.overrides import EVAL_KNOBS, with_settings
 from memrl.contracts.protocols import Agent
-from memrl.contracts.registry import find, row_kind
+from memrl.contracts.registry import find_row, row_kind
 from memrl.contracts.types import End, Episode, Task
 from memrl.reporting.metrics import count_refused
 from memrl.rollouts.rows.one_try import OneTry
@@ -262,7 +262,7 @@ def _known_rows(agent: Agent, config: TrainConfig, rows: Sequence[str], has_orac
     named = dict.fromkeys(config.controller.name if name == OWN else name for name in rows)
     for name in named:
         if name != UNTRAINED:
-            find(row_kind(name), name, "rows")
+            find_row(name, "rows")
     missing = {"oracle": has_oracle, UNTRAINED: learns(agent.controller)}
     return [name for name in named if missing.get(name, True)]
 

@@ -31,6 +31,7 @@ class ConfigError(InputError):
 
     def __init__(self, knob: str, value: object, way_out: str) -> None:
         super().__init__(f"{knob} = {value!r}: {way_out}")
+        self.way_out = way_out
 
 
 class DataError(InputError):

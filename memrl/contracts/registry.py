@@ -217,6 +217,18 @@ def row_kind(name: str) -> str:
     return "row" if name in names("row") else "controller"
 
 
+def find_row(name: str, knob: str) -> Part:
+    """Who plays a row of an evaluation: a part of kind "row", or a controller. Raises as ``find`` does."""
+    kind = row_kind(name)
+    try:
+        return find(kind, name, knob)
+    except ConfigError as error:
+        if kind == "row" or ":" in name or name in names(kind):
+            raise
+        rows = ", ".join(names("row"))
+        raise ConfigError(knob, name, f"{error.way_out}; or one of the rows {rows}") from error
+
+
 def remember_origin(kind: str, name: str, home: str) -> None:
     """What a saved run says of a part's origin: told to the user where the part is not found."""
     _HOMES[kind, name] = home

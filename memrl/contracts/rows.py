@@ -45,6 +45,8 @@ class RowContext:
     """The same with another controller, by name, at the same budgets."""
     name: str
     """Of the row, for messages."""
+    knob: str = "rows"
+    """The setting that named it, for messages."""
     greedy: bool = True
     """Take the likeliest everywhere; False draws, as training does (``evaluation.greedy``)."""
 
@@ -53,4 +55,4 @@ class RowContext:
         policy = self.agent.policy
         if not getattr(policy, "writes_freely", False):
             way_out = f"it needs a policy that writes freely, such as 'hf'; {type(policy).__name__} does not"
-            raise ConfigError("rows", self.name, way_out)
+            raise ConfigError(self.knob, self.name, way_out)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from memrl.contracts.errors import DataError
+from memrl.contracts.errors import DataError, InputError
 from memrl.contracts.types import Tool
 from memrl.tools.sandbox import Ran, Sandbox
 from memrl.tools.toolbox import ToolResult
@@ -58,8 +58,11 @@ def sql_tool(sandbox: Sandbox, database: Path | str | bytes) -> SqlTool:
     """The tool that asks a database: a file, or its bytes. It is read once, here; the file is not held open.
 
     Raises:
+        InputError: it is neither a path nor bytes.
         DataError: there is no such file, it is no SQLite database, or part of it still stands in a log beside it.
     """
+    if not isinstance(database, Path | str | bytes):
+        raise InputError(f"database = {database!r:.60}: give the path of a SQLite file, or its bytes")
     where = "the database" if isinstance(database, bytes) else str(database)
     try:
         data = database if isinstance(database, bytes) else Path(database).read_bytes()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from memory_stores.words import words
+from memrl.contracts.errors import InputError
 from memrl.contracts.types import Tool
 from memrl.tools.toolbox import ToolResult
 
@@ -73,6 +74,17 @@ class SearchTool:
 
 
 def search_tool(documents: SearchIndex | Sequence[str], shown: int = 3) -> SearchTool:
-    """The tool that searches documents and shows the best ``shown``."""
+    """The tool that searches documents and shows the best ``shown``.
+
+    Raises:
+        InputError: the documents are none, one text in place of several, or hold something else; or none is shown.
+    """
+    if isinstance(shown, bool) or not isinstance(shown, int) or shown < 1:
+        raise InputError(f"shown = {shown!r}: show at least 1 document")
+    if not isinstance(documents, SearchIndex):
+        if isinstance(documents, str) or not isinstance(documents, Sequence):
+            raise InputError(f"documents = {documents!r:.60}: give a list of texts, or a SearchIndex")
+        if wrong := [text for text in documents if not isinstance(text, str)]:
+            raise InputError(f"{wrong[0]!r:.60} among the documents is no text; give a list of texts")
     index = documents if isinstance(documents, SearchIndex) else SearchIndex(documents)
     return SearchTool(index=index, shown=shown)

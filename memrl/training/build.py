@@ -28,7 +28,7 @@ from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import TaskGenerator, TaskProposer
 from memrl.contracts.learning import Curriculum, Reflection
 from memrl.contracts.protocols import Agent, Offers, Policy, TaskSource, writes_notes
-from memrl.contracts.registry import find, make, make_options, row_kind
+from memrl.contracts.registry import find, find_row, make, make_options
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import CONTROLLER, Task
 from memrl.controllers.advice import advice_of, in_words, worthless
@@ -181,6 +181,9 @@ def build_offers(config: TrainConfig, table: TextTable, count: CountTokens, note
     knobs = config.controller
     options = make_options(find("controller", knobs.name, "controller.name"), knobs.options, "controller.options")
     most = getattr(options, "note_tokens", 0) if notes else 0
+    if most > (budget := config.memory.token_budget):
+        why = f"a memory of {budget} tokens (memory.token_budget) holds no such note"
+        raise ConfigError("controller.options.note_tokens", most, why)
     context = OffersContext(
         table=table,
         count_tokens=(lambda text: min(count(text), most)) if most else count,
@@ -254,7 +257,7 @@ def build(config: TrainConfig, say: Say | None = None) -> Parts:
     make_options(estimator, config.credit.options, "credit.options")
     for row in config.evaluation.rows:
         if row not in (OWN, UNTRAINED):
-            find(row_kind(row), row, "evaluation.rows")
+            find_row(row, "evaluation.rows")
     agent = build_agent(config)
     check_estimator_fits(config.credit, agent.task_source, written=_writes(agent))
     curriculum = build_curriculum(config, agent)

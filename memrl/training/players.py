@@ -28,6 +28,7 @@ def make_row(agent: Agent, config: TrainConfig, name: str, knob: str) -> Row:
         agent=agent,
         with_controller=lambda one: with_controller(agent, config, one, knob),
         name=name,
+        knob=knob,
         greedy=config.evaluation.greedy,
     )
     return make("row", name, {}, knob, context)

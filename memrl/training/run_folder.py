@@ -286,17 +286,26 @@ def _taken(folder: Path) -> RunFolderError:
     return RunFolderError(f"out = {str(folder)!r}: it holds {what} already, which stays; name another folder")
 
 
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Each knob whose value is another one, its values before and now."""
+    for name in [*before, *(name for name in now if name not in before)]:
+        was, is_now = before.get(name), now.get(name)
+        if isinstance(was, Mapping) and isinstance(is_now, Mapping):
+            yield from _changed(was, is_now, f"{within}{name}.")
+        elif was != is_now:
+            yield f"{within}{name}", was, is_now
+
+
 def _resumable(folder: Path, config: TrainConfig) -> TrainConfig:
     """The config to go on with, its schedule kept. Raises RunFolderError, ConfigError."""
     saved = load_config(folder)
     same = {name: getattr(saved, name) for name in MAY_CHANGE}
     before, now = config_to_dict(saved), config_to_dict(replace(config, **same))
-    for name, value in before.items():
-        if now[name] != value:
-            raise RunFolderError(
-                f"run folder {folder}: {name} was {value!r} and is {now[name]!r} now; "
-                f"a resumed run may change only {', '.join(MAY_CHANGE)}: train again into another folder"
-            )
+    for knob, was, is_now in _changed(before, now):
+        raise RunFolderError(
+            f"run folder {folder}: {knob} was {was!r} and is {is_now!r} now; "
+            f"a resumed run may change only {', '.join(MAY_CHANGE)}: train again into another folder"
+        )
     done = steps_done(folder)
     if config.steps < done:
         way_out = f"run folder {folder} has done {done} steps already; give at least as many, or train another run"

@@ -194,6 +194,7 @@ def test_an_environment_must_be_named():
             r"policy.name = 'gpt': choose from chooser, endpoint, exact, frozen, hf, pointer; bring",
         ),
         ({"evaluation": {"rows": ["fifo", "magic"]}}, r"evaluation.rows = 'magic': choose from bm25, bm25_archive"),
+        ({"evaluation": {"rows": ["magic"]}}, r"or one of the rows full_context, react"),
         ({"curriculum": {"name": "bandit", "options": {"fresh": 2}}}, r"curriculum.options.fresh = 2: it must lie in"),
     ],
 )

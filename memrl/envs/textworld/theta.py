@@ -14,13 +14,19 @@ MOST_ROOMS = 100
 BASE = "base"
 """The cell of the game itself."""
 COOKING_ROOMS = (1, 6, 9, 12)
+_AXES = {
+    "cooking": ("ingredients", "rooms", "open", "cook", "cut", "drop", "foods"),
+    "coin": ("length", "dead_ends"),
+    "quest": ("length", "rooms"),
+}
+"""Axes that say something about the games of a kind."""
 Foods = Literal["train", "valid", "test"]
 """Which of tw-cooking's three sets of foods and preparations a game is made of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GameTheta:
-    """What kind of game, and how hard. Axes that a kind does not name below say nothing about it."""
+    """What kind of game, and how hard. An axis that is not of its kind is refused."""
 
     kind: Literal["cooking", "coin", "quest"] = "cooking"
     """"cooking": read a recipe in the cookbook, gather, cut and cook what it says, eat (First TextWorld Problems);
@@ -77,7 +83,8 @@ class TextWorldOptions(GameTheta):
     admissible: bool = True
     """Whether the admissible commands are given as choices. False takes any text, as the game understands it."""
     hide: str = ""
-    """A regular expression: admissible commands in which it is found are no choices."""
+    """A regular expression: admissible commands in which it is found are no choices; all are where none
+    would be left."""
     also_show: tuple[Literal["description", "inventory"], ...] = ()
     """What is shown at each step beside the answer to the last command: the room, what is carried. Without them a
     player must remember."""
@@ -106,6 +113,17 @@ class TextWorldOptions(GameTheta):
             raise ConfigError("env.options.hide", self.hide, f"it is no regular expression: {error}") from error
         if self.foods != "train":
             raise ConfigError("env.options.foods", self.foods, "say which games are held out with evaluated")
+        self._check_axes()
+
+    def _check_axes(self) -> None:
+        """Raises ConfigError where an axis is set that says nothing about the games that will be played."""
+        games, heard = f"games of kind {self.kind!r} have", (*_AXES[self.kind], "kind", "rounds")
+        if self.files:
+            games, heard = "games in files have", ("rounds",)
+        for name, field in GameTheta.__dataclass_fields__.items():
+            if name not in heard and getattr(self, name) != field.default:
+                axes = ", ".join(axis for axis in heard if axis != "foods")
+                raise ConfigError(f"env.options.{name}", getattr(self, name), f"{games} no such axis, but {axes}")
 
     def theta(self, **changes: Any) -> GameTheta:
         """The axes alone, some changed."""
@@ -144,9 +162,4 @@ def _name(theta: GameTheta) -> str:
 def spec(theta: GameTheta, number: int) -> dict[str, Any]:
     """What one game is generated from: only the axes of its kind, so that a game has one name."""
     axes = asdict(theta)
-    of = {
-        "cooking": ("ingredients", "rooms", "open", "cook", "cut", "drop", "foods"),
-        "coin": ("length", "dead_ends"),
-        "quest": ("length", "rooms"),
-    }
-    return {"kind": theta.kind, "number": number, **{name: axes[name] for name in of[theta.kind]}}
+    return {"kind": theta.kind, "number": number, **{name: axes[name] for name in _AXES[theta.kind]}}

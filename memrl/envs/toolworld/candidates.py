@@ -33,7 +33,7 @@ def call(tool: str, **arguments: object) -> ToolCall:
 
 def candidates(world: World, goal: Goal, stale: bool, seed: int) -> tuple[Candidate, ...]:
     """All choices of a sub-goal, in an order that says nothing."""
-    random = Random(f"{world.split} {seed} {goal.number}")
+    random = Random(f"{world.words} {seed} {goal.number}")
     right, *wrong = _OF_KIND[goal.kind](world, goal, stale, random)
     found = [Candidate(right, True), *map(Candidate, wrong)]
     random.shuffle(found)

@@ -1,4 +1,7 @@
-"""What the two splits call things and places, and how they speak; no name and no phrasing is in both."""
+"""What training, "valid" and "eval" (the test split) call things and places, and how they speak.
+
+No name and no phrasing is in two of them.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,12 @@ THINGS: Mapping[str, Sequence[str]] = {
         "ukulele", "violin", "wrench", "abacus", "beacon", "cradle", "dynamo", "fender", "girder", "hourglass",
         "ironing", "jukebox", "kiln", "locket", "mandolin", "nozzle", "oar", "pennant", "ratchet", "spindle",
     ],
+    "valid": [
+        "apron", "bellows", "candle", "drum", "easel", "funnel", "goblet", "hammer", "inkwell", "jigsaw",
+        "kettle", "ladder", "mirror", "needle", "organ", "paddle", "quilt", "ribbon", "saddle", "teapot",
+        "urn", "vase", "whistle", "yoke", "zither", "axle", "bobbin", "chisel", "dowel", "engine",
+        "flask", "gasket", "hinge", "iron", "jug", "lantern", "mallet", "notebook", "opener", "pulley",
+    ],
 }  # fmt: skip
 PLACES: Mapping[str, Sequence[str]] = {
     "train": [
@@ -24,6 +33,10 @@ PLACES: Mapping[str, Sequence[str]] = {
         "Malton", "Norham", "Oakham", "Penrith", "Quorn", "Ripley", "Selby", "Thirsk", "Ulverton", "Wetherby",
         "Yarmouth", "Alston",
     ],
+    "valid": [
+        "Bexley", "Corby", "Dalton", "Epworth", "Frome", "Goole", "Hawick", "Ingleton", "Keswick", "Ludlow", "Morpeth",
+        "Newark",
+    ],
 }  # fmt: skip
 PEOPLE: Mapping[str, Sequence[str]] = {
     "train": [
@@ -32,8 +45,11 @@ PEOPLE: Mapping[str, Sequence[str]] = {
     "eval": [
         "Keller", "Lorenz", "Moreau", "Novak", "Olsen", "Petrov", "Quist", "Rossi", "Santos", "Tanaka",
     ],
+    "valid": [
+        "Almeida", "Berger", "Cohen", "Dietrich", "Eriksen", "Fischer", "Galli", "Horvat", "Ito", "Jensen",
+    ],
 }  # fmt: skip
-LETTERS: Mapping[str, str] = {"train": "bcdfgh", "eval": "jkmnpq"}
+LETTERS: Mapping[str, str] = {"train": "bcdfgh", "eval": "jkmnpq", "valid": "rstvwx"}
 """Of codes."""
 
 ASKS: Mapping[str, Mapping[str, Sequence[str]]] = {
@@ -58,6 +74,17 @@ ASKS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "hour": ("Find out the opening hour of {place}.",),
         "guests": ("How many guests came on day {day}.",),
         "sum": ("What is {first} + {second}.",),
+    },
+    "valid": {
+        "code": ("Get me the code of the {thing}, please.", "The code of the {thing} is wanted."),
+        "rate": ("Get me the rate of the {thing}, please.", "The rate of the {thing} is wanted."),
+        "units": ("See how many units we have of the {thing}.", "The units of the {thing} are wanted."),
+        "cost": ("Multiply out the cost of the {thing}.", "The cost of the {thing} is wanted, units times rate."),
+        "report": ("Write to the owner what the {thing} costs.", "The owner asks what the {thing} costs."),
+        "founder": ("The founder of {place} is wanted.",),
+        "hour": ("Get me the opening hour of {place}.",),
+        "guests": ("See how many guests day {day} had.",),
+        "sum": ("Add up {first} + {second}.",),
     },
 }
 FACTS: Mapping[str, Mapping[str, Sequence[str]]] = {
@@ -92,6 +119,12 @@ FACTS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "rate": ("{value} is the rate of any {thing}", "for the {thing} take rate {value}"),
         "founder": ("{value} became the founder of {place}", "people of {place} call {value} their founder"),
         "hour": ("{value} is the opening hour in {place}", "in {place} the opening hour comes at {value}"),
+    },
+    "valid": {
+        "code": ("every {thing} is filed under code {value}", "{value} stands for the {thing} as its code"),
+        "rate": ("every {thing} is sold at rate {value}", "{value} is charged for the {thing} as its rate"),
+        "founder": ("founder of {place} is {value}", "it was {value} who is named founder of {place}"),
+        "hour": ("opening hour of {place} is {value}", "{place} keeps {value} for opening hour"),
     },
 }
 HEADER = "Do each job with one call of a tool, or say it where you are to report."

@@ -34,6 +34,8 @@ class ToolTheta:
     """Whether candidate calls are given as choices. False takes calls of the tools, and free text."""
     tries: int = 1
     """Calls that a sub-goal may take before it is lost."""
+    evaluated: Literal["valid", "test"] = "test"
+    """Whose names and phrasings held-out tasks have; "valid" is for choosing settings."""
 
     def __post_init__(self) -> None:
         check(

@@ -61,7 +61,8 @@ class Goal:
 class World:
     """A task, spelled out."""
 
-    split: str
+    words: str
+    """Whose names and phrasings: "train", "valid" or "eval"."""
     things: tuple[Thing, ...]
     """Those of the jobs, then the decoys."""
     goals: tuple[Goal, ...]
@@ -91,10 +92,11 @@ class World:
 def make_world(task: Task) -> World:
     """The same for the same task, whoever asks."""
     theta: ToolTheta = task.theta
-    random = Random(f"toolworld {task.split} {task.seed} {theta.steps} {theta.jobs} {theta.delay}")
-    things = _things(random, task.split, theta.jobs + DECOYS)
-    places = tuple(PLACES[task.split])
-    founders = {place: random.choice(PEOPLE[task.split]) for place in places}
+    split = "valid" if task.split == "eval" and theta.evaluated == "valid" else task.split
+    random = Random(f"toolworld {split} {task.seed} {theta.steps} {theta.jobs} {theta.delay}")
+    things = _things(random, split, theta.jobs + DECOYS)
+    places = tuple(PLACES[split])
+    founders = {place: random.choice(PEOPLE[split]) for place in places}
     hours = {place: random.randrange(6, 12) for place in places}
     guests = tuple(random.sample(range(1000, 9999), DAYS))
     facts = [
@@ -103,13 +105,13 @@ def make_world(task: Task) -> World:
         *(("founder", "place", place, name) for place, name in founders.items()),
         *(("hour", "place", place, str(hour)) for place, hour in hours.items()),
     ]
-    documents = [_told(random, task.split, *fact) for fact in facts]
-    past = [_told(random, task.split, "code", "thing", one.name, one.old_code) for one in things]
+    documents = [_told(random, split, *fact) for fact in facts]
+    past = [_told(random, split, "code", "thing", one.name, one.old_code) for one in things]
     known = {(kind, about): value for kind, _, about, value in facts}
-    goals = _goals(random, task.split, theta, things[: theta.jobs], known, guests)
+    goals = _goals(random, split, theta, things[: theta.jobs], known, guests)
     random.shuffle(documents)
     return World(
-        split=task.split,
+        words=split,
         things=things,
         goals=goals,
         documents=tuple(documents),

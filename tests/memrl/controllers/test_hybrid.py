@@ -196,3 +196,6 @@ def test_lessons_are_the_ideal_memory_in_one_note_over_the_last_one():
 def test_options_are_checked():
     with pytest.raises(ConfigError, match=r"controller.options.note_tokens = 0"):
         build(recipe("tiny", controller={"name": "hybrid", "options": {"note_tokens": 0}}))
+    long = {"name": "hybrid", "options": {"note_tokens": 500}}
+    with pytest.raises(ConfigError, match=r"= 500: a memory of 400 tokens \(memory.token_budget\) holds no such note"):
+        build(recipe("tiny", controller=long, memory={"token_budget": 400}))

@@ -47,7 +47,11 @@ def games(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tasks(games: Path) -> Made:
-    return lambda **options: TextWorldTasks(TextWorldOptions(**{**SMALL, "cache": str(games), **options}))
+    def make(**options: Any) -> TextWorldTasks:
+        small = {} if options.keys() & {"kind", "files"} else SMALL
+        return TextWorldTasks(TextWorldOptions(**{**small, "cache": str(games), **options}))
+
+    return make
 
 
 def followed(source: TextWorldTasks, task: Task) -> tuple[float, Any, int]:
@@ -355,6 +359,9 @@ def test_a_json_alone_is_compiled_and_a_broken_one_refused(tasks: Made, tmp_path
 @pytest.mark.parametrize(("options", "named"), [
     ({"ingredients": 6}, "ingredients = 6"),
     ({"rooms": 7}, "rooms = 7: a cooking game has 1, 6, 9 or 12"),
+    ({"kind": "coin", "ingredients": 5}, "= 5: games of kind 'coin' have no such axis, but length, dead_ends, kind"),
+    ({"kind": "cooking", "dead_ends": 1}, "dead_ends = 1: games of kind 'cooking' have no such axis"),
+    ({"files": "games/", "cook": False}, "cook = False: games in files have no such axis, but rounds"),
     ({"kind": "coin", "length": 200}, "length = 200"),
     ({"kind": "coin", "length": 60, "dead_ends": 1}, "dead_ends = 1: with length = 60 that makes 120 rooms"),
     ({"kind": "chess"}, "kind = 'chess'"),

@@ -81,12 +81,21 @@ def test_what_is_needed_was_shown_long_before():
         assert min(gaps) >= 2 and sum(gaps) / len(gaps) > 4
 
 
-def test_the_splits_share_no_name_and_no_phrasing():
+@pytest.mark.parametrize("one, other", [("train", "eval"), ("train", "valid"), ("valid", "eval")])
+def test_no_two_splits_share_a_name_or_a_phrasing(one, other):
     for table in (names.THINGS, names.PLACES, names.PEOPLE, names.LETTERS):
-        assert not set(table["train"]) & set(table["eval"])
+        assert not set(table[one]) & set(table[other])
     for table in (names.ASKS, names.FACTS):
-        train, held_out = ({text for texts in table[split].values() for text in texts} for split in ("train", "eval"))
-        assert not train & held_out and table["train"].keys() == table["eval"].keys()
+        said, told = ({text for texts in table[split].values() for text in texts} for split in (one, other))
+        assert not said & told and table[one].keys() == table[other].keys()
+
+
+def test_held_out_tasks_are_of_the_valid_split_where_that_is_asked():
+    source = ToolWorldTasks(ToolWorldOptions(evaluated="valid"))
+    held_out, trained = make_world(source.held_out(3)), make_world(source.train("base", 3))
+    assert {thing.name for thing in held_out.things} < set(names.THINGS["valid"])
+    assert {thing.name for thing in trained.things} < set(names.THINGS["train"])
+    assert {thing.name for thing in make_world(ToolWorldTasks(BASE).held_out(3)).things} < set(names.THINGS["eval"])
 
 
 def guess(pick):

@@ -6,7 +6,7 @@ import pytest
 
 from memrl.contracts.errors import ConfigError, DataError, InputError
 from memrl.contracts.types import ToolCall
-from memrl.tools import Sandbox, SandboxLimits, Toolbox, isolated, python_tool, sql_tool
+from memrl.tools import Sandbox, SandboxLimits, Toolbox, isolated, python_tool, search_tool, sql_tool
 from memrl.tools.inside import kernel, programs
 from memrl.tools.sandbox import _check_machine
 
@@ -94,6 +94,26 @@ def test_a_database_with_a_write_ahead_log_is_asked_once_it_is_closed(sandbox, t
         sql_tool(sandbox, path)
     connection.close()
     assert sql_tool(sandbox, path).run({"query": "SELECT a FROM t"}).text == "a\nhere"
+
+
+@pytest.mark.parametrize("database", [None, 3])
+def test_what_is_no_database_is_refused_before_a_tool_is_made_of_it(sandbox, database):
+    with pytest.raises(InputError, match=rf"database = {database}: give the path of a SQLite file, or its bytes"):
+        sql_tool(sandbox, database)
+
+
+@pytest.mark.parametrize(
+    "documents, shown, told",
+    [
+        (None, 3, "documents = None: give a list of texts"),
+        ("one text", 3, "documents = 'one text': give a list of texts"),
+        (["one", 2], 3, "2 among the documents is no text"),
+        (["one"], 0, "shown = 0: show at least 1 document"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_before_a_tool_is_made_of_it(documents, shown, told):
+    with pytest.raises(InputError, match=told):
+        search_tool(documents, shown)
 
 
 def test_text_in_a_database_that_is_no_utf8_is_an_observation(sandbox, tmp_path):
