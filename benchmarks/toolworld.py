@@ -2,7 +2,8 @@
 
 python benchmarks/toolworld.py SEED     # trains the recipe; its figures go to results/toolworld/SEED.json
 
-Every row plays the same held-out tasks (names and phrasings that no training task has) greedily, under the same budget.
+Every row plays the same held-out tasks (names and phrasings that no training task has) under the same budget, its calls
+and ops drawn as training draws them.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ from memrl.training.warm_up import warm_up
 ROOT = Path(__file__).parents[1]
 EVALUATED = 3_000_017
 """Seed of the first held-out task."""
-HORIZONS = {30: 40, 100: 12, 300: 4}
+HORIZONS = {30: 64, 100: 24, 300: 8}
 """Sub-goals of an episode -> held-out tasks."""
-ROWS = ("none", "window", "fifo", "untrained", "bm25_archive", "full_context")
+ROWS = ("none", "window", "fifo", "untrained", "bm25_archive", "oracle", "full_context")
+FAR = ("window", "bm25_archive", "oracle", "full_context")
+"""Rows of the longer tasks."""
 
 
 class Player:
@@ -53,8 +56,8 @@ class Player:
         return agent
 
 
-def played(agent: Agent, tasks: Sequence[Task]) -> list[Episode]:
-    return [group.episodes[0] for group in play(agent, tasks, [EVALUATED], tries=1, greedy=True)]
+def played(agent: Agent, tasks: Sequence[Task], greedy: bool = False) -> list[Episode]:
+    return [group.episodes[0] for group in play(agent, tasks, [EVALUATED], tries=1, greedy=greedy)]
 
 
 def told(episodes: Sequence[Episode]) -> dict[str, Any]:
@@ -107,11 +110,14 @@ def evaluated(player: Player) -> dict[str, Any]:
         config = for_evaluation(player.config, horizon=horizon)
         source = build_agent(config).task_source
         tasks = [source.held_out(EVALUATED + i) for i in range(count)]
-        names = ROWS if horizon == 30 else ("window", "full_context")
+        names = ROWS if horizon == 30 else FAR
         rows = {"scorer": told(played(player.agent(config=config), tasks))}
         rows |= {name: row(player, name, config, tasks) for name in names}
         if horizon == 30:
             found["rows"] = rows
+            found["greedy"] = told(played(player.agent(config=config), tasks, greedy=True))
+            bm25 = with_controller(player.agent(policy="warm", config=config), config, "bm25_archive", "rows")
+            found["before RL, bm25_archive"] = told(played(bm25, tasks))
             found["before RL, memory after RL"] = told(played(player.agent(policy="warm"), tasks))
             found["before RL"] = told(played(player.agent(policy="warm", controller="untrained"), tasks))
             found["before the warm start"] = told(played(player.agent("random", "untrained"), tasks))
@@ -127,12 +133,14 @@ def main(seed: int) -> None:
     folder = memrl.train(config)
     seconds, cpu = time.perf_counter() - started, time.process_time() - used
     made, parts = load_run(folder)
+    assert not made.evaluation.greedy  # as ``played`` plays
     found = evaluated(Player(made, parts, warmed(made)))
     found |= {
         "seed": seed,
         "steps": made.steps,
         "episodes_a_step": made.rollout.tasks * made.rollout.group_size,
         "tasks": HORIZONS,
+        "train_seeds": made.env.train_seeds,
         "memory_words": made.memory.token_budget,
         "train_seconds": seconds,
         "train_cpu_seconds": cpu,

@@ -24,11 +24,11 @@ def toolworld() -> TrainConfig:
     """
     return TrainConfig(
         recipe="toolworld",
-        steps=36,
-        checkpoint_every=12,
-        env=EnvConfig(name="toolworld", train_seeds=96),
+        steps=72,
+        checkpoint_every=24,
+        env=EnvConfig(name="toolworld", train_seeds=4000),
         memory=MemoryConfig(token_budget=32, read_budget=32, embedder="hash"),
-        policy=PolicyConfig(name="chooser", options={"width": 3}, max_new_tokens=64),
+        policy=PolicyConfig(name="chooser", options={"unknown": 0.3}, max_new_tokens=64),
         warm_start=WarmStartConfig(
             steps=600, batch_size=32, learning_rate=0.02, demonstrations=128, demonstrated_with="full_context"
         ),
@@ -38,7 +38,9 @@ def toolworld() -> TrainConfig:
         curriculum=CurriculumConfig(name="target"),
         learner=LearnerConfig(policy_learning_rate=3e-3, controller_learning_rate=0.01, epochs=2, decay_from=0.5),
         evaluation=EvalConfig(
-            episodes=64, rows=("own", "untrained", "none", "window", "fifo", "bm25_archive", "full_context")
+            episodes=64,
+            rows=("own", "untrained", "none", "window", "fifo", "bm25_archive", "oracle", "full_context"),
+            greedy=False,
         ),
     )
 

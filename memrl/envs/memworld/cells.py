@@ -6,7 +6,10 @@ outdated, which is what an agent meets for ever after in an episode of any lengt
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from functools import lru_cache
+from types import MappingProxyType
 
 from memrl.envs.memworld.theta import Theta
 
@@ -24,9 +27,10 @@ _LADDER: dict[str, dict[str, float]] = {
 }
 
 
-def ladder(base: Theta) -> dict[str, Theta]:
+@lru_cache(maxsize=256)
+def ladder(base: Theta) -> Mapping[str, Theta]:
     """Cell name -> theta, easiest first; the last one, "base", is ``base`` itself."""
-    return {name: _eased(base, **step) for name, step in _LADDER.items()} | {"base": base}
+    return MappingProxyType({name: _eased(base, **step) for name, step in _LADDER.items()} | {"base": base})
 
 
 def _eased(base: Theta, *, things: float, horizon: float, level: float, changes: float, noise: float) -> Theta:

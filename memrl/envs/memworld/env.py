@@ -148,7 +148,7 @@ class MemWorldTasks:
         """Easiest first; the last, "base", is the source's own theta."""
         return tuple(self.thetas())
 
-    def thetas(self) -> dict[str, Theta]:
+    def thetas(self) -> Mapping[str, Theta]:
         """Cell name -> theta."""
         return ladder(self.theta)
 

@@ -8,15 +8,17 @@ In one episode facts are found by ``search`` (BM25 over documents), asked by ``s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache, partial
 from typing import Any
 
+from memrl.contracts.capabilities import Bounds
 from memrl.contracts.protocols import Brief
 from memrl.contracts.registry import register
 from memrl.contracts.types import Say, Task, Tool, ToolCall, as_text
+from memrl.envs.toolworld import keeper
 from memrl.envs.toolworld.calls import ARCHIVE, Calls, WorldTools
-from memrl.envs.toolworld.candidates import Candidate, candidates
+from memrl.envs.toolworld.candidates import SAME, Candidate, candidates
 from memrl.envs.toolworld.episode import RIGHT, ToolWorldEnv
 from memrl.envs.toolworld.names import HEADER
 from memrl.envs.toolworld.theta import MOST_JOBS, PER_JOB, ToolWorldOptions, ladder
@@ -103,12 +105,25 @@ class ToolWorldTasks:
 
     def walkthrough(self, task: Task) -> Sequence[str]:
         """The right call or answer of every sub-goal, twice where a tool is down at the first."""
+        return [as_text(action) for action in self._way(task)]
+
+    def _way(self, task: Task) -> list[ToolCall | Say]:
         spelled = self._spelled(task)
-        return [
-            as_text(spelled.right(goal))
-            for goal in spelled.world.goals
-            for _ in range(1 + (goal.down and isinstance(spelled.right(goal), ToolCall)))
-        ]
+        found = [(spelled.right(goal), goal.down) for goal in spelled.world.goals]
+        return [right for right, down in found for _ in range(1 + (down and isinstance(right, ToolCall)))]
+
+    def plan(self, task: Task, budget: int, cost: Callable[[str], int]) -> dict[str, int]:
+        """Which right results must be held until which step, so that the most sub-goals can be right."""
+        return keeper.plan(make_world(task).goals, self._walk(task), budget, cost)
+
+    def bounds(self, task: Task, budget: int, cost: Callable[[str], int]) -> Bounds:
+        """The best keeper, which guesses where it lacks something, and who always guesses among choices alike."""
+        held = keeper.share(make_world(task).goals, self._walk(task), budget, cost)
+        floor = 1 / SAME if task.theta.choices else 0.0
+        return Bounds(held + (1 - held) * floor, floor)
+
+    def _walk(self, task: Task) -> keeper.Walk:
+        return keeper.walked(self.make(task), self._way(task))
 
     def read(self, task: Task, question_id: str, seen: frozenset[str]) -> str:
         """The right call or answer where all results that it needs were seen, else a wrong one of the same shape."""

@@ -25,10 +25,7 @@ THINGS: Mapping[str, Sequence[str]] = {
     ],
 }  # fmt: skip
 PLACES: Mapping[str, Sequence[str]] = {
-    "train": [
-        "Arden", "Borley", "Calder", "Dunmore", "Elswick", "Farlow", "Gorton", "Hexley", "Ilford", "Jarrow", "Kelso",
-        "Lydney",
-    ],
+    "train": [(a + b).capitalize() + "ton" for a in _SYLLABLES for b in _SYLLABLES],
     "eval": [
         "Malton", "Norham", "Oakham", "Penrith", "Quorn", "Ripley", "Selby", "Thirsk", "Ulverton", "Wetherby",
         "Yarmouth", "Alston",
@@ -39,9 +36,7 @@ PLACES: Mapping[str, Sequence[str]] = {
     ],
 }  # fmt: skip
 PEOPLE: Mapping[str, Sequence[str]] = {
-    "train": [
-        "Adams", "Brandt", "Costa", "Duval", "Evers", "Fonda", "Gruber", "Hansen", "Ivanov", "Jansen",
-    ],
+    "train": [(a + b).capitalize() + "man" for a in _SYLLABLES for b in _SYLLABLES],
     "eval": [
         "Keller", "Lorenz", "Moreau", "Novak", "Olsen", "Petrov", "Quist", "Rossi", "Santos", "Tanaka",
     ],
@@ -111,8 +106,22 @@ FACTS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "{value} as rate buys a {thing}",
             "{value} is our rate for the {thing}",
         ),
-        "founder": ("the founder of {place} was {value}", "{place} names {value} as its founder"),
-        "hour": ("the opening hour of {place} is {value}", "{place} has {value} as its opening hour"),
+        "founder": (
+            "the founder of {place} was {value}",
+            "{place} names {value} as its founder",
+            "founder of {place} {value}",
+            "{place} had founder {value}",
+            "{value} founder of {place} says the list",
+            "the founder {value} made {place}",
+        ),
+        "hour": (
+            "the opening hour of {place} is {value}",
+            "{place} has {value} as its opening hour",
+            "opening hour of {place} {value}",
+            "{place} has opening hour {value}",
+            "{value} opening hour of {place} says the list",
+            "the opening hour {value} holds for {place}",
+        ),
     },
     "eval": {
         "code": ("{value} is the code of every {thing}", "for the {thing} use code {value}"),

@@ -6,7 +6,7 @@ All that is asked is computed from here; nothing is read off a tool.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -17,6 +17,8 @@ from memrl.envs.toolworld.theta import ToolTheta
 DECOYS = 4
 """Things that are on the books and that no job is about."""
 DAYS = 60
+SITES = 12
+"""Places that a world speaks of."""
 NEEDS = {"units": ("code",), "cost": ("units", "rate"), "report": ("cost",)}
 """Kind of sub-goal -> the parts of its job whose results it needs."""
 
@@ -95,7 +97,7 @@ def make_world(task: Task) -> World:
     split = "valid" if task.split == "eval" and theta.evaluated == "valid" else task.split
     random = Random(f"toolworld {split} {task.seed} {theta.steps} {theta.jobs} {theta.delay}")
     things = _things(random, split, theta.jobs + DECOYS)
-    places = tuple(PLACES[split])
+    places = _some(random, PLACES[split])
     founders = {place: random.choice(PEOPLE[split]) for place in places}
     hours = {place: random.randrange(6, 12) for place in places}
     guests = tuple(random.sample(range(1000, 9999), DAYS))
@@ -108,7 +110,7 @@ def make_world(task: Task) -> World:
     documents = [_told(random, split, *fact) for fact in facts]
     past = [_told(random, split, "code", "thing", one.name, one.old_code) for one in things]
     known = {(kind, about): value for kind, _, about, value in facts}
-    goals = _goals(random, split, theta, things[: theta.jobs], known, guests)
+    goals = _goals(random, split, theta, things[: theta.jobs], places, known, guests)
     random.shuffle(documents)
     return World(
         words=split,
@@ -131,6 +133,11 @@ def _things(random: Random, split: str, count: int) -> tuple[Thing, ...]:
     return tuple(Thing(name=n, code=c, old_code=o, rate=r, units=u) for n, c, o, r, u in rows)
 
 
+def _some(random: Random, names: Sequence[str]) -> tuple[str, ...]:
+    """All where there are no more than are wanted; nothing is drawn then."""
+    return tuple(names if len(names) <= SITES else random.sample(names, SITES))
+
+
 def _told(random: Random, split: str, kind: str, word: str, about: str, value: str) -> str:
     return random.choice(FACTS[split][kind]).format(**{word: about, "value": value})
 
@@ -140,12 +147,13 @@ def _goals(
     split: str,
     theta: ToolTheta,
     jobs: tuple[Thing, ...],
+    places: tuple[str, ...],
     known: dict[tuple[str, str], str],
     guests: tuple[int, ...],
 ) -> tuple[Goal, ...]:
     """In order of their times: the parts of each job ``delay`` apart, small work for others anywhere between."""
     timed = list(_parts(random, theta, jobs))
-    others = [(random.uniform(0, theta.steps), *_other(random, split)) for _ in range(theta.steps - len(timed))]
+    others = [(random.uniform(0, theta.steps), *_other(random, places)) for _ in range(theta.steps - len(timed))]
     found: list[Goal] = []
     at: dict[tuple[str, str], int] = {}
     for number, (_, kind, about) in enumerate(sorted([*timed, *others])):
@@ -179,11 +187,11 @@ def _parts(random: Random, theta: ToolTheta, jobs: tuple[Thing, ...]) -> Iterato
             yield start + hop * theta.delay + late, kind, job.name
 
 
-def _other(random: Random, split: str) -> tuple[str, str]:
+def _other(random: Random, places: Sequence[str]) -> tuple[str, str]:
     """(kind, about) of a sub-goal that no job needs."""
     kind = random.choice(("founder", "hour", "guests", "sum"))
     if kind in ("founder", "hour"):
-        return kind, random.choice(PLACES[split])
+        return kind, random.choice(places)
     if kind == "guests":
         return kind, str(random.randrange(1, DAYS + 1))
     return kind, f"{random.randrange(10, 100)}+{random.randrange(10, 100)}"

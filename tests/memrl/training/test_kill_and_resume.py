@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 import torch
 
@@ -25,9 +23,8 @@ ROOT = Path(__file__).parents[3]
 def killed(tmp_path: Path, *options: str) -> dict[str, Any]:
     """Real runs, killed by signal and resumed: the benchmark of the same name, run small."""
     out = tmp_path / "report.json"
-    command = [sys.executable, "benchmarks/kill_resume.py", "--out", str(out), *options]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    done = forked.run(ROOT / "benchmarks" / "kill_resume.py", "--out", out, *options, env=environment)
     assert out.exists(), done.stderr
     return json.loads(out.read_text())
 
