@@ -33,6 +33,7 @@ from memory_stores.durable.types import Change
 from memory_stores.durable.verify import replayed
 from memory_stores.store import NO_STAMP
 from memory_stores.types import Edge, Entry
+from memory_stores.words import words
 
 _EDGE = ("subject", "relation", "object")
 
@@ -48,6 +49,8 @@ class Scrub:
     """Ids of which a row has to go."""
     kept: frozenset[str] = frozenset()
     """Ids of which rows stay."""
+    lost: frozenset[str] = frozenset()
+    """Words of what goes that nothing says which stays: a search that names one would tell of it."""
     parents: dict[str, str] = field(default_factory=dict[str, str])
     """Edges by the edge that a Relink put in their place: subject and relation are taken from there."""
 
@@ -77,12 +80,15 @@ def scrub_log(database: Database, head: Head, subject: Subject) -> int:
     """
     rows = [(entry, held.details) for entry, held in read_live(database, head)]
     rows += [(ended.entry, ended.held.details) for ended in read_past(database, head)]
-    gone = frozenset(entry.id for entry, details in rows if subject.means(entry, details))
+    going, staying = list[Entry](), list[Entry]()
+    for entry, details in rows:
+        (going if subject.means(entry, details) else staying).append(entry)
     told = Scrub(
         subject=subject,
         edges={entry.id: entry for entry, _ in rows if isinstance(entry, Edge)},
-        gone=gone,
-        kept=frozenset(entry.id for entry, details in rows if not subject.means(entry, details)),
+        gone=frozenset(entry.id for entry in going),
+        kept=frozenset(entry.id for entry in staying),
+        lost=_said(going) - _said(staying),
     )
     first = head.space << SHIFT
     lines = database.rows(
@@ -107,6 +113,10 @@ def scrub_log(database: Database, head: Head, subject: Subject) -> int:
     return count
 
 
+def _said(entries: Iterable[Entry]) -> frozenset[str]:
+    return frozenset(word for entry in entries for word in words(entry.text))
+
+
 def _clean(data: dict[str, Any], seq: int, told: Scrub) -> dict[str, Any]:
     """A line of the log without the subject; only what people wrote is looked at, not the words of the format."""
     created, subject, op = data.get("created", []), told.subject, data["op"]
@@ -116,6 +126,8 @@ def _clean(data: dict[str, Any], seq: int, told: Scrub) -> dict[str, Any]:
         _clean_edge(op, mark, told, created[-1])
     else:
         _clean_said(op, mark, told, mine)
+    if op.get("op") == "Retrieve" and (subject.asks(op["query"]) or not told.lost.isdisjoint(words(op["query"]))):
+        op["query"] = mark
     if not stamped_by_nobody(data):
         step, observation_id, writer, trust = data["stamp"]
         data["stamp"] = [step, *(mark if subject.holds(text) else text for text in (observation_id, writer)), trust]

@@ -26,19 +26,22 @@ TEXTS = ("text", "query", "observation_id", "writer")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What is to go: all that has ``part`` in it, case aside; or entry ``id``, its versions and lines of the log."""
+    """What is to go: all that has ``part`` in it, case aside; or entry ``id``, its versions and lines of the log; or,
+    of the log, the words of searches that have ``asked`` in them."""
 
     part: str = ""
     id: str = ""
+    asked: str = ""
     whole: frozenset[str] = frozenset()
     """Texts that the entry of that id had, to count how often they are left."""
 
     def holds(self, text: str) -> bool:
         """Whether a string has to go: it has the part in it, in whatever way Unicode writes the same letters."""
-        if not self.part:
-            return False
-        text = MARK.sub("\0", text) if "[" in text else text
-        return self.part.casefold() in text.casefold() or folded(self.part) in folded(text)
+        return _has(text, self.part)
+
+    def asks(self, query: str) -> bool:
+        """Whether the words of a search have to go."""
+        return _has(query, self.asked)
 
     def means(self, entry: Entry, details: Details) -> bool:
         """Whether an entry has to go, for anything that the file keeps of it."""
@@ -47,6 +50,13 @@ class Subject:
     def texts(self) -> list[str]:
         """What is looked for in the bytes of the file."""
         return [self.part] if self.part else sorted(self.whole)
+
+
+def _has(text: str, part: str) -> bool:
+    if not part:
+        return False
+    text = MARK.sub("\0", text) if "[" in text else text
+    return part.casefold() in text.casefold() or folded(part) in folded(text)
 
 
 def folded(text: str) -> str:

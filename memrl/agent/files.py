@@ -17,7 +17,7 @@ from typing import Any
 from memory_stores.codec import entry_to_dict
 from memory_stores.durable import Details as Stored
 from memory_stores.durable import DiskFull, DurableMemory, LoggedOp, MemoryFile, ReadOnly, StoreBusy, StoreError
-from memory_stores.durable.purge import Subject
+from memory_stores.durable.subject import ID, Subject
 from memory_stores.durable.types import Change
 from memory_stores.graph_store import GraphStore
 from memory_stores.memory import AgentMemory
@@ -176,15 +176,15 @@ class FileHome:
             spaces = self._file.spaces()
         return tuple(space[-1] for space in spaces if space == (DEFAULT,) or (len(space) == 2 and space[0] == USERS))
 
-    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> None:
+    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake, what: str) -> None:
         """No byte of them is left in the file, the log included; nor of those that somebody kept from being wiped."""
-        if not entries and not self._unwiped:
-            return
-        self._unwiped = True
         with told():
             space = self._file.space(self._space(name))
-            for entry in entries:
-                space.scrub(Subject(id=entry.id))
+            asked = "" if ID.fullmatch(what) else what
+            for subject in (*(Subject(id=entry.id) for entry in entries), Subject(asked=asked)):
+                self._unwiped = any(space.scrub(subject)) or self._unwiped
+            if not self._unwiped:
+                return
             if isinstance(keeping, FileKeeping):
                 keeping.forget_past()
             self._file.wipe()

@@ -28,8 +28,12 @@ class Home(Protocol):
         """Everybody who has one here."""
         ...
 
-    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake) -> None:
-        """Remove entries for good, held or of the past, so that nothing tells of them."""
+    def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake, what: str) -> None:
+        """Remove entries for good, held or of the past, so that nothing tells of them.
+
+        Args:
+            what: as it was named; words of earlier questions that have it in them go as well.
+        """
         ...
 
     def save(self, path: str | Path | None, name: str, keeping: Keeping) -> Path:

@@ -324,7 +324,8 @@ class MemoryAgent:
         """Forget what matches, by id or by what it says, held or gone; the result says what went and what stays.
 
         What was deleted, evicted or overwritten goes out of the past too. An id or an exact text is always found. All
-        pieces of one long text go together. No byte of it is left in a memory file, nor in the cache of embeddings.
+        pieces of one long text go together. No byte of it is left in a memory file, nor in the cache of embeddings. The
+        words of earlier questions go as well where they have ``what`` in them, or a word that no other entry has.
 
         Args:
             what: an entry's id, or words such as "my phone number"; what looks like an id is never taken for words.
@@ -343,7 +344,7 @@ class MemoryAgent:
                 table = self._engine.agent.table
                 which = meant(self._keeping, table, text, least)
             if not dry_run:
-                self._home.purge(self.name, self._keeping, which.entries, self._intake)
+                self._home.purge(self.name, self._keeping, which.entries, self._intake, text)
                 with self._engine.parts:
                     table.forget_kept(sorted({text, *(one.text for one in which.entries)}))
             told = {"gone": which.gone, "past": which.past, "together": which.together, "keeps": which.keeps}

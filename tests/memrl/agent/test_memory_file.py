@@ -87,6 +87,23 @@ def test_what_was_forgotten_is_in_no_cache_of_embeddings_either(tmp_path: Path):
     assert cached.encode(["My code is 4711."]).tokens[0].ids.tolist() == secret.ids.tolist()
 
 
+def test_questions_that_tell_of_what_was_forgotten_lose_their_words(tmp_path: Path):
+    agent = agent_of(memory=tmp_path / "notes.db")
+    agent.observe("My code is ZQX4711.")
+    agent.observe("My dog is called Rex.")
+    for question in ("Is zqx4711 my code?", "How is my dog called?"):
+        agent.ask(question)
+    agent.forget("My code is ZQX4711.")
+    left = all_bytes(tmp_path)
+    assert b"zqx4711" not in left.lower() and b"How is my dog called?" in left
+    # Asked again when no entry knows it any more: whoever names it takes it out.
+    agent.ask("Is zqx4711 still my code?")
+    assert b"zqx4711" in all_bytes(tmp_path)
+    assert agent.forget("ZQX4711").gone == () and b"zqx4711" not in all_bytes(tmp_path)
+    assert texts(agent_of(memory=tmp_path / "notes.db")) == ["My dog is called Rex."]
+    assert MemoryFile(tmp_path / "notes.db", count_tokens=len, read_only=True).verify().ok
+
+
 def test_what_was_forgotten_is_in_no_file(tmp_path: Path):
     path = tmp_path / "notes.db"
     agent = agent_of(memory=path)
