@@ -13,7 +13,7 @@ from typing import Any
 from other_tables import of_file, table
 
 Found = dict[str, Any]
-T_OF = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
+T_OF = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 """Seeds -> Student's t of a 95 % interval over them."""
 
 
@@ -35,9 +35,15 @@ def _of_seeds(make: Callable[[Sequence[Found]], str], folder: Path) -> str | Non
 
 def over_seeds(name: str, values: Sequence[float]) -> list[str]:
     """A row: the mean, its interval over seeds, and each seed."""
-    half = T_OF[len(values)] * stdev(values) / len(values) ** 0.5 if len(values) in T_OF else 0.0
-    low, high = max(mean(values) - half, 0.0), min(mean(values) + half, 1.0)
+    low, high = interval(values)
+    low, high = max(low, 0.0), min(high, 1.0)
     return [name, f"{mean(values):.3f}", f"{low:.3f} to {high:.3f}", ", ".join(f"{value:.3f}" for value in values)]
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Student's 95 % interval of a mean over seeds; of one seed that value."""
+    half = T_OF[len(values)] * stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
+    return mean(values) - half, mean(values) + half
 
 
 HEAD = ("", "success", "95 % over seeds", "each seed")

@@ -6,7 +6,8 @@ python benchmarks/textworld_cooking.py window RUNS SEED ...  # a policy taught a
 python benchmarks/textworld_cooking.py few RUNS SEED ...     # reward after a warm start of few walkthroughs
 python benchmarks/textworld_cooking.py long RUNS SEED ...    # the same runs in episodes of three games
 
-In this order: each adds to what the first wrote. Commands are drawn, as training draws them, unless it says greedily.
+In this order: each adds to what the first wrote; few writes to results/textworld_few. Commands are drawn, as training
+draws them, unless it says greedily.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ EVALUATED = 2
 """Seed of the held-out games."""
 GAMES = 64
 ROWS = ("scorer", "untrained", "none", "window", "fifo", "bm25_archive", "full_context", "oracle")
+FEW_OUT = OUT.with_name("textworld_few")
 FEW = 8
 """Walkthroughs of the weaker warm start."""
 BEFORE = ("scorer", "window")
@@ -142,7 +144,14 @@ def few(seed: int, runs: Path) -> None:
     made = replace(made, warm_start=replace(made.warm_start, demonstrations=FEW))
     trained(made, runs / f"few-{seed}.json")
     before, after = before_and_after(Path(str(made.out)), ("own",), ("own",))
-    add(seed, {"few": {"walkthroughs": FEW, "before": plain(before)["scorer"], "after": plain(after)["scorer"]}})
+    told = {
+        "seed": seed, "episodes": after.episodes, "walkthroughs": FEW, "steps": made.steps,
+        "tries": made.steps * made.rollout.tasks * made.rollout.group_size,
+        "before": plain(before)["scorer"], "after": plain(after)["scorer"],
+    }  # fmt: skip
+    FEW_OUT.mkdir(parents=True, exist_ok=True)
+    (FEW_OUT / f"{seed}.json").write_text(json.dumps(told, indent=1) + "\n")
+    print(seed, {when: round(told[when]["success"], 3) for when in ("before", "after")}, flush=True)
 
 
 def longer(seed: int, runs: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from acting_tables import HEAD, over_seeds
+from acting_tables import HEAD, interval, over_seeds
 from other_tables import table
 
 Found = dict[str, Any]
@@ -16,12 +16,15 @@ Found = dict[str, Any]
 
 def sections() -> dict[str, Callable[[Path], str | None]]:
     """What makes the section from the folder of results; None where there are none."""
-    return {"textworld": _of_seeds}
+    return {
+        "textworld": lambda folder: _of_seeds(textworld, folder / "textworld"),
+        "textworld_few": lambda folder: _of_seeds(few, folder / "textworld_few"),
+    }
 
 
-def _of_seeds(folder: Path) -> str | None:
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((folder / "textworld").glob("*.json"))]
-    return textworld(runs) if runs else None
+def _of_seeds(make: Callable[[Sequence[Found]], str], folder: Path) -> str | None:
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    return make(runs) if runs else None
 
 
 NAMES = {
@@ -52,12 +55,6 @@ def textworld(runs: Sequence[Found]) -> str:
         for when in ("before", "after")
         if taught
     ]
-    weaker = [run["few"] for run in runs if "few" in run]
-    rows += [
-        _played(f"trained memory, {weaker[0]['walkthroughs']} walkthroughs, {when} RL", [run[when] for run in weaker])
-        for when in ("before", "after")
-        if weaker
-    ]
     likeliest = [run["greedy"] for run in runs if "greedy" in run]
     rows += [
         [*over_seeds(f"trained memory, {when} RL, always the likeliest", [run[when] for run in likeliest]), "", ""]
@@ -70,6 +67,23 @@ def textworld(runs: Sequence[Found]) -> str:
             _played(f"{NAMES.get(name, name)}, {far[0]['commands']} commands", [run["rows"][name] for run in far])
             for name in far[0]["rows"]
         ]
+    return f"{title}\n\n{table((*HEAD, 'words a step', 'ms a step'), rows)}"
+
+
+def few(runs: Sequence[Found]) -> str:
+    """What reward adds to a warm start of few walkthroughs, run by run."""
+    one = runs[0]
+    title = (
+        f"**RL after {one['walkthroughs']} walkthroughs (`benchmarks/textworld_cooking.py few`).** {len(runs)} seeds, "
+        f"{one['tries']} tries of RL each; {one['episodes']} unseen games before and after, commands drawn as in "
+        "training."
+    )
+    rows = [_played(f"trained memory, {when} RL", [run[when] for run in runs]) for when in ("before", "after")]
+    gains = [run["after"]["success"] - run["before"]["success"] for run in runs]
+    low, high = interval(gains)
+    rows.append(
+        ["gain", f"{mean(gains):.3f}", f"{low:.3f} to {high:.3f}", ", ".join(f"{one:.3f}" for one in gains), "", ""]
+    )
     return f"{title}\n\n{table((*HEAD, 'words a step', 'ms a step'), rows)}"
 
 

@@ -17,6 +17,7 @@ NAMES = {
     "untrained": "the memory before training",
     "none": "no memory",
     "bm25_archive": "everything archived, BM25 by the sub-goal",
+    "oracle": "best keeper",
     "full_context": "full context",
 }
 
@@ -50,13 +51,15 @@ def rows(runs: Sequence[Found]) -> str:
     seconds = mean(run["train_cpu_seconds"] for run in runs)
     title = (
         f"**toolworld (`benchmarks/toolworld.py SEED`).** {len(runs)} seeds, {one['tasks']['30']} held-out tasks each, "
-        "30 calls each, names and phrasings never met; greedy. Memory and view hold "
+        "30 calls each, names and phrasings never met; calls and ops drawn as in training. Memory and view hold "
         f"{one['memory_words']} words in every row but the last; the archive of BM25 has no bound, its view has. "
         "Words read a call: brief, memory, sub-goal and "
         f"choices. {one['steps']} steps of {one['episodes_a_step']} episodes, {seconds:.0f} s of a core a run, the "
         "sandbox's own not counted."
     )
     made = [_row(NAMES.get(name, name), [run["rows"][name] for run in runs]) for name in one["rows"]]
+    made.append(_row("BM25, the policy before RL", [run["before RL, bm25_archive"] for run in runs]))
+    made.append(_row("trained memory, always the likeliest", [run["greedy"] for run in runs]))
     return f"{title}\n\n{table(HEAD, made)}"
 
 
@@ -82,7 +85,7 @@ def horizons(runs: Sequence[Found]) -> str:
     """The same weights on longer tasks."""
     made = []
     for horizon, found in runs[0]["horizons"].items():
-        for name in ("scorer", "window", "full_context"):
+        for name in ("scorer", "window", "bm25_archive", "oracle", "full_context"):
             if name in found:
                 each = [run["horizons"][horizon][name] for run in runs]
                 made.append(_row(f"{NAMES.get(name, name)}, {horizon} calls", each))
