@@ -14,6 +14,16 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
+_CLOSED = (
+    "a an the this that these those all any some no every each other another such both in on at to into onto from of "
+    "off by with within without inside outside under over up down out near behind between through along about around "
+    "before after since until for as than like and or but nor so if because while when where who whom whose which what "
+    "how why whether though although i you he she it we they me him her us them my your his its our their is are was "
+    "were be been being am has have had having do does did will would can could may might must shall should not never "
+    "now then there here just only still yet already ever too also more most very"
+)
+FUNCTION_WORDS = frozenset(_CLOSED.split())
+"""The closed classes of English: articles, prepositions, conjunctions, pronouns, auxiliaries, a few adverbs."""
 _WORD = re.compile(r"\w+")
 _NO_SPACES = re.compile(
     "[\u3005-\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"

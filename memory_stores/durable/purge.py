@@ -28,12 +28,11 @@ from memory_stores.durable.rows import (
     text_of_body,
 )
 from memory_stores.durable.schema import SHIFT
-from memory_stores.durable.subject import ID, MARK, PURGED, TEXTS, Subject, stamped_by_nobody
+from memory_stores.durable.subject import ID, MARK, PURGED, TEXTS, Subject, stamped_by_nobody, told_by
 from memory_stores.durable.types import Change
 from memory_stores.durable.verify import replayed
 from memory_stores.store import NO_STAMP
 from memory_stores.types import Edge, Entry
-from memory_stores.words import words
 
 _EDGE = ("subject", "relation", "object")
 
@@ -49,8 +48,8 @@ class Scrub:
     """Ids of which a row has to go."""
     kept: frozenset[str] = frozenset()
     """Ids of which rows stay."""
-    lost: frozenset[str] = frozenset()
-    """Words of what goes that nothing says which stays: a search that names one would tell of it."""
+    lost: frozenset[tuple[str, ...]] = frozenset()
+    """What is said in what goes and in nothing that stays: a search that says it would tell of it."""
     parents: dict[str, str] = field(default_factory=dict[str, str])
     """Edges by the edge that a Relink put in their place: subject and relation are taken from there."""
 
@@ -113,8 +112,8 @@ def scrub_log(database: Database, head: Head, subject: Subject) -> int:
     return count
 
 
-def _said(entries: Iterable[Entry]) -> frozenset[str]:
-    return frozenset(word for entry in entries for word in words(entry.text))
+def _said(entries: Iterable[Entry]) -> frozenset[tuple[str, ...]]:
+    return frozenset(part for entry in entries for part in told_by(entry.text))
 
 
 def _clean(data: dict[str, Any], seq: int, told: Scrub) -> dict[str, Any]:
@@ -126,7 +125,7 @@ def _clean(data: dict[str, Any], seq: int, told: Scrub) -> dict[str, Any]:
         _clean_edge(op, mark, told, created[-1])
     else:
         _clean_said(op, mark, told, mine)
-    if op.get("op") == "Retrieve" and (subject.asks(op["query"]) or not told.lost.isdisjoint(words(op["query"]))):
+    if op.get("op") == "Retrieve" and (subject.asks(op["query"]) or not told.lost.isdisjoint(told_by(op["query"]))):
         op["query"] = mark
     if not stamped_by_nobody(data):
         step, observation_id, writer, trust = data["stamp"]

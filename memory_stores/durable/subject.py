@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, cast
 from unicodedata import normalize
 
@@ -14,6 +15,7 @@ from memory_stores.durable.rows import metadata_text
 from memory_stores.durable.stored import SWEEPER
 from memory_stores.durable.types import Details
 from memory_stores.types import Edge, Entry
+from memory_stores.words import FUNCTION_WORDS, words
 
 PURGED = "[purged {}]"
 """What stands in the place of a text that was taken out of the log: one for each entry, so that a replay goes on."""
@@ -50,6 +52,13 @@ class Subject:
     def texts(self) -> list[str]:
         """What is looked for in the bytes of the file."""
         return [self.part] if self.part else sorted(self.whole)
+
+
+def told_by(text: str) -> frozenset[tuple[str, ...]]:
+    """The words of a text, and its pairs of neighbours, without those of function words alone."""
+    said = words(text)
+    parts = ((word,) for word in said)
+    return frozenset(part for part in (*parts, *pairwise(said)) if not FUNCTION_WORDS.issuperset(part))
 
 
 def _has(text: str, part: str) -> bool:

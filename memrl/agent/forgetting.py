@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from memory_stores.types import Entry, Item
+from memory_stores.words import words
 from memrl.agent.keeping import Former, Keeping, found, key_of
 from memrl.agent.results import Found
 from memrl.agent.searching import search, similarity
@@ -57,13 +58,14 @@ def meant(keeping: Keeping, table: TextTable, what: str, threshold: float) -> Me
     held: dict[str, Entry] = {one.id: one for one in keeping.memory.entries() if isinstance(one, Item)}
     past = {one.entry.id: one for one in keeping.past() if one.entry.id not in held}
     every = {**{id: one.entry for id, one in past.items()}, **held}
-    scores = _named(keeping, every, what)
+    exact = scores = _named(keeping, every, what)
     if not scores:
         if not _ID.fullmatch(what):
             scores = _scores(keeping, table, what, [one.entry for one in past.values()])
-        scores |= {id: 1.0 for id, one in every.items() if key_of(one.text) == key_of(what)}
-        threshold = min(threshold, 1.0)
-    wanted = [id for id, score in scores.items() if score >= threshold or score == 1.0]
+        exact = {id: 1.0 for id, one in every.items() if _same(one.text, what)}
+        scores |= exact
+    least = min(threshold, 1.0)
+    wanted = list(exact) or [id for id, score in scores.items() if score >= least]
     pieces = _pieces(every, wanted)
     going = _with_predecessors(every, [*wanted, *pieces])
 
@@ -80,6 +82,11 @@ def meant(keeping: Keeping, table: TextTable, what: str, threshold: float) -> Me
         keeps=told(id for id in scores if id in held and id not in going)[:SHOWN],
         entries=tuple(every[id] for id in going),
     )
+
+
+def _same(text: str, what: str) -> bool:
+    """The same text, or the same words in the same order."""
+    return key_of(text) == key_of(what) or (words(text) == words(what) and bool(words(what)))
 
 
 def _named(keeping: Keeping, every: Mapping[str, Entry], what: str) -> dict[str, float]:

@@ -325,7 +325,7 @@ class MemoryAgent:
 
         What was deleted, evicted or overwritten goes out of the past too. An id or an exact text is always found. All
         pieces of one long text go together. No byte of it is left in a memory file, nor in the cache of embeddings. The
-        words of earlier questions go as well where they have ``what`` in them, or a word that no other entry has.
+        words of earlier questions go as well where they have ``what`` in them, or say what no other entry does.
 
         Args:
             what: an entry's id, or words such as "my phone number"; what looks like an id is never taken for words.

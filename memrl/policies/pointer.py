@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from memory_stores.words import FUNCTION_WORDS
 from memrl.contracts.calls import Calls
 from memrl.contracts.contexts import PolicyContext
 from memrl.contracts.errors import ConfigError, InputError
@@ -49,15 +50,6 @@ LATE = 3
 AROUND = 2 * REACH + 1
 NUMBERS = 4 + 2 * AROUND + 1 + LATE + 1 + 1
 
-FUNCTION_WORDS = (
-    "a an the this that these those all any some no every each other another such both in on at to into onto from of "
-    "off by with within without inside outside under over up down out near behind between through along about around "
-    "before after since until for as than like and or but nor so if because while when where who whom whose which what "
-    "how why whether though although i you he she it we they me him her us them my your his its our their is are was "
-    "were be been being am has have had having do does did will would can could may might must shall should not never "
-    "now then there here just only still yet already ever too also more most very"
-)
-"""The closed classes of English: articles, prepositions, conjunctions, pronouns, auxiliaries, a few adverbs."""
 Ids = tuple[int, ...]
 Row = tuple[Sequence[int], Sequence[int]]
 """A prompt, and the words that were said to it."""
@@ -287,7 +279,7 @@ def word_id(word: str) -> int:
     return FIRST + crc32(word.encode()) % (2**31 - FIRST)
 
 
-FUNCTION_IDS = np.array([word_id(word) for word in FUNCTION_WORDS.split()])
+FUNCTION_IDS = np.array(sorted(map(word_id, FUNCTION_WORDS)))
 
 
 @lru_cache(maxsize=65_536)

@@ -128,8 +128,9 @@ def _figure(value: float | None, digits: int = 3) -> str:
 
 def setting(evaluation: Evaluation) -> str:
     """One line: what was played, under which budgets, and between which bounds."""
+    horizon = f"horizon {evaluation['horizon']}, " if evaluation["horizon"] else ""  # not every task has that axis
     text = (
-        f"{evaluation['env']}: {evaluation['episodes']} held-out episodes, horizon {evaluation['horizon']}, "
+        f"{evaluation['env']}: {evaluation['episodes']} held-out episodes, {horizon}"
         f"seed {evaluation['seed']}, memory {evaluation['memory_budget_tokens']} tokens, "
         f"in view {evaluation['read_budget_tokens']} tokens"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class SqlTool:
     """``sql(query)`` over one database, read-only."""
 
     sandbox: Sandbox
-    database: bytes
+    database: bytes = field(repr=False)
     """Of a SQLite file."""
     spec: Tool = SQL
 
@@ -50,18 +50,25 @@ class SqlTool:
 
 
 def python_tool(sandbox: Sandbox) -> PythonTool:
-    """The tool that runs a policy's code."""
+    """The tool that runs a policy's code. Raises InputError where that is no sandbox."""
+    _check(sandbox)
     return PythonTool(sandbox=sandbox)
+
+
+def _check(sandbox: object) -> None:
+    if not isinstance(sandbox, Sandbox):
+        raise InputError(f"sandbox = {sandbox!r:.60}: make one, Sandbox()")
 
 
 def sql_tool(sandbox: Sandbox, database: Path | str | bytes) -> SqlTool:
     """The tool that asks a database: a file, or its bytes. It is read once, here; the file is not held open.
 
     Raises:
-        InputError: it is neither a path nor bytes.
+        InputError: it is neither a path nor bytes, or the sandbox is none.
         DataError: there is no such file, it is no SQLite database, or part of it still stands in a log beside it.
     """
-    if not isinstance(database, Path | str | bytes):
+    _check(sandbox)
+    if not isinstance(database, Path | str | bytes) or not str(database).strip():
         raise InputError(f"database = {database!r:.60}: give the path of a SQLite file, or its bytes")
     where = "the database" if isinstance(database, bytes) else str(database)
     try:

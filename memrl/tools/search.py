@@ -82,7 +82,7 @@ def search_tool(documents: SearchIndex | Sequence[str], shown: int = 3) -> Searc
     if isinstance(shown, bool) or not isinstance(shown, int) or shown < 1:
         raise InputError(f"shown = {shown!r}: show at least 1 document")
     if not isinstance(documents, SearchIndex):
-        if isinstance(documents, str) or not isinstance(documents, Sequence):
+        if isinstance(documents, str | bytes) or not isinstance(documents, Sequence):
             raise InputError(f"documents = {documents!r:.60}: give a list of texts, or a SearchIndex")
         if wrong := [text for text in documents if not isinstance(text, str)]:
             raise InputError(f"{wrong[0]!r:.60} among the documents is no text; give a list of texts")

@@ -52,6 +52,8 @@ class Toolbox:
         self._max_chars = max_chars
         if max_chars < 1:
             raise InputError(f"max_chars = {max_chars!r}: a result needs room; give at least 1")
+        if not isinstance(tools, Iterable):
+            raise InputError(f"tools = {tools!r:.60}: give a list of tools")
         for tool in tools:
             if not hasattr(tool, "spec"):
                 raise InputError(f"{shown(tool)} is no tool; make it one: tool(f)")

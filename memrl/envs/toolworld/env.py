@@ -119,7 +119,7 @@ class ToolWorldTasks:
     def bounds(self, task: Task, budget: int, cost: Callable[[str], int]) -> Bounds:
         """The best keeper, which guesses where it lacks something, and who always guesses among choices alike."""
         held = keeper.share(make_world(task).goals, self._walk(task), budget, cost)
-        floor = 1 / SAME if task.theta.choices else 0.0
+        floor = 1 - (1 - 1 / SAME) ** task.theta.tries if task.theta.choices else 0.0
         return Bounds(held + (1 - held) * floor, floor)
 
     def _walk(self, task: Task) -> keeper.Walk:

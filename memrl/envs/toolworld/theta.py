@@ -42,6 +42,8 @@ class ToolTheta:
             self, "env.options.",
             steps="[1, 2000]", jobs=f"[1, {MOST_JOBS}]", delay="[1, 100]", down="[0, 0.9]", tries="[1, 10]",
         )  # fmt: skip
+        if self.steps < SUBGOALS:
+            raise ConfigError("env.options.steps", self.steps, f"one job takes {SUBGOALS}")
         if SUBGOALS * self.jobs > self.steps:
             raise ConfigError("env.options.jobs", self.jobs, f"{self.steps} steps hold {self.steps // SUBGOALS}")
         if 3 * self.delay + 2 > self.steps:

@@ -90,6 +90,14 @@ def test_a_text_that_was_said_again_is_told_of_once_and_goes_wholly(home: Path |
     assert [one.text for one in done.gone] == [CODE] and done.past == () and is_nowhere(agent, home, "88-12-45")
 
 
+def test_an_exact_text_takes_no_neighbour_along(home: Path | None):
+    agent = agent_of(memory=home)
+    for n in range(12):
+        agent.observe(f"Locker {n} opens with pin 7{n:03}.")
+    done = agent.forget("locker 3 opens with pin 7003.", dry_run=True)
+    assert [one.text for one in done.gone] == ["Locker 3 opens with pin 7003."] and len(done.keeps) > 0
+
+
 def test_an_exact_text_goes_whatever_the_threshold_and_however_many_match(home: Path | None):
     agent = agent_of(memory=home)
     for n in range(60):

@@ -104,6 +104,18 @@ def test_questions_that_tell_of_what_was_forgotten_lose_their_words(tmp_path: Pa
     assert MemoryFile(tmp_path / "notes.db", count_tokens=len, read_only=True).verify().ok
 
 
+def test_a_question_that_is_what_was_forgotten_goes_and_one_that_shares_its_function_words_stays(tmp_path: Path):
+    agent = agent_of(memory=tmp_path / "notes.db")
+    # Each word of the first is in another entry, too.
+    for text in ("Ana loves Ben.", "Ana knows Carl.", "Ben loves tea.", "The bike is in the box."):
+        agent.observe(text)
+    for question in ("Is it true that Ana loves Ben?", "Ana loves Ben", "Which bike is in the box?"):
+        agent.ask(question)
+    assert [one.text for one in agent.forget("Ana loves Ben.").gone] == ["Ana loves Ben."]
+    left = all_bytes(tmp_path)
+    assert b"Ana loves" not in left and b"Which bike is in the box?" in left
+
+
 def test_what_was_forgotten_is_in_no_file(tmp_path: Path):
     path = tmp_path / "notes.db"
     agent = agent_of(memory=path)

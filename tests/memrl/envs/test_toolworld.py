@@ -272,6 +272,7 @@ def test_cells_lead_from_easy_to_hard():
 @pytest.mark.parametrize(
     ("knobs", "line"),
     [
+        ({"steps": 4}, "env.options.steps = 4: one job takes 5"),
         ({"jobs": 7}, "env.options.jobs = 7: 30 steps hold 6"),
         ({"delay": 10}, "env.options.delay = 10: three of them and 2 are more than 30 steps"),
         ({"jobs": 99, "steps": 900}, "env.options.jobs = 99"),

@@ -85,6 +85,8 @@ def test_who_holds_what_the_plan_says_does_as_well_as_it_promises(options, budge
 def test_the_bounds_of_a_memory_without_room_are_those_of_a_guess():
     source = ToolWorldTasks(ToolWorldOptions())
     assert source.bounds(source.held_out(0), 0, len) == (0.25, 0.25)
+    twice = ToolWorldTasks(ToolWorldOptions(tries=2))
+    assert twice.bounds(twice.held_out(0), 0, len).floor == pytest.approx(1 - 0.75**2)
     free = ToolWorldTasks(ToolWorldOptions(choices=False))
     assert (
         free.bounds(free.held_out(0), 0, len) == (0.0, 0.0) and free.bounds(free.held_out(0), 10**6, len).ceiling == 1

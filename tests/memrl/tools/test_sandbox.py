@@ -96,9 +96,20 @@ def test_a_database_with_a_write_ahead_log_is_asked_once_it_is_closed(sandbox, t
     assert sql_tool(sandbox, path).run({"query": "SELECT a FROM t"}).text == "a\nhere"
 
 
-@pytest.mark.parametrize("database", [None, 3])
+@pytest.mark.parametrize("make", [python_tool, lambda box: sql_tool(box, "s.db")])
+def test_a_tool_needs_a_sandbox(make):
+    with pytest.raises(InputError, match=r"sandbox = None: make one, Sandbox\(\)"):
+        make(None)
+
+
+def test_a_toolbox_needs_tools():
+    with pytest.raises(InputError, match=r"tools = 5: give a list of tools"):
+        Toolbox(5)
+
+
+@pytest.mark.parametrize("database", [None, 3, ""])
 def test_what_is_no_database_is_refused_before_a_tool_is_made_of_it(sandbox, database):
-    with pytest.raises(InputError, match=rf"database = {database}: give the path of a SQLite file, or its bytes"):
+    with pytest.raises(InputError, match=rf"database = {database!r}: give the path of a SQLite file, or its bytes"):
         sql_tool(sandbox, database)
 
 
