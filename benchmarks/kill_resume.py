@@ -37,7 +37,14 @@ from memrl.training.build import build
 from memrl.training.checkpoints import checkpoint_files, read_state
 from memrl.training.run_folder import is_finished, is_run
 
-STEPS = 6
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Of every run."""
+
+    steps: int
+    warm_start: int
+    """SFT steps before the first step."""
 
 
 class Graded:
@@ -62,16 +69,16 @@ class GradedFamily(MemWorldTasks):
         return Graded(super().make(task))
 
 
-def config(folder: Path, warm_start: int) -> TrainConfig:
+def config(folder: Path, setting: Setting) -> TrainConfig:
     """The tiny recipe with more steps, fewer and shorter episodes, and a curriculum that has state of its own."""
     return recipe(
         "tiny",
         out=str(folder),
-        steps=STEPS,
+        steps=setting.steps,
         env={"name": "graded", "options": {"horizon": 6, "objects": 1, "places": 3, "questions": 2, "delay": 1}},
         policy={"max_new_tokens": 4},
         controller={"max_ops": 1},
-        warm_start={"steps": warm_start},
+        warm_start={"steps": setting.warm_start},
         rollout={"practice_tasks": 1, "group_size": 3},
         curriculum={"name": "bandit"},
     )
@@ -148,11 +155,11 @@ POINTS: dict[str, Callable[[Path], Hook]] = {
 """A point -> the audit hook that kills there. Production code knows nothing of it."""
 
 
-def begin(folder: Path, warm_start: int, hook: Hook | None = None) -> int:
+def begin(folder: Path, setting: Setting, hook: Hook | None = None) -> int:
     def work() -> None:
         if hook is not None:
             sys.addaudithook(hook)
-        train(config(folder, warm_start), resume=folder if is_run(folder) else None)
+        train(config(folder, setting), resume=folder if is_run(folder) else None)
 
     return in_child(work)
 
@@ -171,14 +178,14 @@ def state_of(folder: Path) -> dict[str, Any]:
     }
 
 
-def difference(folder: Path, reference: Path) -> str | None:
+def difference(folder: Path, reference: Path, steps: int) -> str | None:
     """What a resumed run has otherwise than the uninterrupted one; None for nothing."""
     if not is_finished(folder):
         return "it did not reach its last step"
     if (folder / "metrics.jsonl").read_bytes() != (reference / "metrics.jsonl").read_bytes():
         return "metrics.jsonl"
-    steps = [json.loads(line)["step"] for line in (folder / "timings.jsonl").read_text().splitlines()]
-    if steps != list(range(1, STEPS + 1)):
+    done = [json.loads(line)["step"] for line in (folder / "timings.jsonl").read_text().splitlines()]
+    if done != list(range(1, steps + 1)):
         return "timings.jsonl"
     if scratch := list(folder.rglob(".*.tmp")):
         return f"scratch file {scratch[0].name}"
@@ -208,40 +215,40 @@ def differs(a: Any, b: Any, path: str) -> str | None:
     return None if a == b else path
 
 
-def one_kill(folder: Path, reference: Path, warm_start: int, point: str | None, after: float) -> dict[str, Any]:
+def one_kill(folder: Path, reference: Path, setting: Setting, point: str | None, after: float) -> dict[str, Any]:
     """Kill one run, at a point or after some seconds, resume it, compare."""
-    pid = begin(folder, warm_start, POINTS[point](folder) if point else None)
+    pid = begin(folder, setting, POINTS[point](folder) if point else None)
     if not point:
         time.sleep(after)
         os.kill(pid, signal.SIGKILL)
     killed_by = -ended(pid)
     landed = state_of(folder)
-    code = ended(begin(folder, warm_start))
-    wrong = f"the resumed run ended with {code}" if code else difference(folder, reference)
+    code = ended(begin(folder, setting))
+    wrong = f"the resumed run ended with {code}" if code else difference(folder, reference, setting.steps)
     when = {"point": point} if point else {"after_seconds": round(after, 3)}
     return {**when, "signal": killed_by, "landed": landed, "difference": wrong, "identical": wrong is None}
 
 
-def measure(kills: int, seed: int, points: Sequence[str], warm_start: int) -> dict[str, Any]:
+def measure(kills: int, seed: int, points: Sequence[str], setting: Setting) -> dict[str, Any]:
     """All kills, each on a run of its own."""
     memrl.register("env", "graded", GradedFamily, Theta)
     rng, rows = random.Random(seed), []
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        build(config(root / "never", warm_start))  # The children are forked: they need not load again what stands here.
+        build(config(root / "never", setting))  # The children are forked: they need not load again what stands here.
         reference, started = root / "reference", time.perf_counter()
-        if code := ended(begin(reference, warm_start)):
+        if code := ended(begin(reference, setting)):
             raise SystemExit(f"the uninterrupted run ended with {code}; KILL_RESUME_LOUD=1 shows why")
         seconds = time.perf_counter() - started
         for point in points:
-            rows.append(one_kill(root / f"point-{len(rows)}", reference, warm_start, point, 0.0))
+            rows.append(one_kill(root / f"point-{len(rows)}", reference, setting, point, 0.0))
         for _ in range(kills):
-            rows.append(one_kill(root / f"time-{len(rows)}", reference, warm_start, None, rng.uniform(0, seconds)))
+            rows.append(one_kill(root / f"time-{len(rows)}", reference, setting, None, rng.uniform(0, seconds)))
         learned = [json.loads(line) for line in (reference / "metrics.jsonl").read_text().splitlines()]
     return {
         "recipe": "tiny",
-        "steps": STEPS,
-        "warm_start_steps": warm_start,
+        "steps": setting.steps,
+        "warm_start_steps": setting.warm_start,
         "seed": seed,
         "run_seconds": round(seconds, 2),
         "token_rows": sum(line["token_rows"] for line in learned),
@@ -259,10 +266,11 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20, help="at uniformly random times of the run")
     parser.add_argument("--seed", type=int, default=0, help="of the times")
     parser.add_argument("--points", nargs="*", choices=POINTS, default=list(POINTS), help="all, if not given")
+    parser.add_argument("--steps", type=int, default=6, help="of a run, 4 or more")
     parser.add_argument("--warm-start", type=int, default=2, help="SFT steps before the first step")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "kill_resume.json")
     given = parser.parse_args()
-    report = measure(given.kills, given.seed, given.points, given.warm_start)
+    report = measure(given.kills, given.seed, given.points, Setting(given.steps, given.warm_start))
     given.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     for row in report["rows"]:
         print(row.get("point") or f"{row['after_seconds']:.3f} s", row["landed"], row["difference"] or "identical")

@@ -36,10 +36,15 @@ def write_checkpoint(
         folder.mkdir(exist_ok=True)
     target = folder / f"step-{step:06d}.pt"
     write_state(target, state)
+    drop_old(folder, keep_last, best)
+    return target
+
+
+def drop_old(folder: Path, keep_last: int, best: int | None) -> None:
+    """Remove all but the newest checkpoints and the best step's."""
     for old in checkpoint_files(folder)[keep_last:]:
         if step_of(old) != best:
             old.unlink(missing_ok=True)
-    return target
 
 
 def write_state(target: Path, state: Mapping[str, Any]) -> None:

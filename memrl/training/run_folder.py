@@ -26,6 +26,7 @@ from memrl.contracts.registry import origins
 from memrl.training.checkpoints import (
     checkpoint_files,
     drop_newer,
+    drop_old,
     read_newest,
     rng_state,
     seed_everything,
@@ -236,6 +237,8 @@ class Run:
         (self.folder / DONE).unlink(missing_ok=True)
         if self._done:
             self._take_up(state, parts)
+            # Its process may have been killed between the newest checkpoint and this.
+            drop_old(self.folder / CHECKPOINTS, self.config.checkpoints.keep_last, self._selection.best_step)
         if self.config.planned_steps != self.config.steps:
             self.say(
                 f"{self.config.steps} steps, by the learning rates and curriculum planned for "

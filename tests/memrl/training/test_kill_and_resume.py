@@ -30,7 +30,7 @@ def killed(tmp_path: Path, *options: str) -> dict[str, Any]:
 
 
 def test_a_run_killed_at_any_named_point_ends_bit_identical(tmp_path: Path):
-    report = killed(tmp_path, "--kills", "1", "--warm-start", "0")
+    report = killed(tmp_path, "--kills", "1", "--warm-start", "0", "--steps", "4")
     assert report["points"] == 8
     assert {row.get("point"): row["difference"] for row in report["rows"] if not row["identical"]} == {}
     # Both actors learned; a run that changes no weights would resume well in any case.
