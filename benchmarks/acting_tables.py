@@ -3,14 +3,13 @@ docs/memworld.md, from results/act."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from other_tables import of_file, table
+from other_tables import of_file, of_seeds, table
 
 Found = dict[str, Any]
 T_OF = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
@@ -20,17 +19,12 @@ T_OF = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9
 def sections() -> dict[str, Callable[[Path], str | None]]:
     """What makes each section from the folder of results; None where there are none."""
     return {
-        "keydoor": lambda folder: _of_seeds(keydoor, folder / "keydoor"),
-        "popgym": lambda folder: _of_seeds(popgym, folder / "popgym"),
-        "acting_credit": lambda folder: _of_seeds(acting_credit, folder / "acting_credit"),
-        "act": lambda folder: _of_seeds(act, folder / "act"),
+        "keydoor": lambda folder: of_seeds(keydoor, folder / "keydoor"),
+        "popgym": lambda folder: of_seeds(popgym, folder / "popgym"),
+        "acting_credit": lambda folder: of_seeds(acting_credit, folder / "acting_credit"),
+        "act": lambda folder: of_seeds(act, folder / "act"),
         "slow_env": lambda folder: of_file(slow_env, folder),
     }
-
-
-def _of_seeds(make: Callable[[Sequence[Found]], str], folder: Path) -> str | None:
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    return make(runs) if runs else None
 
 
 def over_seeds(name: str, values: Sequence[float]) -> list[str]:

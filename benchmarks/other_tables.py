@@ -16,7 +16,9 @@ Found = Mapping[str, Any]
 def sections() -> dict[str, Callable[[Path], str | None]]:
     """What makes each section from the folder of results; None where there are none."""
     one_file = (lost_facts, horizon_time, credit_truth, delayed_bandit, vs_trl, controller, learner, kill_resume)
-    return {make.__name__: partial(of_file, make) for make in one_file} | {"credit_curves": _of_curves}
+    return {make.__name__: partial(of_file, make) for make in one_file} | {
+        "credit_curves": lambda folder: of_seeds(credit_curves, folder / "credit_curves")
+    }
 
 
 def of_file(make: Callable[[Found], str], folder: Path) -> str | None:
@@ -25,9 +27,10 @@ def of_file(make: Callable[[Found], str], folder: Path) -> str | None:
     return make(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
-def _of_curves(folder: Path) -> str | None:
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((folder / "credit_curves").glob("*.json"))]
-    return credit_curves(runs) if runs else None
+def of_seeds(make: Callable[[Sequence[Any]], str], folder: Path) -> str | None:
+    """The section of a folder with one result file a seed."""
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    return make(runs) if runs else None
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from acting_tables import over_seeds
-from other_tables import table
+from other_tables import of_seeds, table
 
 Found = dict[str, Any]
 HEAD = (
@@ -19,12 +18,7 @@ HEAD = (
 
 def sections() -> dict[str, Callable[[Path], str | None]]:
     """What makes the section from the folder of results; None where there are none."""
-    return {"overwrite": _of_seeds}
-
-
-def _of_seeds(folder: Path) -> str | None:
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((folder / "overwrite").glob("*.json"))]
-    return overwrite(runs) if runs else None
+    return {"overwrite": lambda folder: of_seeds(overwrite, folder / "overwrite")}
 
 
 def overwrite(runs: Sequence[Found]) -> str:

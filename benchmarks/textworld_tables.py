@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from acting_tables import HEAD, interval, over_seeds
-from other_tables import table
+from other_tables import of_seeds, table
 
 Found = dict[str, Any]
 
@@ -17,14 +16,9 @@ Found = dict[str, Any]
 def sections() -> dict[str, Callable[[Path], str | None]]:
     """What makes the section from the folder of results; None where there are none."""
     return {
-        "textworld": lambda folder: _of_seeds(textworld, folder / "textworld"),
-        "textworld_few": lambda folder: _of_seeds(few, folder / "textworld_few"),
+        "textworld": lambda folder: of_seeds(textworld, folder / "textworld"),
+        "textworld_few": lambda folder: of_seeds(few, folder / "textworld_few"),
     }
-
-
-def _of_seeds(make: Callable[[Sequence[Found]], str], folder: Path) -> str | None:
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    return make(runs) if runs else None
 
 
 NAMES = {

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from acting_tables import over_seeds
-from other_tables import of_file, table
+from other_tables import of_file, of_seeds, table
 
 Found = dict[str, Any]
 NAMES = {
@@ -26,15 +25,10 @@ def sections() -> dict[str, Callable[[Path], str | None]]:
     """What makes each section from the folder of results; None where there are none."""
     return {
         "sandbox": lambda folder: of_file(sandbox, folder),
-        "toolworld": lambda folder: _of_seeds(rows, folder / "toolworld"),
-        "toolworld_rl": lambda folder: _of_seeds(before_and_after, folder / "toolworld"),
-        "toolworld_horizon": lambda folder: _of_seeds(horizons, folder / "toolworld"),
+        "toolworld": lambda folder: of_seeds(rows, folder / "toolworld"),
+        "toolworld_rl": lambda folder: of_seeds(before_and_after, folder / "toolworld"),
+        "toolworld_horizon": lambda folder: of_seeds(horizons, folder / "toolworld"),
     }
-
-
-def _of_seeds(make: Callable[[Sequence[Found]], str], folder: Path) -> str | None:
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-    return make(runs) if runs else None
 
 
 HEAD = ("", "success", "95 % over seeds", "each seed", "words read a call", "of memory")

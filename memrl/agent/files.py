@@ -180,8 +180,8 @@ class FileHome:
         """No byte of them is left in the file, the log included; nor of those that somebody kept from being wiped."""
         with told():
             space = self._file.space(self._space(name))
-            asked = "" if ID.fullmatch(what) else what
-            for subject in (*(Subject(id=entry.id) for entry in entries), Subject(asked=asked)):
+            named = () if ID.fullmatch(what) else (Subject(asked=what),)
+            for subject in (*(Subject(id=entry.id) for entry in entries), *named):
                 self._unwiped = any(space.scrub(subject)) or self._unwiped
             if not self._unwiped:
                 return

@@ -56,22 +56,22 @@ def best(goals: Sequence[Goal], sizes: Mapping[int, int], budget: int) -> tuple[
     ways: dict[frozenset[int], _Way] = {frozenset(): _Way(0, ())}
     for goal in goals:
         found: dict[frozenset[int], _Way] = {}
-
-        def take(held: frozenset[int], way: _Way, found: dict[frozenset[int], _Way] = found) -> None:
-            if held not in found or found[held].right < way.right:
-                found[held] = way
-
         for held, way in ways.items():
             can = held.issuperset(goal.needs)
             left = frozenset(number for number in held if until[number] > goal.number)
             now = way._replace(right=way.right + (can and goal.counts))
-            take(left, now)
+            _take(found, left, now)
             longer = left | {goal.number}
             if can and goal.number in until and sum(sizes[number] for number in longer) <= budget:
-                take(longer, now._replace(kept=(*now.kept, goal.number)))
+                _take(found, longer, now._replace(kept=(*now.kept, goal.number)))
         ways = found
     chosen = max(ways.values(), key=lambda way: way.right)
     return chosen.right, frozenset(chosen.kept)
+
+
+def _take(found: dict[frozenset[int], _Way], held: frozenset[int], way: _Way) -> None:
+    if held not in found or found[held].right < way.right:
+        found[held] = way
 
 
 def last_uses(goals: Sequence[Goal]) -> Mapping[int, int]:
