@@ -61,12 +61,19 @@ def check(op: MemoryOp, stamp: Stamp) -> OpResult | None:
 
 
 def _check_stamp(stamp: Stamp) -> None:
-    step, trust = stamp.step, stamp.trust
+    step, trust, seen, writer = stamp.step, stamp.trust, stamp.observation_id, stamp.writer
+    if (
+        type(step) is int and -_LARGEST <= step < _LARGEST
+        and type(trust) is float and 0.0 <= trust <= 1.0
+        and type(seen) is str and seen.isascii()
+        and type(writer) is str and writer.isascii()
+    ):  # fmt: skip
+        return  # nearly all are so, and this is asked of every op
     if type(step) is not int or not -_LARGEST <= step < _LARGEST:
         raise ValueError(f"Stamp.step = {step!r}: it must be a whole number (of type int) of at most 64 bits")
     if not _is(trust, (int, float)) or not 0 <= trust <= 1:
         raise ValueError(f"Stamp.trust = {trust!r}: it must be a number (of type float) in [0, 1]")
-    for name, text in (("observation_id", stamp.observation_id), ("writer", stamp.writer)):
+    for name, text in (("observation_id", seen), ("writer", writer)):
         if not _is(text, str) or not (text.isascii() or _is_unicode(text)):
             raise ValueError(f"Stamp.{name} = {text!r}: it must be of type str, in valid Unicode")
 

@@ -128,8 +128,11 @@ class GraphStore:
         Raises TypeError on what is no memory op and ValueError on a field of the wrong type or a stamp out of range,
         with the store as it was.
         """
-        if (refused := check(op, stamp)) is not None:
-            return refused
+        refused = check(op, stamp)
+        return self.do(op, stamp) if refused is None else refused
+
+    def do(self, op: MemoryOp, stamp: Stamp) -> OpResult:
+        """``apply`` for an op that was checked already."""
         with self._lock:
             return self._carry_out(op, stamp)
 

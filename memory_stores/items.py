@@ -55,6 +55,8 @@ class ItemShelf(ABC):
         self._sources: set[tuple[str, str]] = set()
         self._used = 0
         self._hash = 0
+        self._unhashed: list[Item] = []
+        """What came since the hash was last asked for: writing alone works out no digest."""
         self._serial = 0
         self._cached: tuple[Item, ...] | None = ()
         self._hash_text: str | None = None
@@ -92,8 +94,11 @@ class ItemShelf(ABC):
         Raises TypeError on what is no memory op and ValueError on a field of the wrong type or a stamp out of range,
         with the store as it was.
         """
-        if (refused := check(op, stamp)) is not None:
-            return refused
+        refused = check(op, stamp)
+        return self.do(op, stamp) if refused is None else refused
+
+    def do(self, op: MemoryOp, stamp: Stamp) -> OpResult:
+        """``apply`` for an op that was checked already."""
         with self._lock:
             return self._carry_out(op, stamp)
 
@@ -122,16 +127,16 @@ class ItemShelf(ABC):
         tokens = self._count(text)
         if self._used - (old.tokens if old else 0) + tokens > self._budget:
             return REFUSED[Refusal.OVER_BUDGET]
-        digest = item_digest(text, stamp)  # whatever may fail comes before the first change
         if old:
             self._drop(old)
         self._serial += 1
         id = f"{self.prefix}{self._serial}"
-        self._items[id] = Item(id=id, text=text, tokens=tokens, stamp=stamp, replaces=old.id if old else None)
+        item = Item(id=id, text=text, tokens=tokens, stamp=stamp, replaces=old.id if old else None)
+        self._items[id] = item
+        self._unhashed.append(item)
         if stamp.observation_id:
             self._sources.add(source)
         self._used += tokens
-        self._hash = (self._hash + digest) & MASK
         self._contents_changed()
         return OpResult(created=(id,), removed=(old.id,) if old else ())
 
@@ -147,7 +152,7 @@ class ItemShelf(ABC):
         del self._items[old.id]
         self._sources.discard((old.stamp.observation_id, old.text))
         self._used -= old.tokens
-        self._hash = (self._hash - item_digest(old.text, old.stamp)) & MASK
+        self._hash = (self._settled() - item_digest(old.text, old.stamp)) & MASK
 
     def _retrieve(self, op: Retrieve, stamp: Stamp) -> OpResult:
         if op.store != self.store:
@@ -183,7 +188,7 @@ class ItemShelf(ABC):
         with self._lock:
             vars(twin).update(vars(self))
             twin._items = self._items.copy()
-            twin._sources = self._sources.copy()
+            twin._sources, twin._unhashed = self._sources.copy(), self._unhashed.copy()
         twin._lock = RLock()
         return twin
 
@@ -191,8 +196,15 @@ class ItemShelf(ABC):
         text = self._hash_text
         if text is None:
             with self._lock:
-                text = self._hash_text = hash_text(self._hash)
+                text = self._hash_text = hash_text(self._settled())
         return text
+
+    def _settled(self) -> int:
+        """The hash, with what came since."""
+        if self._unhashed:
+            self._hash = (self._hash + sum(item_digest(item.text, item.stamp) for item in self._unhashed)) & MASK
+            self._unhashed.clear()
+        return self._hash
 
     def state_dict(self) -> dict[str, Any]:
         with self._lock:
@@ -219,5 +231,5 @@ class ItemShelf(ABC):
             self._items = {item.id: item for item in items}
             self._sources = {(i.stamp.observation_id, i.text) for i in items if i.stamp.observation_id}
             self._used = sum(item.tokens for item in items)
-            self._hash = total
+            self._hash, self._unhashed = total, []
             self._contents_changed()

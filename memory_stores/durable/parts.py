@@ -13,7 +13,7 @@ from memory_stores.embed import Embedder
 from memory_stores.graph_store import GraphStore
 from memory_stores.items import ItemShelf
 from memory_stores.token_store import TokenStore
-from memory_stores.types import CountTokens, Edge, Item, MemoryOp, OpResult, Stamp
+from memory_stores.types import CountTokens, Edge, Item
 from memory_stores.vector_store import Vector, VectorStore
 
 Fetch = Callable[[Sequence[str]], Mapping[str, Vector]]
@@ -37,11 +37,6 @@ class _Items(ItemShelf):
     def take(self, budget: int, serial: int, items: Sequence[Item]) -> None:
         """Become a store of these items. Raises ValueError if they do not fit."""
         self._take(budget, serial, items)
-
-    def do(self, op: MemoryOp, stamp: Stamp) -> OpResult:
-        """Carry out an op that was checked."""
-        with self._lock:
-            return self._carry_out(op, stamp)
 
     def fork(self) -> Self:
         return _freed(super().fork())
@@ -88,11 +83,6 @@ class GraphPart(GraphStore):
         """Become a store of these edges, the superseded ones among them. Raises ValueError if they do not fit."""
         live = [edge for edge in edges if edge.invalid_at is None]
         self._take(budget, serial, live, [edge for edge in edges if edge.invalid_at is not None])
-
-    def do(self, op: MemoryOp, stamp: Stamp) -> OpResult:
-        """Carry out an op that was checked."""
-        with self._lock:
-            return self._carry_out(op, stamp)
 
     def fork(self) -> Self:
         twin = super().fork()
