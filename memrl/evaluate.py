@@ -21,6 +21,7 @@ from memrl.contracts.overrides import EVAL_KNOBS, with_settings
 from memrl.contracts.protocols import Agent
 from memrl.contracts.registry import find_row, row_kind
 from memrl.contracts.types import End, Episode, Task
+from memrl.reporting.intervals import bounded_interval
 from memrl.reporting.metrics import count_refused
 from memrl.rollouts.rows.one_try import OneTry
 from memrl.rollouts.scheduler import play
@@ -52,7 +53,7 @@ class Row:
     success: float
     """Mean over episodes of the share of questions answered right (or of the score, where answers are graded)."""
     ci95: tuple[float, float]
-    """Normal interval of that mean over episodes."""
+    """Of that mean over episodes (``bounded_interval``); NaN twice for one episode."""
     q: float | None
     """(success - floor) / (oracle - floor), None where the bounds are unknown."""
     tokens_per_step: float
@@ -294,9 +295,8 @@ def summarise_row(name: str, episodes: Sequence[Episode], seconds: float, bounds
     scored = [e for e in episodes if e.end is not End.ENV_ERROR]
     if not scored:
         raise InputError(f"row {name!r}: every episode ended in an environment error: {episodes[0].error}")
-    successes = np.array([e.success for e in scored])
-    mean = float(successes.mean())
-    half = float(1.96 * successes.std(ddof=1) / np.sqrt(len(successes))) if len(successes) > 1 else float("nan")
+    successes = [e.success for e in scored]
+    mean = float(np.mean(successes))
     steps = [step for e in scored for step in e.steps]
     by_category: dict[str, list[float]] = defaultdict(list)
     for verdict in (step.verdict for step in steps if step.verdict is not None):
@@ -307,7 +307,7 @@ def summarise_row(name: str, episodes: Sequence[Episode], seconds: float, bounds
     return Row(
         controller=name,
         success=mean,
-        ci95=(mean - half, mean + half),
+        ci95=bounded_interval(successes),
         q=q,
         tokens_per_step=sum(step.context_tokens for step in steps) / len(steps),
         tokens_per_episode=sum(step.context_tokens for step in steps) / len(scored),
