@@ -77,7 +77,8 @@ def search_tool(documents: SearchIndex | Sequence[str], shown: int = 3) -> Searc
     """The tool that searches documents and shows the best ``shown``.
 
     Raises:
-        InputError: the documents are none, one text in place of several, or hold something else; or none is shown.
+        InputError: the documents are none, one text in place of several, or hold something else or what is no Unicode;
+            or none is shown.
     """
     if isinstance(shown, bool) or not isinstance(shown, int) or shown < 1:
         raise InputError(f"shown = {shown!r}: show at least 1 document")
@@ -86,5 +87,11 @@ def search_tool(documents: SearchIndex | Sequence[str], shown: int = 3) -> Searc
             raise InputError(f"documents = {documents!r:.60}: give a list of texts, or a SearchIndex")
         if wrong := [text for text in documents if not isinstance(text, str)]:
             raise InputError(f"{wrong[0]!r:.60} among the documents is no text; give a list of texts")
+        for text in documents:
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                way_out = "half of a surrogate pair, which no result can show; take it out"
+                raise InputError(f"document {text!r:.60}: at character {error.start} stands {way_out}") from None
     index = documents if isinstance(documents, SearchIndex) else SearchIndex(documents)
     return SearchTool(index=index, shown=shown)

@@ -119,6 +119,7 @@ def test_what_is_no_database_is_refused_before_a_tool_is_made_of_it(sandbox, dat
         (None, 3, "documents = None: give a list of texts"),
         ("one text", 3, "documents = 'one text': give a list of texts"),
         (["one", 2], 3, "2 among the documents is no text"),
+        (["one", "two \ud800"], 3, "at character 4 stands half of a surrogate pair"),
         (["one"], 0, "shown = 0: show at least 1 document"),
     ],
 )
