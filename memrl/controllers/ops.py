@@ -62,17 +62,19 @@ class OpsOptions:
     max_calls: int = 4
     """Calls a step; 1 is Memory-R1's."""
     calls: tuple[str, ...] = KINDS
-    """Those that there are. Where none is possible, as over an empty memory that may only be overwritten, the model is
-    not asked and memory stays as it is."""
+    """Those that there are; ``write`` is one of them, as memory begins empty."""
     header: str = HEADER
     """What the model is told to do; a policy that copies words says only calls whose words stand in it."""
 
     def __post_init__(self) -> None:
-        for name in ("max_new_tokens", "max_calls"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"controller.options.{name}", getattr(self, name), "it must be at least 1")
+        for name, least in (("max_new_tokens", 2), ("max_calls", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"controller.options.{name}", getattr(self, name), f"it must be at least {least}")
         if not self.calls or set(self.calls) - set(KINDS):
             raise ConfigError("controller.options.calls", list(self.calls), f"list some of {', '.join(KINDS)}")
+        if "write" not in self.calls:
+            way_out = "memory begins empty, and nothing else fills it; add write"
+            raise ConfigError("controller.options.calls", list(self.calls), way_out)
 
 
 class OpsMemory(Writes):
@@ -89,13 +91,8 @@ class OpsMemory(Writes):
 
     def decide(self, requests: Sequence[ControllerRequest]) -> list[Decision]:
         """The calls of each request, in order."""
-        every = [self._asked(request) for request in requests]
-        open_ = [one for one in every if one.calls is not None and one.calls.heads]
-        said = iter(self.policy.sample(open_) if open_ else ())
-        return [
-            self._read(next(said), request) if one.calls is not None and one.calls.heads else _kept(request)
-            for one, request in zip(every, requests, strict=True)
-        ]
+        said = self.policy.sample([self._asked(request) for request in requests])
+        return [self._read(one, request) for one, request in zip(said, requests, strict=True)]
 
     def _read(self, said: TokenDecision, request: ControllerRequest) -> TokenDecision:
         return replace(said, action=self.parsed(said.action, entries_of(request.memory)))
@@ -199,18 +196,6 @@ def numbered(entries: Sequence[Item]) -> tuple[ViewLine, ...]:
     return tuple(
         ViewLine(f"{n}. {entry.text}", entry.id, "token", entry.stamp.observation_id)
         for n, entry in enumerate(entries, 1)
-    )
-
-
-def _kept(request: ControllerRequest) -> TokenDecision:
-    """Nobody was asked, and memory stays as it is."""
-    return TokenDecision(
-        actor=request.actor,
-        action=MemoryOps((Keep(),)),
-        memory_hash=request.memory.state_hash(),
-        prompt_ids=(),
-        action_ids=(),
-        logprobs=(),
     )
 
 

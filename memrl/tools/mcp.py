@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import logging
 import os
 import shlex
 import threading
@@ -30,6 +32,9 @@ try:
 except ImportError as error:
     raise MissingExtra("tools of an MCP server need a package: pip install 'memrl[mcp]'") from error
 
+# What the client complains of comes here as an error; without this it would also stand on the terminal.
+logging.getLogger("mcp").addHandler(logging.NullHandler())
+
 STARTS = 30.0
 """Seconds that a server has to start and to list its tools."""
 
@@ -43,11 +48,19 @@ class McpServer:
         seconds: that a call may take.
 
     Raises:
-        ConfigError: it cannot be started, or lists no tools.
+        ConfigError: it cannot be started, or lists no tools; the command is a text in place of a list; a call would
+            have no time.
     """
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None, seconds: float = 10.0) -> None:
-        self._command, self._env, self._seconds = list(command), dict(env or {}), seconds
+    def __init__(
+        self, command: Sequence[str | os.PathLike[str]], env: Mapping[str, str] | None = None, seconds: float = 10.0
+    ) -> None:
+        if isinstance(command, str | bytes) or not command:
+            way_out = 'give the program and its arguments one by one: ["python", "server.py"]'
+            raise ConfigError("mcp", str(command), way_out)
+        if not 0 < seconds < float("inf"):
+            raise ConfigError("mcp.seconds", seconds, "a call needs some time, and not forever")
+        self._command, self._env, self._seconds = [os.fspath(word) for word in command], dict(env or {}), seconds
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -77,6 +90,12 @@ class McpServer:
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:
         """Call a tool; every failure is a text."""
+        if self._loop.is_closed():
+            return ToolResult(f"Error: {name}: the server was closed", False)
+        try:
+            json.dumps(arguments, ensure_ascii=False).encode()
+        except ValueError:
+            return ToolResult(f"Error: {name}: an argument is no Unicode: half of a surrogate pair", False)
         try:
             self._wait(self._open(), STARTS)
             return self._wait(self._called(name, arguments), self._seconds)
@@ -98,7 +117,12 @@ class McpServer:
             raise
 
     async def _listed(self) -> list[Tool]:
-        listed = (await (await self._open()).client.list_tools()).tools
+        client, listed, cursor = (await self._open()).client, [], None
+        while True:
+            page = await client.list_tools(cursor=cursor)
+            listed += page.tools
+            if not (cursor := page.next_cursor):
+                break
         return [_spec(tool.name, tool.description or tool.name, tool.input_schema) for tool in listed]
 
     async def _called(self, name: str, arguments: Mapping[str, Any]) -> ToolResult:

@@ -60,8 +60,10 @@ class SandboxLimits:
     def __post_init__(self) -> None:
         least = {"seconds": 0.01, "memory_mib": 96, "output_bytes": 1, "input_bytes": 1}
         for name, value in least.items():
-            if not getattr(self, name) >= value:
-                raise ConfigError(f"sandbox.{name}", getattr(self, name), f"it must be at least {value}")
+            own, kind = getattr(self, name), "a number" if name == "seconds" else "a whole number"
+            numeric = isinstance(own, int | float if name == "seconds" else int) and not isinstance(own, bool)
+            if not numeric or not value <= own < float("inf"):
+                raise ConfigError(f"sandbox.{name}", own, f"it must be {kind} of at least {value}")
 
 
 class Ran(NamedTuple):

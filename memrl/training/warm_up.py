@@ -153,8 +153,12 @@ def memory_lessons(agent: Agent, config: TrainConfig) -> list[Example]:
     budget = min(config.memory.token_budget, config.memory.read_budget)
     found = [one for task in tasks for one in writer.lessons(source, task, budget, agent.count_tokens)]
     if not found:
-        way_out = f"env {agent.task_source.name!r} asks nothing in these tasks, or nothing fits into {budget} tokens"
-        raise ConfigError(*asked, f"{way_out} (memory.token_budget, read_budget); give more, or set it to 0")
+        way_out = (
+            f"env {agent.task_source.name!r} asks nothing in these tasks, or nothing fits into {budget} tokens of "
+            "memory (memory.token_budget, read_budget) and into what is written at once (controller.options); give "
+            "more, or set it to 0"
+        )
+        raise ConfigError(*asked, way_out)
     return found
 
 

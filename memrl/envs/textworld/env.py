@@ -86,10 +86,14 @@ class TextWorldTasks:
 
     def _way(self, task: Task) -> Way:
         if task not in self._ways:
-            ways = [metadata(game).get("walkthrough", ()) for game in self.games(task)]
+            games = self.games(task)
+            ways = [metadata(game).get("walkthrough", ()) for game in games]
             if not all(ways):
                 raise DataError(f"a game of env.options.files = {self._options.files!r} brings no walkthrough")
-            self._ways[task] = followed(self.make(task), [command for way in ways for command in way])
+            try:
+                self._ways[task] = followed(self.make(task), [command for way in ways for command in way])
+            except DataError as error:
+                raise DataError(f"{', '.join(map(str, games))}: {error}") from error
         return self._ways[task]
 
     def cells(self) -> tuple[str, ...]:

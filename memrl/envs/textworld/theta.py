@@ -9,6 +9,8 @@ from typing import Any, Literal
 from memrl.contracts.checks import check
 from memrl.contracts.errors import ConfigError
 
+MOST_ROUNDS = 1000
+"""Games of one episode: some forty commands each."""
 MOST_ROOMS = 100
 """Of a game: what TextWorld 1.7 can compile."""
 BASE = "base"
@@ -55,7 +57,7 @@ class GameTheta:
     def __post_init__(self) -> None:
         check(
             self, "env.options.",
-            rounds="[1, inf)", ingredients="[1, 5]", rooms=f"[1, {MOST_ROOMS}]", length=f"[1, {MOST_ROOMS}]",
+            rounds=f"[1, {MOST_ROUNDS}]", ingredients="[1, 5]", rooms=f"[1, {MOST_ROOMS}]", length=f"[1, {MOST_ROOMS}]",
             dead_ends="[0, 2]",
         )  # fmt: skip
         if self.kind == "cooking" and self.rooms not in COOKING_ROOMS:

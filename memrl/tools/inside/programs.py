@@ -76,8 +76,8 @@ def run_tree(tree: ast.Module, space: dict[str, Any]) -> None:
             value = eval(compile(ast.Expression(last.value), "<code>", "eval"), space)
             if value is not None:
                 print(repr(value))
-    except SystemExit:
-        return
+    except SystemExit as error:
+        _left(error)
     except BaseException as error:
         raise Failed(told(error) + _line_of(error)) from error
 
@@ -182,7 +182,13 @@ def run_function(function: Callable[..., Any], arguments: Mapping[str, Any]) -> 
     try:
         result = function(**arguments)
         print(result if isinstance(result, str) else json.dumps(result, ensure_ascii=False), end="")
-    except SystemExit:
-        return
+    except SystemExit as error:
+        _left(error)
     except BaseException as error:
+        raise Failed(told(error)) from error
+
+
+def _left(error: SystemExit) -> None:
+    """A program may end itself; with a status other than 0 it says that it failed. Raises Failed."""
+    if error.code not in (None, 0):
         raise Failed(told(error)) from error

@@ -11,7 +11,7 @@ from toy import TASK, ToyTasks, count_words, toy_agent
 from memory_stores.types import Forget, Item, Keep, Overwrite, Stamp, Write
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import SampleRequest
-from memrl.contracts.types import CONTROLLER, Episode, MemoryOps, Say, TokenDecision, Unreadable
+from memrl.contracts.types import CONTROLLER, Episode, MemoryOps, Say, Unreadable
 from memrl.controllers.ops import NOBODY, OpsMemory, OpsOptions
 from memrl.policies.scripted import ScriptedPolicy
 from memrl.recipes import recipe
@@ -120,19 +120,12 @@ def test_an_unreadable_text_changes_nothing():
     assert isinstance(episode.steps[0].decisions[0].action, Unreadable) and episode.steps[2].view == ()
 
 
-def test_where_nothing_may_be_called_memory_is_kept_and_nobody_is_asked():
-    episode, asked = played(lambda r: "overwrite 1 x", calls=("overwrite", "forget"))
-    assert asked == []
-    [decision] = episode.steps[0].decisions
-    assert isinstance(decision, TokenDecision)
-    assert (decision.action, decision.action_ids) == (MemoryOps((Keep(),)), ())
-
-
 @pytest.mark.parametrize(
     ("options", "line"),
     [
         ({"max_calls": 0}, "controller.options.max_calls = 0: it must be at least 1"),
-        ({"max_new_tokens": 0}, "controller.options.max_new_tokens = 0: it must be at least 1"),
+        ({"max_new_tokens": 1}, "controller.options.max_new_tokens = 1: it must be at least 2"),
+        ({"calls": ("forget", "keep")}, r"calls = \['forget', 'keep'\]: memory begins empty, .*; add write"),
         ({"calls": ()}, r"controller.options.calls = \[\]: list some of write, overwrite, forget, keep"),
         ({"calls": ("delete",)}, r"controller.options.calls = \['delete'\]: list some of"),
     ],

@@ -1,6 +1,7 @@
 """A real MCP server in a process of its own: its tools are tools, and its failures are texts."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -91,7 +92,38 @@ def test_one_that_hangs_is_left(server):
 def test_a_command_that_is_no_server_is_refused_in_one_line():
     from memrl.tools.mcp import McpServer
 
-    for command in (["/no/such/program"], [sys.executable, "-c", "print('hello')"]):
+    for command in (["/no/such/program"], [sys.executable, "-c", "print('hello')"], [sys.executable, Path("no.py")]):
         with pytest.raises(ConfigError, match="no MCP server answers there") as caught:
             McpServer(command)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "seconds", "told"),
+    [
+        ("python server.py", 1.0, "mcp = 'python server.py': give the program and its arguments one by one"),
+        ([], 1.0, r"mcp = '\[\]': give the program"),
+        (["python"], 0, "mcp.seconds = 0: a call needs some time"),
+        (["python"], float("inf"), "mcp.seconds = inf"),
+    ],
+)
+def test_what_no_server_could_be_started_by_is_refused(command, seconds, told):
+    from memrl.tools.mcp import McpServer
+
+    with pytest.raises(ConfigError, match=told):
+        McpServer(command, seconds=seconds)
+
+
+def test_what_cannot_be_sent_is_told_and_the_server_keeps_its_state(server):
+    process = server._session
+    told = server.call("add", {"first": "\ud800"})
+    assert told.text == "Error: add: an argument is no Unicode: half of a surrogate pair" and not told.ok
+    assert server._session is process
+
+
+def test_a_closed_server_says_so(script):
+    from memrl.tools.mcp import McpServer
+
+    with McpServer([sys.executable, str(script)]) as made:
+        pass
+    assert made.call("add", {"first": 1}).text == "Error: add: the server was closed"

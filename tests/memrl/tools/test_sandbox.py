@@ -42,7 +42,8 @@ def test_code_runs_as_at_a_prompt(sandbox):
     wrong = said("print('so far')\n1 / 0")
     assert wrong.text == "so far\nError: python: ZeroDivisionError: division by zero (line 2)" and not wrong.ok
     assert said("if").text == "Error: python: SyntaxError: invalid syntax (line 1)"
-    assert said("raise SystemExit").ok
+    assert said("raise SystemExit").ok and said("raise SystemExit(0)").ok
+    assert said("raise SystemExit(3)").text == "Error: python: SystemExit: 3"
     assert said("é = 'naïve'\né").text == "'naïve'"
 
 
@@ -161,8 +162,11 @@ def test_functions_of_the_users_run_in_there(sandbox):
 
 def test_limits_and_functions_are_checked():
     for knob in ("seconds", "memory_mib", "output_bytes", "input_bytes"):
-        with pytest.raises(ConfigError, match=f"sandbox.{knob} = 0"):
-            SandboxLimits(**{knob: 0})
+        for value in (0, "2", None, True, float("inf"), float("nan")):
+            with pytest.raises(ConfigError, match=f"sandbox.{knob} = {value!r}: it must be a (whole )?number of at"):
+                SandboxLimits(**{knob: value})
+    with pytest.raises(ConfigError, match=r"sandbox.memory_mib = 100.5: it must be a whole number"):
+        SandboxLimits(memory_mib=100.5)  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="write it as 'module:function'"):
         Sandbox(functions=["sqrt"])
     with pytest.raises(ConfigError, match="No module named 'no_such_module'") as caught:
