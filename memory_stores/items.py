@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from threading import RLock
 from typing import Any, ClassVar, Self
 
@@ -80,6 +81,11 @@ class ItemShelf(ABC):
             with self._lock:
                 cached = self._cached = tuple(self._items.values())
         return cached
+
+    def newest(self, count: int) -> tuple[Item, ...]:
+        """The last ``count`` of ``entries``, oldest first, without a look at the others."""
+        with self._lock:
+            return tuple(islice(reversed(self._items.values()), count))[::-1]
 
     def get(self, id: str) -> Item | None:
         return self._items.get(id)

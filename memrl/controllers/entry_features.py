@@ -215,10 +215,10 @@ def candidates(
 
     Entries that are trusted less than ``trusted`` count for nothing, however many there are and however well they fit.
     """
-    may = np.flatnonzero([entry.stamp.trust >= trusted for entry in index.entries]) if trusted else None
+    may = np.flatnonzero(index.trusts >= trusted) if trusted else None
     if may is not None and not len(may):
         return NOTHING
-    fit = _Fit(index, query, text, table, may)
+    fit = _Fit(index, query, text, table, None if may is None or len(may) == len(index) else may)
     best = fit.promising_or_new(most) if story else fit.promising(most)
     at = fit.among[best]
     described = [
@@ -310,11 +310,14 @@ def _by_step(steps: Ints) -> Callable[[Floats, int], Floats]:
     order = np.argsort(steps, kind="stable")
     known, first = np.unique(steps[order], return_index=True)
 
+    spots: dict[int, tuple[Ints, NDArray[np.bool_]]] = {}
+
     def beside(values: Floats, step: int) -> Floats:
-        best = np.maximum.reduceat(values[order], first)
-        at = np.searchsorted(known, steps + step)
-        there = (at < len(known)) & (known[np.minimum(at, len(known) - 1)] == steps + step)
-        return np.where(there, best[np.minimum(at, len(known) - 1)], values.min())
+        if step not in spots:
+            at = np.minimum(np.searchsorted(known, steps + step), len(known) - 1)
+            spots[step] = at, known[at] == steps + step
+        at, there = spots[step]
+        return np.where(there, np.maximum.reduceat(values[order], first)[at], values.min())
 
     return beside
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -25,6 +25,7 @@ from memrl.contracts.texts import TextTable
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+_Kind = TypeVar("_Kind")
 
 OPENING = 3
 """Words at the start of a text that often say who speaks or what it is about."""
@@ -119,6 +120,7 @@ class EntryIndex:
     """N entries, in the order in which they stand in memory.
 
     Args:
+        entries: those behind the ones of ``before``.
         before: an index of the first of them, from which this one is grown.
     """
 
@@ -130,9 +132,11 @@ class EntryIndex:
         before: EntryIndex | None = None,
     ) -> None:
         known = len(before) if before is not None else 0
-        new = vocabulary.facts([entry.text for entry in entries[known:]])
-        self.entries, self.vocabulary, self._table = entries, vocabulary, table
-        self.facts: list[TextFacts] = _appended(before.facts, known, new) if before is not None else new
+        new = vocabulary.facts([entry.text for entry in entries])
+        self.vocabulary, self._table, self._count = vocabulary, table, known + len(new)
+        # Of these two no more than the first ``len(self)`` are this index's own.
+        self.entries: list[Entry] = _appended(before.entries if before is not None else [], known, entries)
+        self.facts: list[TextFacts] = _appended(before.facts if before is not None else [], known, new)
         counts = np.array([len(one.words) for one in new], dtype=np.int64)
         found = {
             "words": _joined([one.words for one in new]),
@@ -140,8 +144,9 @@ class EntryIndex:
             "text": np.repeat(np.arange(known, known + len(new)), counts),
             "lengths": np.array([one.length for one in new], dtype=np.float64),
             "rows": np.array([one.row for one in new], dtype=np.int64),
-            "costs": np.array([entry.tokens for entry in entries[known:]], dtype=np.int64),
-            "steps": np.array([entry.stamp.step for entry in entries[known:]], dtype=np.int64),
+            "costs": np.array([entry.tokens for entry in entries], dtype=np.int64),
+            "steps": np.array([entry.stamp.step for entry in entries], dtype=np.int64),
+            "trusts": np.array([entry.stamp.trust for entry in entries], dtype=np.float64),
         }
         self._buffers: dict[str, _Growing] = {}
         made: dict[str, NDArray[np.generic]] = {}
@@ -156,6 +161,7 @@ class EntryIndex:
         self.rows: Ints = made["rows"]  # pyright: ignore[reportAttributeAccessIssue]
         self.costs: Ints = made["costs"]  # pyright: ignore[reportAttributeAccessIssue]
         self.steps: Ints = made["steps"]  # pyright: ignore[reportAttributeAccessIssue]
+        self.trusts: Floats = made["trusts"]  # pyright: ignore[reportAttributeAccessIssue]
         none = np.zeros(0)
         self._df = _added(before._df if before is not None else none, np.bincount(found["words"].astype(np.int64)))
         pieces = _joined([one.pieces for one in new]).astype(np.int64)
@@ -163,10 +169,10 @@ class EntryIndex:
         self._flat: tuple[NDArray[np.float32], Ints] | None = None
 
     def _array(self, name: str) -> NDArray[np.generic]:
-        return getattr(self, name if name in ("lengths", "rows", "costs", "steps") else f"_{name}")
+        return getattr(self, name if name in ("lengths", "rows", "costs", "steps", "trusts") else f"_{name}")
 
     def __len__(self) -> int:
-        return len(self.entries)
+        return self._count
 
     def rarity(self, numbers: Ints) -> Floats:
         """``rarity`` of words by number among these entries; a word that none has is as rare as can be."""
@@ -199,7 +205,7 @@ class EntryIndex:
         """Token vectors [T, E] of some entries in a row (None: of all, kept), and where each entry's start."""
         if which is None and self._flat is not None:
             return self._flat
-        texts = [self.entries[i].text for i in (range(len(self)) if which is None else which.tolist())]
+        texts = [self.entries[i].text for i in (range(self._count) if which is None else which.tolist())]
         tokens = self._table.tokens(texts)
         half = np.concatenate([one.vectors for one in tokens])
         flat = torch.from_numpy(half).float().numpy()  # the same numbers as astype gives, in a tenth of the time
@@ -234,10 +240,11 @@ class Indices:
             self._last.clear()
         index = self._kept.get(key)
         if index is None:
-            entries = readable(memory)
             before = self._last.get(memory)
-            before = before if before is not None and _grew(before.entries, entries, memory) else None
-            index = EntryIndex(entries, self.vocabulary, self._table, before)
+            new = _since(memory, len(before), before.entries[len(before) - 1].id) if before is not None else None
+            if new is None:
+                before, new = None, readable(memory)
+            index = EntryIndex(new, self.vocabulary, self._table, before)
             self._kept[key] = index
             while len(self._kept) > INDICES_KEPT:
                 self._kept.popitem(last=False)
@@ -247,17 +254,27 @@ class Indices:
         return index
 
 
-def _grew(before: Sequence[Entry], now: Sequence[Entry], memory: AgentMemory) -> bool:
-    """Whether what one store held before is where it was, with more behind it.
+def _since(memory: AgentMemory, count: int, last: str) -> Sequence[Entry] | None:
+    """What stands behind the first ``count`` entries; None unless these are what they were, with the last at its place.
 
     Ids are given once and in order, so if the last one stands where it stood, none before it has gone.
     """
     if memory.graph is not None and len(memory.graph):
-        return False
-    return 0 < len(before) <= len(now) and now[len(before) - 1].id == before[-1].id
+        return None
+    held = sum(map(len, parts_of(memory)))
+    if not 0 < count <= held or memory.archive is None:
+        return None
+    found = _newest(memory.archive, held - count + 1)
+    return found[1:] if found[0].id == last else None
 
 
-def _appended(held: list[TextFacts], known: int, new: list[TextFacts]) -> list[TextFacts]:
+def _newest(store: Any, count: int) -> Sequence[Entry]:
+    """The last entries of a store; one of another's making may tell all alone."""
+    newest = getattr(store, "newest", None)
+    return store.entries()[-count:] if newest is None else newest(count)
+
+
+def _appended(held: list[_Kind], known: int, new: Sequence[_Kind]) -> list[_Kind]:
     """The first ``known`` with others behind them, in place where nobody else has added any; indices look no further
     than their own entries."""
     if len(held) != known:
@@ -304,21 +321,20 @@ class Keys:
     """Keys of memories: equal for equal contents in equal order under equal ids."""
 
     def __init__(self) -> None:
-        self._of: WeakKeyDictionary[AgentMemory, tuple[str, Sequence[Entry], int]] = WeakKeyDictionary()
+        self._of: WeakKeyDictionary[AgentMemory, tuple[str, int, str, int]] = WeakKeyDictionary()
+        """State, number of entries, id of the last, and what the key is made of."""
 
     def of(self, memory: AgentMemory) -> Key:
         """Of a memory that only grew since the last call, worked out from its new entries alone."""
-        entries, state = readable(memory), memory.state_hash()
-        known_state, before, chain = self._of.get(memory, ("", (), 0))
-        if known_state == state and _same_ends(before, entries):
-            return state, chain
-        if not _grew(before, entries, memory):
-            before, chain = (), 0
-        for entry in entries[len(before) :]:
+        state = memory.state_hash()
+        known_state, count, last, chain = self._of.get(memory, ("", 0, "", 0))
+        new = _since(memory, count, last)
+        if new is None:
+            new = readable(memory)
+            if known_state == state and len(new) == count and (not new or new[-1].id == last):
+                return state, chain
+            count = chain = 0
+        for entry in new:
             chain = hash((chain, entry.id))
-        self._of[memory] = state, entries, chain
+        self._of[memory] = state, count + len(new), new[-1].id if new else last, chain
         return state, chain
-
-
-def _same_ends(one: Sequence[Entry], other: Sequence[Entry]) -> bool:
-    return len(one) == len(other) and (not one or one[-1].id == other[-1].id)
