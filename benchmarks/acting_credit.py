@@ -1,10 +1,12 @@
 """Credit for memory ops where actions change what follows: episodes to the same score under each estimator.
 
 python benchmarks/acting_credit.py STEPS SEED...     # figures go to results/acting_credit/STEPS-SEED.json
+python benchmarks/acting_credit.py act SEED...       # and to results/acting_credit_plans/SEED.json
 
 Games of examples/keydoor, of 36 or 120 steps; the long ones are too dear for same-state re-rollouts. The policy is a
 rule that reads its view without error, so that what differs between two rows is the credit of memory ops alone.
 ``blended`` is not among them: it replays recorded actions, and refuses an environment that reacts.
+"act" is MemWorld with plans (benchmarks/act.py): what is done changes nothing that follows, so ``blended`` serves.
 """
 
 from __future__ import annotations
@@ -22,9 +24,11 @@ sys.path.insert(0, str(ROOT / "examples" / "keydoor"))
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from act import THETA, TOKENS, act_config  # noqa: E402
 
 from memrl.advantages.credit import give_credit  # noqa: E402
 from memrl.contracts.config import TrainConfig  # noqa: E402
+from memrl.contracts.config_io import changed  # noqa: E402
 from memrl.contracts.protocols import Agent, Outcome, SampleRequest  # noqa: E402
 from memrl.contracts.types import Action, Observation, Task  # noqa: E402
 from memrl.policies.scripted import ScriptedPolicy  # noqa: E402
@@ -44,6 +48,20 @@ NOTE = 12
 """Tokens of memory for each door: its note, and hardly anything beside it."""
 STEPS, EVERY, GAMES = 60, 1, 48
 BAR = 0.9
+
+
+PLANS: dict[str, dict[str, Any]] = {
+    "broadcast": {},
+    "return_to_go": {},
+    "gae": {},
+    "same_state": {"rollouts": 1},
+    "blended": {},
+}
+"""Estimators where plans are carried out."""
+PLANS_BAR, PLANS_TASKS, PLANS_SEED = 0.4, 48, 3_000_019
+"""Score to reach, on so many held-out tasks, and the seed of the first."""
+PLANS_GROUP, PLANS_STEPS, PLANS_EVERY = (4, 8), 160, 4
+"""Tasks and tries a step, steps at the most, steps between two looks."""
 
 
 def game_of(steps: int) -> dict[str, int]:
@@ -141,6 +159,52 @@ def main(length: int, seed: int) -> None:
     out.write_text(json.dumps(told, indent=1) + "\n")
 
 
+def plans(estimator: str, seed: int) -> dict[str, Any]:
+    """``curve`` where plans are told early and carried out on signals; an exact reader answers."""
+    tasks, tries = PLANS_GROUP
+    credit = {"name": estimator, "options": PLANS[estimator]}
+    made = changed(act_config(seed), {"credit": credit, "rollout": {"practice_tasks": tasks, "group_size": tries}})
+    agent, practice, curriculum, learner, *_ = build(made)
+    held_out = [agent.task_source.held_out(PLANS_SEED + n) for n in range(PLANS_TASKS)]
+
+    def look() -> float:
+        groups = play(practice, held_out, [PLANS_SEED], tries=1, greedy=True, practice=True)
+        return float(np.mean([group.episodes[0].success for group in groups]))
+
+    told, used = [{"episodes": 0, "cpu_seconds": 0.0, "success": look()}], 0.0
+    for step in range(1, PLANS_STEPS + 1):
+        started = time.process_time()
+        groups = play(practice, curriculum.draw(tasks), [seed, step, 1], practice=True)
+        curriculum.observe(groups, [])
+        learner.update(make_batch(give_credit(groups, made.credit, practice)))
+        used += time.process_time() - started
+        if step % PLANS_EVERY == 0:
+            told.append({"episodes": step * tasks * tries, "cpu_seconds": used, "success": look()})
+            print("act", seed, estimator, told[-1], flush=True)
+            if all(one["success"] >= PLANS_BAR for one in told[-2:]):
+                break
+    return {"options": PLANS[estimator], "curve": told}
+
+
+def plans_of(seed: int) -> None:
+    """Every estimator; what is finished is not run again."""
+    torch.set_num_threads(1)
+    out = ROOT / "benchmarks" / "results" / "acting_credit_plans" / f"{seed}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    found = json.loads(out.read_text())["estimators"] if out.exists() else {}
+    for name in PLANS:
+        if name not in found:
+            found[name] = plans(name, seed)
+            told = {
+                "seed": seed, "theta": THETA, "memory_tokens": TOKENS, "bar": PLANS_BAR, "tasks": PLANS_TASKS,
+                "group": PLANS_GROUP, "every": PLANS_EVERY, "steps": PLANS_STEPS, "estimators": found,
+            }  # fmt: skip
+            out.write_text(json.dumps(told, indent=1) + "\n")
+
+
 if __name__ == "__main__":
     for number in sys.argv[2:]:
-        main(int(sys.argv[1]), int(number))
+        if sys.argv[1] == "act":
+            plans_of(int(number))
+        else:
+            main(int(sys.argv[1]), int(number))

@@ -1,7 +1,7 @@
 """Memory that a language model writes, in five ways, on one MemWorld task in 8 chunks and in 64: before RL and after.
 
 python benchmarks/text_memory.py SEED KIND...     # figures go to results/text_memory/KIND-SEED.json
-python benchmarks/text_memory.py SEED             # all kinds
+python benchmarks/text_memory.py SEED             # the first five kinds
 python benchmarks/text_memory.py SEED KIND short  # the two main lengths alone, and no questions at once
 
 Kinds, all on the same tasks with the same budget of words and the same network as the policy:
@@ -10,6 +10,7 @@ Kinds, all on the same tasks with the same budget of words and the same network 
     ops         calls over numbered entries, under a grammar (Memory-R1, Mem-alpha)
     hybrid      a scorer chooses the op, the policy writes the note
     scorer      the same sentences one by one, kept whole: nothing is written
+    ops_memory_r1, ops_mem_alpha, ops_age_mem, ops_return_to_go    ops under other credit than MemAgent's
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from curves import curve_of
 from overwrite import EVALUATED, FRESH, LENGTHS, Silent, measured, scorer
 
 import memrl
@@ -43,15 +45,16 @@ AT_ONCE = (2, 4, 8, 16)
 """Questions put at the end, all over the same memory, none known before."""
 WORLDS = {"3 things": (3, 20), "12 things": (12, 48)}
 """Name -> things whose place is told once, in twice as many sentences; words of memory."""
-STEPS = 40
-"""Of RL, 64 episodes each."""
+STEPS = 100
+"""Of RL, 64 episodes each, for every kind."""
+OPS: dict[str, Any] = {"controller": {"name": "ops", "options": {"max_new_tokens": 16}}}
 KINDS: dict[str, dict[str, Any]] = {
     "state": {
         "controller": {"name": "state", "options": {"max_new_tokens": 12, "questions": True}},
         "credit": {"name": "gae", "options": {"gae_lambda": 1.0}},
         "rollout": {"query_free": False},
     },
-    "ops": {"controller": {"name": "ops", "options": {"max_new_tokens": 16}}},
+    "ops": OPS,
     "hybrid": {
         "controller": {
             "name": "hybrid",
@@ -61,7 +64,12 @@ KINDS: dict[str, dict[str, Any]] = {
         "credit": {"name": "return_to_go"},
     },
     "overwrite": {},
+    **{
+        f"ops_{credit}": {**OPS, "credit": {"name": credit}}
+        for credit in ("memory_r1", "mem_alpha", "age_mem", "return_to_go")
+    },
 }
+FIVE = ("state", "ops", "hybrid", "overwrite", "scorer")
 
 
 def config_of(kind: str, seed: int) -> TrainConfig:
@@ -124,24 +132,26 @@ def measure(kind: str, seed: int, short: bool) -> dict[str, Any]:
         run = memrl.train(dataclasses.replace(config, out=f"{scratch}/run"))
         cpu = time.process_time() - before
         made, parts = load_run(run)
+        curve = curve_of(run)
     agent = build_agent(made)
     load_policies(agent, parts)
     agent.controller.load_state_dict(parts["controller"])
     after = {"train_cpu_seconds": cpu, **measured(agent, made, lengths)}
     print(seed, kind, "after RL", {length: round(after[length]["success"], 3) for length in lengths}, flush=True)
-    told = {"warm start": warm, "after RL": after}
+    told = {"warm start": warm, "after RL": after, "curve": curve}
     return told if short else {**told, "at once": at_once(agent, made)}
 
 
 def main(seed: int, kinds: list[str]) -> None:
     torch.set_num_threads(1)
-    for kind in [kind for kind in kinds if kind != "short"] or [*KINDS, "scorer"]:
+    for kind in [kind for kind in kinds if kind != "short"] or FIVE:
         config = config_of(kind, seed)
+        rows = measure(kind, seed, "short" in kinds)
         told = {
             "seed": seed, "kind": kind, "rl_steps": config.steps,
             "episodes_per_step": config.rollout.tasks * config.rollout.group_size, "credit": config.credit.name,
             "warm_start": dataclasses.asdict(config.warm_start), "memory_tokens": config.memory.token_budget,
-            "rows": measure(kind, seed, "short" in kinds),
+            "curve": rows.pop("curve"), "rows": rows,
         }  # fmt: skip
         out = ROOT / "benchmarks" / "results" / "text_memory" / f"{kind}-{seed}.json"
         out.parent.mkdir(parents=True, exist_ok=True)

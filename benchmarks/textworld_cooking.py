@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from curves import curve_of
 
 import memrl
 from memrl.contracts.config import TrainConfig
@@ -84,7 +85,7 @@ def main(seed: int, runs: Path) -> None:
         "tries": made.steps * made.rollout.tasks * made.rollout.group_size,
         **taken, "floor": report.floor,
         "memory_tokens": report.memory_budget_tokens, "read_tokens": report.read_budget_tokens,
-        "rows": plain(report), "before": plain(before),
+        "curve": curve_of(folder), "rows": plain(report), "before": plain(before),
     }  # fmt: skip
     write(seed, told)
 
@@ -147,7 +148,7 @@ def few(seed: int, runs: Path) -> None:
     told = {
         "seed": seed, "episodes": after.episodes, "walkthroughs": FEW, "steps": made.steps,
         "tries": made.steps * made.rollout.tasks * made.rollout.group_size,
-        "before": plain(before)["scorer"], "after": plain(after)["scorer"],
+        "curve": curve_of(Path(str(made.out))), "before": plain(before)["scorer"], "after": plain(after)["scorer"],
     }  # fmt: skip
     FEW_OUT.mkdir(parents=True, exist_ok=True)
     (FEW_OUT / f"{seed}.json").write_text(json.dumps(told, indent=1) + "\n")

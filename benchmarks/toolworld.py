@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from curves import curve_of
 
 import memrl
 from memrl.contracts.config import TrainConfig
@@ -142,6 +143,7 @@ def main(seed: int) -> None:
         "tasks": HORIZONS,
         "train_seeds": made.env.train_seeds,
         "memory_words": made.memory.token_budget,
+        "curve": curve_of(folder),
         "train_seconds": seconds,
         "train_cpu_seconds": cpu,
     }
