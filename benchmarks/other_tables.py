@@ -29,7 +29,8 @@ def of_file(make: Callable[[Found], str], folder: Path) -> str | None:
 
 def of_seeds(make: Callable[[Sequence[Any]], str], folder: Path) -> str | None:
     """The section of a folder with one result file a seed."""
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    paths = sorted(folder.glob("*.json"), key=lambda path: (len(path.stem), path.stem))
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     return make(runs) if runs else None
 
 

@@ -68,9 +68,9 @@ def few(runs: Sequence[Found]) -> str:
     """What reward adds to a warm start of few walkthroughs, run by run."""
     one = runs[0]
     title = (
-        f"**RL after {one['walkthroughs']} walkthroughs (`benchmarks/textworld_cooking.py few`).** {len(runs)} seeds, "
-        f"{one['tries']} tries of RL each; {one['episodes']} unseen games before and after, commands drawn as in "
-        "training."
+        f"**RL after {one['walkthroughs']} walkthroughs (`benchmarks/textworld_cooking.py few`).** {len(runs)} seeds "
+        f"({', '.join(str(run['seed']) for run in runs)}: as many as there was time for), {one['tries']} tries "
+        f"of RL each; {one['episodes']} unseen games before and after, commands drawn as in training."
     )
     rows = [_played(f"trained memory, {when} RL", [run[when] for run in runs]) for when in ("before", "after")]
     gains = [run["after"]["success"] - run["before"]["success"] for run in runs]
