@@ -90,7 +90,7 @@ def agents(turns: list[dict[str, Any]], model: str, end: float) -> dict[str, Mem
     cost = 0
     newest: list[dict[str, Any]] = []
     for turn in reversed(turns):
-        cost += parts.count_tokens(f"- [2026-01-01] {turn['text']}\n")
+        cost += parts.count_tokens(f"- {turn['text']} (2026-01-01)\n")
         if cost > BUDGET:
             break
         newest.insert(0, turn)

@@ -40,8 +40,8 @@ class Looked:
         self.question = question.text
         plain = {line.entry_id: one_line(line.text) for line in found}
         dates = any(line.text != plain[line.entry_id] for line in self.view)
-        asked = replace(question, content=f"[{day(now)}] {question.text}") if dates else question
-        self.request: SampleRequest = engine.request(memory, asked, self.view, brief)
+        told = replace(brief, header=f"{brief.header} Today is {day(now)}.".lstrip()) if dates else brief
+        self.request: SampleRequest = engine.request(memory, question, self.view, told)
 
 
 class Answering(Iterator[str]):

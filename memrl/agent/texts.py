@@ -157,6 +157,7 @@ def day(time: float) -> str:
 
 
 def dated(text: str, time: float | None, today: str) -> str:
-    """One line with the day it was said in front, unless that is today or nobody knows."""
+    """One line with the day it was said behind it, unless that is today or nobody knows. In front it would read like a
+    log, which a small model goes on with in place of an answer."""
     said = day(time) if time is not None else today
-    return one_line(text) if said == today else f"[{said}] {one_line(text)}"
+    return one_line(text) if said == today else f"{one_line(text)} ({said})"

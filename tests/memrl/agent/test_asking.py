@@ -110,13 +110,13 @@ def test_a_text_of_another_day_is_shown_with_its_date_and_the_question_with_toda
     agent.observe("I feel fine.")
     agent.ask("When did I go to the dentist?")
     assert {line.text for line in reader.seen[-1].view} == {
-        "[2026-11-20] I went to the dentist yesterday.",
+        "I went to the dentist yesterday. (2026-11-20)",
         "I feel fine.",
     }
-    assert "Question: [2026-11-27] When did I go" in shown(reader)
+    assert "Today is 2026-11-27.\n" in shown(reader) and "Question: When did I go" in shown(reader)
     clock.now += DAY
     agent.ask("How do I feel?")
-    assert "[2026-11-27] I feel fine." in {line.text for line in reader.seen[-1].view}
+    assert "I feel fine. (2026-11-27)" in {line.text for line in reader.seen[-1].view}
 
 
 def test_on_the_day_itself_no_date_is_shown():
