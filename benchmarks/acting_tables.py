@@ -97,7 +97,7 @@ def acting_credit(runs: Sequence[Found]) -> str:
         of_length = [run for run in runs if run["game"]["steps"] == steps]
         for name in of_length[0]["estimators"]:
             until = [_reached(run["estimators"][name]["curve"], run["bar"]) for run in of_length]
-            figures = [_with_each(values) for values in zip(*until, strict=True)]
+            figures = [_with_each([look[key] for look in until]) for key in ("episodes", "env_steps", "cpu_seconds")]
             rows.append([f"`{name}`, {steps} steps, {of_length[0]['game']['doors']} doors", *figures])
     return f"{title}\n\n{table(('estimator', 'episodes', 'environment steps', 'processor seconds'), rows)}"
 
@@ -115,11 +115,8 @@ def acting_credit_plans(runs: Sequence[Found]) -> str:
     )
     rows = []
     for name in one["estimators"]:
-        curves = [run["estimators"][name]["curve"] for run in runs]
-        until = [_reached([{**look, "env_steps": 0.0} for look in curve], run["bar"])
-                 for run, curve in zip(runs, curves, strict=True)]  # fmt: skip
-        episodes, _, seconds = zip(*until, strict=True)
-        rows.append([f"`{name}`", _with_each(episodes), _with_each(seconds)])
+        until = [_reached(run["estimators"][name]["curve"], run["bar"]) for run in runs]
+        rows.append([f"`{name}`", *(_with_each([look[key] for look in until]) for key in ("episodes", "cpu_seconds"))])
     return f"{title}\n\n{table(('estimator', 'episodes', 'processor seconds'), rows)}"
 
 
@@ -127,15 +124,15 @@ def _with_each(values: Sequence[float]) -> str:
     return f"{mean(values):,.0f} ({', '.join(f'{value:,.0f}' for value in values)})"
 
 
-def _reached(curve: Sequence[Found], bar: float) -> tuple[float, float, float]:
-    """Episodes, environment steps and seconds at the first of two looks in a row at or above the bar.
+def _reached(curve: Sequence[Found], bar: float) -> Found:
+    """The first of two looks in a row at or above the bar.
 
     Raises:
         ValueError: it was never reached.
     """
     for first, second in pairwise(curve):
         if min(first["success"], second["success"]) >= bar:
-            return first["episodes"], first["env_steps"], first["cpu_seconds"]
+            return first
     raise ValueError(f"acting_credit: no two looks in a row at {bar} or above; train longer (STEPS)")
 
 

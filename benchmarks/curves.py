@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from text_memory_tables import KINDS
+
+from memrl.reporting.plots import trailing_mean
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -39,23 +42,14 @@ def found(pattern: str) -> list[list[float]]:
 
 def pages() -> dict[str, Curves]:
     """Picture -> its curves."""
-    kinds = ("overwrite", "state", "ops", "hybrid", "scorer")
     return {
         "toolworld_curve": {"policy and memory": found("toolworld/*.json")},
         "textworld_curve": {
             "after 80 walkthroughs": found("textworld/*.json"),
             "after 8 walkthroughs": found("textworld_few/*.json"),
         },
-        "text_memory_curve": {kind: found(f"text_memory/{kind}-*.json") for kind in kinds},
+        "text_memory_curve": {kind: found(f"text_memory/{kind}-*.json") for kind in KINDS},
     }
-
-
-def trailing(values: Sequence[float]) -> np.ndarray:
-    """Mean of the last ``SMOOTHED`` values at each step, of fewer at the start."""
-    sums = np.cumsum(np.concatenate([[0.0], values]))
-    ends = np.arange(1, len(values) + 1)
-    starts = np.maximum(ends - SMOOTHED, 0)
-    return (sums[ends] - sums[starts]) / (ends - starts)
 
 
 def draw(curves: Curves, path: Path) -> None:
@@ -75,7 +69,13 @@ def draw(curves: Curves, path: Path) -> None:
         for row in rows:
             axes.plot(steps, row, color=f"C{place}", alpha=0.2, linewidth=0.7)
         count = f"{len(seeds)} seeds" if len(seeds) > 1 else "1 seed"
-        axes.plot(steps, trailing(rows.mean(0)), color=f"C{place}", linewidth=2, label=f"{label} ({count})")
+        axes.plot(
+            steps,
+            trailing_mean(rows.mean(0).tolist(), SMOOTHED),
+            color=f"C{place}",
+            linewidth=2,
+            label=f"{label} ({count})",
+        )
     axes.set(xlabel="training step", ylabel="success while sampling", ylim=(0, 1.02))
     axes.grid(alpha=0.2)
     axes.legend(fontsize=8, frameon=False, loc="lower right")

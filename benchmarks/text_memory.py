@@ -27,6 +27,7 @@ from typing import Any
 import torch
 from curves import curve_of
 from overwrite import EVALUATED, FRESH, LENGTHS, Silent, measured, scorer
+from text_memory_tables import KINDS as FIVE
 
 import memrl
 from memrl.contracts.config import TrainConfig
@@ -69,7 +70,6 @@ KINDS: dict[str, dict[str, Any]] = {
         for credit in ("memory_r1", "mem_alpha", "age_mem", "return_to_go")
     },
 }
-FIVE = ("state", "ops", "hybrid", "overwrite", "scorer")
 
 
 def config_of(kind: str, seed: int) -> TrainConfig:

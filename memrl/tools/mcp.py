@@ -94,11 +94,10 @@ class McpServer:
             return ToolResult(f"Error: {name}: the server was closed", False)
         try:
             json.dumps(arguments, ensure_ascii=False).encode()
-        except ValueError:
-            return ToolResult(f"Error: {name}: an argument is no Unicode: half of a surrogate pair", False)
-        try:
             self._wait(self._open(), STARTS)
             return self._wait(self._called(name, arguments), self._seconds)
+        except UnicodeEncodeError:
+            return ToolResult(f"Error: {name}: an argument is no Unicode: half of a surrogate pair", False)
         except TimeoutError:
             why = f"no answer after {self._seconds:g} s"
         except Exception as error:

@@ -54,7 +54,7 @@ class Library:
         target = self._folder / sha256(said.encode()).hexdigest()[:24]
         if target not in self._sound:
             try:
-                if not self._is_sound(target):
+                if not self._found(target):
                     self._make(spec, target)
             except OSError as error:
                 way_out = f"no game can be kept there ({error.strerror or error}); give another folder"
@@ -62,8 +62,9 @@ class Library:
             self._sound.add(target)
         return target / PLAYED
 
-    def _is_sound(self, target: Path) -> bool:
-        """Whether a game stands there as it was made; one from before there were sums is started once."""
+    def _found(self, target: Path) -> bool:
+        """Whether a game stands there as it was made; a damaged one is taken away. One from before there were sums is
+        started once, and has them from then on."""
         if not (target / PLAYED).exists():
             return False
         try:

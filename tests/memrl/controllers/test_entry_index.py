@@ -12,23 +12,8 @@ from memrl.contracts.texts import TextTable
 from memrl.controllers.entry_index import EntryIndex, Indices, readable
 
 WORDS = [
-    "lamp",
-    "rope",
-    "kettle",
-    "attic",
-    "cellar",
-    "barn",
-    "shed",
-    "garden",
-    "red",
-    "blue",
-    "old",
-    "new",
-    "left",
-    "right",
-    "under",
-    "over",
-]
+    "lamp", "rope", "kettle", "attic", "cellar", "barn", "shed", "garden", "red", "blue", "old", "new", "left", "right",
+]  # fmt: skip
 
 
 def text(n: int) -> str:

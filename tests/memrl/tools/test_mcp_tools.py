@@ -119,6 +119,8 @@ def test_what_cannot_be_sent_is_told_and_the_server_keeps_its_state(server):
     told = server.call("add", {"first": "\ud800"})
     assert told.text == "Error: add: an argument is no Unicode: half of a surrogate pair" and not told.ok
     assert server._session is process
+    told = server.call("add", {"first": object()})
+    assert told.text.startswith("Error: add: the server failed: TypeError") and not told.ok
 
 
 def test_a_closed_server_says_so(script):
