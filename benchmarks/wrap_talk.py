@@ -1,13 +1,22 @@
-"""A conversation of 300 turns told to a wrapped model, and its questions: what is in view, and what the model answers.
+r"""A conversation of 300 turns told to a wrapped model, and its questions: what is in view, and what the model answers.
 
-python benchmarks/wrap_talk.py                     # evidence for every question, answers to the first 24; goes on
+python benchmarks/wrap_talk.py                     # evidence for every question, answers to 24 of them; goes on
 python benchmarks/wrap_talk.py --answers 60
+python benchmarks/wrap_talk.py --model runs/reader --name reader --answers 200
+
+A reader, taught on other streams by the warm start alone; the controller stays the one that ships:
+
+memrl train --recipe documents --out runs/reader \
+    --set 'env.options.data=[timeqa,hotpotqa,2wiki_qa,fairytaleqa,friendsqa]' \
+    --set warm_start.steps=100 --set steps=1 --set rollout.tasks=0 --set rollout.practice_tasks=1 \
+    --set controller.trained=false
 
 The conversations are the first 300 turns of LoCoMo's dialogues; asked is what rests on these turns alone (no
 adversarial questions). Every row reads within the same 256 tokens, dates and list marks included, through the same
 prompt: nothing, the newest turns, BM25, embeddings (cosine of MiniLM), their fused ranks, and wrap as it comes. Counted
-is whether all of a question's evidence is in view; of the answers, token F1 with the gold answer. Intervals are by
-bootstrap over questions, those of differences paired. Results: benchmarks/results/wrap_talk/NAME.json.
+is whether all of a question's evidence is in view; of the answers, token F1 with the gold answer, of questions in a
+drawn order, each in all rows before the next. Intervals are by bootstrap over questions, those of differences paired.
+Results: benchmarks/results/wrap_talk/NAME.json.
 """
 
 from __future__ import annotations
@@ -28,6 +37,7 @@ import numpy as np
 from machine import machine
 
 import memrl
+from memrl.agent.engine import Engine
 from memrl.agent.memory_agent import MemoryAgent
 from memrl.agent.ram import RamHome
 from memrl.contracts.protocols import Chooser, ControllerRequest, OpChoice
@@ -71,17 +81,18 @@ def conversation(dialogue: dict[str, Any]) -> tuple[list[dict[str, Any]], list[d
     return turns, asked
 
 
-def agents(turns: list[dict[str, Any]], model: str, end: float) -> dict[str, MemoryAgent]:
+def agents(turns: list[dict[str, Any]], engine: Engine, end: float) -> dict[str, MemoryAgent]:
     """A row each; all but the window share one memory."""
-    whole = memrl.wrap(model, read_tokens=BUDGET, max_new_tokens=32, clock=lambda: end)
+    parts = engine.agent
+    whole = MemoryAgent(engine, RamHome(parts), clock=lambda: end)
     kept = whole.observe_many(turns)
     assert all(one.kept or one.duplicate for one in kept)
-    parts = whole.engine.agent
     names = parts.offers.names if parts.offers is not None else ()
 
     def by(controller: Any) -> MemoryAgent:
-        engine = replace(whole.engine, agent=replace(parts, controller=controller))
-        own = MemoryAgent(engine, RamHome(parts), clock=lambda: end)
+        own = MemoryAgent(
+            replace(engine, agent=replace(parts, controller=controller)), RamHome(parts), clock=lambda: end
+        )
         own._keeping, own._intake = whole._keeping, whole._intake
         return own
 
@@ -156,38 +167,43 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--name", default="smollm2-135m")
-    parser.add_argument("--dialogues", type=int, default=2)
-    parser.add_argument("--answers", type=int, default=24, help="questions of the first dialogue that are answered")
+    parser.add_argument("--dialogues", type=int, default=6)
+    parser.add_argument("--answers", type=int, default=24, help="questions that are answered, in a drawn order")
     options = parser.parse_args()
     path = RESULTS / f"{options.name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     done: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    done |= {"machine": machine(), "read_tokens": BUDGET, "turns": TURNS, "model": options.name}
+    engine = memrl.wrap(options.model, read_tokens=BUDGET, max_new_tokens=32).engine
     dialogues = json.loads((DATA / "locomo" / "locomo6.json").read_text(encoding="utf-8"))[: options.dialogues]
-    first: dict[str, MemoryAgent] = {}
-    questions: list[dict[str, Any]] = []
+    rows: list[dict[str, MemoryAgent]] = []
+    questions: list[tuple[int, dict[str, Any]]] = []
     for number, dialogue in enumerate(dialogues):
         turns, asked = conversation(dialogue)
-        if number and number < done.get("dialogues", 0):
-            continue
-        rows = agents(turns, options.model, turns[-1]["time"].timestamp())
-        if not number:
-            first, questions = rows, asked
+        rows.append(agents(turns, engine, turns[-1]["time"].timestamp()))
+        questions += [(number, one) for one in asked]
         if number >= done.get("dialogues", 0):
-            seen(done, rows, number, asked)
+            seen(done, rows[number], number, asked)
             done["dialogues"] = number + 1
-            path.write_text(json.dumps(done, indent=1), encoding="utf-8")
-    step = max(1, len(questions) // max(options.answers, 1))
-    for i, one in enumerate(questions[::step][: options.answers] if options.answers else ()):
+            write(path, done)
+    order = np.random.default_rng(0).permutation(len(questions))
+    for i, (number, one) in enumerate(questions[j] for j in order[: options.answers]):
         for name in ROWS:
             answers = done.setdefault("answers", {}).setdefault(name, [])
             if len(answers) <= i:
-                answers.append(first[name].ask(one["question"]).text)
+                answers.append(rows[number][name].ask(one["question"]).text)
                 done.setdefault("f1", {}).setdefault(name, []).append(token_f1(answers[-1], one["answer"]))
-                path.write_text(json.dumps(done, indent=1), encoding="utf-8")
-    done |= {"tables": tables(done), "machine": machine(), "read_tokens": BUDGET, "turns": TURNS}
+        write(path, done)
+        if i % 10 == 9:
+            print(i + 1, {name: round(sum(done["f1"][name]) / len(done["f1"][name]), 3) for name in ROWS}, flush=True)
     done["peak_resident_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    path.write_text(json.dumps(done, indent=1), encoding="utf-8")
-    print(json.dumps(done["tables"], indent=1))
+    write(path, done)
+    print(json.dumps(tables(done), indent=1))
+
+
+def write(path: Path, done: dict[str, Any]) -> None:
+    """What is known so far, with its tables: a run that is stopped has measured something."""
+    path.write_text(json.dumps(done | {"tables": tables(done)}, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ def compiled(
     if not where:
         return None
     tests: list[Test[T]] = []
+    if wrong := [name for name in where if name.startswith("$")]:
+        raise FilterError(f"where[{wrong[0]!r}]: there is no such operator here; name a field, such as {{'step': 3}}")
     for name, wanted in where.items():
         read = fields[name] if name in fields else _reader(name, metadata)
         tests += _tests(name, wanted, read, name in numbers)

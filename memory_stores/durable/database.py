@@ -47,13 +47,14 @@ class Database:
         self.lock = threading.RLock()
         self.unwanted = False
         """Close it without a trace, if it was made here and nothing was ever put into it."""
-        self._pid = os.getpid()
+        self._pid, self._absolute = os.getpid(), path.absolute()
         _look_at(path, read_only)
         self._made = not path.exists()
         with typed(path):
             self._connection: Any = self._open(busy_seconds)
         try:
             self._make_ready(busy_seconds)
+            self._file = self._there()
         except BaseException:
             self.close()
             raise
@@ -65,7 +66,8 @@ class Database:
             if not os.access(self.path.parent, os.W_OK) and not Path(f"{self.path}-wal").exists():
                 name += "?immutable=1"
         else:
-            flags, name = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE, str(self.path)
+            # From the root: ":memory:" is a file's name like any other.
+            flags, name = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE, str(self.path.absolute())
         connection: Any = apsw.Connection(name, flags=flags)
         connection.set_busy_timeout(int(busy_seconds * 1000))
         return connection
@@ -143,7 +145,23 @@ class Database:
         if self.read_only:
             raise ReadOnly(f"memory file {self.path} was opened with read_only=True: open it without, to write")
         with self._transaction("BEGIN IMMEDIATE"):
+            self._check_there()
             yield
+
+    def _check_there(self) -> None:
+        """Raises StoreError where the file was removed, moved or replaced: what is written then would be lost."""
+        if self._there() != self._file:
+            raise StoreError(
+                f"memory file {self.path} was removed or replaced since it was opened: put it back, or open it again"
+            )
+
+    def _there(self) -> tuple[int, int] | None:
+        """Device and number of the file that has the name now."""
+        try:
+            told = self._absolute.stat()
+        except OSError:
+            return None
+        return told.st_dev, told.st_ino
 
     @contextmanager
     def reading(self) -> Generator[None]:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from threading import Lock
 from uuid import uuid4
 
 from memrl.agent.engine import Engine, said
 from memrl.agent.keeping import Keeping
-from memrl.agent.results import Answer
+from memrl.agent.results import Answer, Observed
 from memrl.agent.texts import dated, day, one_line
+from memrl.contracts.errors import InputError
 from memrl.contracts.protocols import Brief, SampleRequest
 from memrl.contracts.types import Decision, Observation, TokenDecision, ViewLine
 
@@ -33,36 +35,41 @@ class Looked:
     def __init__(self, engine: Engine, keeping: Keeping, question: Observation, brief: Brief, now: float) -> None:
         memory = keeping.memory
         with engine.parts:
-            self.decisions, hits = engine.retrieve(memory, question)
+            self.decisions, hits = keeping.looked_at(lambda memory: engine.retrieve(memory, question))
         order = {hit.id: place for place, hit in enumerate(hits)}
         found = engine.view(memory, hits)
-        self.view = _shown(engine, keeping, found, order, day(now), bool(brief.background))
+        today = day(now, engine.zone)
+        self.view = _shown(engine, keeping, found, order, today, bool(brief.background))
         self.question = question.text
         plain = {line.entry_id: one_line(line.text) for line in found}
         dates = any(line.text != plain[line.entry_id] for line in self.view)
-        told = replace(brief, header=f"{brief.header} Today is {day(now)}.".lstrip()) if dates else brief
+        told = replace(brief, header=f"{brief.header} Today is {today}.".lstrip()) if dates else brief
         self.request: SampleRequest = engine.request(memory, question, self.view, told)
 
 
 class Answering(Iterator[str]):
     """An answer as it is written: iterate over its pieces, then ``answer`` is there."""
 
-    def __init__(self, engine: Engine, looked: Looked, stream: bool) -> None:
-        self._looked = looked
+    def __init__(self, engine: Engine, looked: Looked, stream: bool, observed: tuple[Observed, ...] = ()) -> None:
+        self._looked, self._observed = looked, observed
         self._pieces: Generator[str, None, TokenDecision] = engine.speak(looked.request, stream)
         self._answer: Answer | None = None
+        self._turn = Lock()
+        """Held by the thread that waits for a piece: any thread may take the next one, or close."""
 
     def __next__(self) -> str:
-        try:
-            return next(self._pieces)
-        except StopIteration as stop:
-            if self._answer is None:
-                self._answer = _answer(self._looked, stop.value)
-            raise StopIteration from None
+        with self._turn:
+            try:
+                return next(self._pieces)
+            except StopIteration as stop:
+                if self._answer is None and isinstance(stop.value, TokenDecision):
+                    self._answer = replace(_answer(self._looked, stop.value), observed=self._observed)
+                raise StopIteration from None
 
     def close(self) -> None:
         """Stop before the end, and let go of the model."""
-        self._pieces.close()
+        with self._turn:
+            self._pieces.close()
 
     @property
     def used(self) -> tuple[ViewLine, ...]:
@@ -71,10 +78,11 @@ class Answering(Iterator[str]):
 
     @property
     def answer(self) -> Answer:
-        """The whole answer; what was not iterated over yet is waited for."""
+        """The whole answer; what was not iterated over yet is waited for. Raises InputError where it broke off."""
         for _ in self:
             pass
-        assert self._answer is not None
+        if self._answer is None:
+            raise InputError("stream.answer: the answer was closed, or failed, before its end; ask again")
         return self._answer
 
 
@@ -106,7 +114,7 @@ def _shown(
     for line in sorted(view, key=lambda line: order.get(line.entry_id, -1)):
         if one_line(line.text) in texts:
             continue
-        with_day = dated(line.text, keeping.details(line.entry_id).time, today)
+        with_day = dated(line.text, keeping.details(line.entry_id).time, today, engine.zone)
         for text in dict.fromkeys((with_day, one_line(line.text))):
             cost = count(f"{MARK}{text}\n" if engine.keeps_all else text)
             if cost <= left:

@@ -7,7 +7,9 @@ a time, and nobody waits for a model that writes in order to remember something.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
 from threading import RLock
 from typing import Protocol, runtime_checkable
 
@@ -41,10 +43,12 @@ class Engine:
     """Whether all that is observed goes to the archive; else the controller decides what is kept."""
     model: str = ""
     """What was wrapped, for messages."""
+    zone: tzinfo = UTC
+    """Whose days the dates are that the model is told."""
     parts: RLock = field(default_factory=RLock)
     """Held by who uses the controller or the embeddings."""
     speaking: RLock = field(default_factory=RLock)
-    """Held by who uses the model."""
+    """Held by who uses the model, for as long as a piece takes: no stream that nobody goes on with keeps it."""
 
     @property
     def read_tokens(self) -> int:
@@ -93,10 +97,17 @@ class Engine:
 
     def speak(self, request: SampleRequest, stream: bool) -> Generator[str, None, TokenDecision]:
         """The model's answer, in pieces where that is wanted and it can."""
+        policy = self.agent.policy
+        if stream and isinstance(policy, Streams):
+            with closing(policy.stream(request)) as pieces:
+                while True:
+                    with self.speaking:
+                        try:
+                            piece = next(pieces)
+                        except StopIteration as stop:
+                            return stop.value
+                    yield piece
         with self.speaking:
-            policy = self.agent.policy
-            if stream and isinstance(policy, Streams):
-                return (yield from policy.stream(request))
             [decision] = policy.sample([request])
         yield as_text(decision.action)
         return decision

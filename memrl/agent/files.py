@@ -9,10 +9,10 @@ from __future__ import annotations
 import itertools
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from memory_stores.codec import entry_to_dict
 from memory_stores.durable import Details as Stored
@@ -30,6 +30,7 @@ from memrl.agent.targets import check_free, fresh_beside, is_same, put, resolved
 from memrl.contracts.errors import DataError, StorageError
 from memrl.contracts.protocols import Agent
 
+T = TypeVar("T")
 USERS = "users"
 """First word of the spaces of users; the memory of nobody in particular is the space "default"."""
 KINDS = {"bm25_store": "bm25", "vector_store": "vector"}
@@ -66,6 +67,14 @@ class FileKeeping:
     def refresh(self) -> None:
         with told():
             self._memory.refresh()
+
+    def looked_at(self, look: Callable[[AgentMemory], T]) -> T:
+        """Where uses cannot be noted (a full disk, a file that others hold) they are not: the answer is the same."""
+        with told():
+            try:
+                return look(self._memory)
+            except (DiskFull, ReadOnly, StoreBusy):
+                return look(self._memory.fork())
 
     def details(self, id: str) -> Details:
         with told():
@@ -122,7 +131,10 @@ class FileKeeping:
 def _told(stored: Stored) -> Details:
     """What a memory file has, as details."""
     metadata = dict(stored.metadata or {})
-    source, also = str(metadata.pop(SOURCE, "")), metadata.pop(ALSO, ())
+    # Whoever else wrote into the file may have taken these names for something of their own: then it stays that.
+    source = metadata.pop(SOURCE) if isinstance(metadata.get(SOURCE), str) else ""
+    named = metadata.get(ALSO)
+    also = metadata.pop(ALSO) if isinstance(named, list) and all(isinstance(one, str) for one in named) else ()
     time = stored.event_time
     return Details(
         time=time if isinstance(time, float | int) else None, source=source, also=tuple(also), metadata=metadata
@@ -164,6 +176,9 @@ class FileHome:
             if space in self._file.spaces():
                 self._check(name, self._file.space(space))
             return FileKeeping(self._file.space(space, **self._budgets))
+
+    def close(self) -> None:
+        self._file.close()
 
     def _check(self, name: str, memory: DurableMemory) -> None:
         check_shape(f"{self._path} ({name})", memory, self._agent.new_memory())
@@ -211,7 +226,7 @@ class FileHome:
 
 def check_file(path: Path) -> None:
     """Raises InputError where something is there that no memory can be read from, before a model is loaded for it."""
-    if path.exists() and not _is_json(path):
+    if path.exists() and path.stat().st_size and not _is_json(path):
         with told():
             MemoryFile(path, count_tokens=len, read_only=True).close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,8 @@ from memrl.contracts.errors import ConfigError, DataError, InputError
 from memrl.contracts.protocols import Agent
 
 DEFAULT = "default"
+LONGEST_NAME = 200
+"""Bytes of a file's name, so that files beside it have room for theirs."""
 
 
 class Home(Protocol):
@@ -36,6 +39,10 @@ class Home(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Let go of the file, if there is one."""
+        ...
+
     def save(self, path: str | Path | None, name: str, keeping: Keeping) -> Path:
         """See that a memory is in a file; returns that file. Raises InputError."""
         ...
@@ -46,6 +53,8 @@ def checked_path(knob: str, path: str | Path) -> Path:
     if not isinstance(path, str | Path) or not str(path).strip():
         raise InputError(f"{knob} = {path!r}: name a file, such as notes.db")
     path = Path(path)
+    if "\0" in str(path) or len(os.fsencode(path.name)) > LONGEST_NAME:
+        raise InputError(f"{knob} = {str(path)!r:.80}: no file can have such a name; take another, such as notes.db")
     if path.name.endswith(BESIDE):
         raise InputError(f"{knob} = {str(path)!r}: SQLite takes such names for its own; take another, such as notes.db")
     if path.is_dir():

@@ -9,27 +9,17 @@ text ─> held already? ─> duplicate: held once, as the newest
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
-from memory_stores.types import Forget, Keep, MemoryOp, OpResult, Overwrite, Stamp, Write
+from memory_stores.types import Forget, Item, Keep, MemoryOp, OpResult, Overwrite, Stamp, Write
 from memrl.agent.engine import Engine
 from memrl.agent.keeping import Keeping, Known, Room
 from memrl.agent.results import Details, Fate, Observed, Reason
+from memrl.agent.said import Said
 from memrl.agent.support import again
-from memrl.agent.texts import piece_of, pieces
+from memrl.agent.texts import one_line, piece_of, pieces
 from memrl.contracts.types import ARCHIVIST, CONTROLLER, Observation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """One observation, checked."""
-
-    text: str
-    trust: float
-    details: Details
-    now: float
-    """Clock time at which it is taken in."""
 
 
 class Intake:
@@ -53,12 +43,16 @@ class Intake:
         self._clock += 1
         return self._clock - 1
 
-    def take(self, said: Said) -> Observed:
-        """One text. What is refused changes nothing."""
-        if not said.text:
+    def take(self, said: Said, resent: bool = False) -> Observed:
+        """One text. What is refused changes nothing.
+
+        Args:
+            resent: a client sends it again with a whole conversation: what is held of it keeps its date.
+        """
+        if not one_line(said.text):
             return Observed(fate=Fate.REFUSED, reason=Reason.BLANK)
         self.refresh()
-        if (held := self._again(said)) is not None:
+        if (held := self._again(said, resent)) is not None:
             return held
         engine = self._engine
         # Cut only what has a chance: blanks that fall away at the cuts never halve a text.
@@ -68,9 +62,28 @@ class Intake:
         tokens = sum(map(engine.agent.count_tokens, parts))
         if not parts or (engine.keeps_all and tokens > _largest(self._keeping)):
             return Observed(fate=Fate.REFUSED, reason=Reason.TOO_LONG)
+        if len(parts) > 1 and all(self._known.holder(part) is not None for part in parts):
+            return _together([self._again(replace(said, text=part), resent) for part in parts])
         shown = self._observations(parts, said)
         taken = [self._archive(one, said) if engine.keeps_all else self._decide(one, said) for one in shown]
         return _joined(taken)
+
+    def replace(self, old: Item, said: Said) -> Observed:
+        """Another text in the place of an item. What is refused changes nothing."""
+        engine = self._engine
+        if not one_line(said.text):
+            return Observed(fate=Fate.REFUSED, reason=Reason.BLANK)
+        if engine.agent.count_tokens(said.text) > engine.longest:
+            return Observed(fate=Fate.REFUSED, reason=Reason.TOO_LONG)
+        held = self._known.holder(said.text)
+        if held is not None and held.id != old.id:
+            return Observed(fate=Fate.DUPLICATE, ids=(held.id,))
+        op, step = Overwrite(old.id, said.text), self.tick()
+        stamp = Stamp(step=step, observation_id=f"u{step}", writer="user", trust=said.trust)
+        [result] = self.change([op], stamp, said.details, said.now)
+        if result.done:
+            return Observed(fate=Fate.KEPT, ids=result.created, ops=(op,))
+        return Observed(fate=Fate.REFUSED, reason=Reason.OVER_BUDGET)
 
     def change(self, ops: Sequence[MemoryOp], stamp: Stamp, details: Details, now: float) -> list[OpResult]:
         """Ops that nobody need decide on."""
@@ -94,14 +107,18 @@ class Intake:
             id=f"u{step}", step=step, content=text, time=details.time, source=details.source, trust=said.trust
         )
 
-    def _again(self, said: Said) -> Observed | None:
+    def _again(self, said: Said, resent: bool) -> Observed | None:
         """A text that is held already is held once, as the newest, and believed more where another source says it; one
-        that is trusted less and no other's changes nothing."""
+        that is trusted less and no other's changes nothing, nor does what a source only sends again."""
         held = self._known.holder(said.text)
         if held is None:
             return None
         before = self._keeping.details(held.id)
+        if resent and said.details.source in (before.source, *before.also) and said.trust <= held.stamp.trust:
+            return Observed(fate=Fate.DUPLICATE, ids=(held.id,))
         trust, details = again(held.stamp.trust, before, said.trust, said.details)
+        if resent and before.time is not None:
+            details = replace(details, time=before.time)
         less = held.stamp.trust > said.trust and trust == held.stamp.trust
         same = held is self._keeping.memory.entries()[-1] and (trust, details.source) == (
             held.stamp.trust,
@@ -139,13 +156,6 @@ class Intake:
         return _taken(ops, results)
 
 
-def overwritten(op: Overwrite, result: OpResult) -> Observed:
-    """What became of a text that was to take the place of another."""
-    if result.done:
-        return Observed(fate=Fate.KEPT, ids=result.created, ops=(op,))
-    return Observed(fate=Fate.REFUSED, reason=Reason.OVER_BUDGET if op.text else Reason.BLANK)
-
-
 class _Taken(NamedTuple):
     """What was done for one piece."""
 
@@ -163,6 +173,13 @@ def _taken(ops: Sequence[MemoryOp], results: Sequence[OpResult]) -> _Taken:
         evicted=tuple(id for op, result in done if isinstance(op, Forget) for id in result.removed),
         refused=len(done) < len(ops),
     )
+
+
+def _together(found: Sequence[Observed | None]) -> Observed:
+    """One result for all pieces of a text that is held already."""
+    held = [one for one in found if one is not None]
+    ids, ops = (id for one in held for id in one.ids), (op for one in held for op in one.ops)
+    return Observed(fate=Fate.DUPLICATE, ids=tuple(ids), ops=tuple(ops))
 
 
 def _joined(taken: Sequence[_Taken]) -> Observed:

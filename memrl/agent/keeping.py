@@ -7,16 +7,17 @@ The archive makes room by a stated rule: what was neither written nor read for t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from heapq import nsmallest
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Entry, Forget, Item, MemoryOp, OpResult, Overwrite, Stamp
 from memrl.agent.results import Details, Found
 from memrl.agent.texts import one_line
 
+T = TypeVar("T")
 EventName = Literal["ADD", "UPDATE", "DELETE"]
 QUEUE = 256
 """Entries that are looked up at a time for who goes next."""
@@ -53,6 +54,10 @@ class Keeping(Protocol):
 
     def refresh(self) -> None:
         """Take over what other processes wrote."""
+        ...
+
+    def looked_at(self, look: Callable[[AgentMemory], T]) -> T:
+        """What somebody makes of the memory who brings entries into view, which counts as a use of each."""
         ...
 
     def details(self, id: str) -> Details:
@@ -132,6 +137,9 @@ class RamKeeping:
 
     def refresh(self) -> None:
         """Nobody else writes here."""
+
+    def looked_at(self, look: Callable[[AgentMemory], T]) -> T:
+        return look(self._memory)
 
     def details(self, id: str) -> Details:
         return self._details.get(id, UNKNOWN)

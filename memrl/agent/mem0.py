@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from memory_stores.types import Item
-from memrl.agent.conversation import read_messages
+from memrl.agent.conversation import ROLES, read_messages
 from memrl.agent.results import Fate, Found, Observed
 from memrl.contracts.errors import InputError
 
@@ -56,6 +56,8 @@ class Mem0:
         **scope: str | None,
     ) -> Results:  # fmt: skip
         """Entries that fit a query, the best first. Raises InputError."""
+        if isinstance(threshold, bool) or not isinstance(threshold, int | float):
+            raise InputError(f"search(threshold=) = {threshold!r:.60}: it must be a number in [0, 1]")
         filters, scope = _split(filters, scope)
         hits = self._scoped(scope).search(query, limit, where=filters)
         return {"results": [_found(hit) for hit in hits if hit.score >= threshold]}
@@ -68,6 +70,8 @@ class Mem0:
         self, *, limit: int | None = None, filters: Mapping[str, Any] | None = None, **scope: str | None
     ) -> Results:
         """All entries, oldest first."""
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+            raise InputError(f"get_all(limit=) = {limit!r:.60}: it must be a whole number of at least 0, or None")
         filters, scope = _split(filters, scope)
         return {"results": [_found(one) for one in self._scoped(scope).all(where=filters)[:limit]]}
 
@@ -112,20 +116,36 @@ class Mem0:
                 raise InputError(f"{name} = {value!r}: it is blank; name whose memory is meant")
         if not given:
             return self._agent
-        [(first, value), *more] = given
-        plain = first == "user_id" and not more
-        return self._agent.user(value if plain else "/".join(f"{name}={value}" for name, value in given))
+        return self._agent.user(_namespace(given))
+
+
+def _namespace(given: Sequence[tuple[str, str]]) -> str:
+    """One name for each scope: a user alone goes by the own name, unless that reads like a scope of several."""
+    [(first, value), *more] = given
+    if first == "user_id" and not more and not value.startswith(tuple(f"{name}=" for name in SCOPES)):
+        return value
+    return "/".join(f"{name}={value.replace('%', '%25').replace('/', '%2F')}" for name, value in given)
 
 
 def _split(filters: Mapping[str, Any] | None, scope: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """mem0 2.x gives the scope among the filters."""
+    """mem0 2.x gives the scope among the filters. Raises InputError."""
+    if filters is not None and not isinstance(filters, Mapping):
+        raise InputError(f"filters = {filters!r:.60}: it must be a mapping of fields to values")
     filters = dict(filters or {})
     return filters, {**scope, **{name: filters.pop(name) for name in SCOPES if name in filters}}
 
 
 def _user_texts(messages: Any) -> list[str]:
-    given = [messages] if isinstance(messages, Mapping) else list(messages)
-    read = [(one.get("role"), read_messages([{**one, "role": "user"}]).last) for one in given]
+    given = [messages] if isinstance(messages, Mapping) else messages
+    if (
+        not isinstance(given, Sequence)
+        or isinstance(given, bytes)
+        or not all(isinstance(one, Mapping) for one in given)
+    ):
+        raise InputError(f"add(messages) = {messages!r:.60}: pass a text, or messages each with a role and content")
+    if wrong := [one.get("role") for one in given if one.get("role") not in ROLES]:
+        raise InputError(f"add(messages): role = {wrong[0]!r:.60}: take one of {', '.join(ROLES)}")
+    read = [(one["role"], read_messages([{**one, "role": "user"}]).last) for one in given]
     return [text for role, text in read if role == "user"]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import math
+import sys
 import time as clocks
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Forget, Item, Overwrite, Stamp
@@ -18,11 +19,12 @@ from memrl.agent.conversation import Turns, read_messages
 from memrl.agent.engine import Engine
 from memrl.agent.forgetting import THRESHOLD, checked_threshold, meant
 from memrl.agent.homes import Home, checked_path
-from memrl.agent.intake import Intake, Said, overwritten
+from memrl.agent.intake import Intake
 from memrl.agent.keeping import Event, Keeping, found
 from memrl.agent.results import Answer, Details, Forgotten, Found, Observed
+from memrl.agent.said import Now, all_checked, checked
 from memrl.agent.searching import matching, search
-from memrl.agent.texts import checked_metadata, checked_text, checked_time, checked_trust
+from memrl.agent.texts import checked_text, checked_time
 from memrl.contracts.errors import InputError
 from memrl.contracts.types import Observation
 from memrl.training.feedback import rate
@@ -63,6 +65,9 @@ class MemoryAgent:
         """The parts behind this agent."""
         return self._engine
 
+    def _now(self) -> Now:
+        return Now(self._time(), self._engine.zone)
+
     # Remembering
 
     def observe(
@@ -88,7 +93,7 @@ class MemoryAgent:
         Raises:
             InputError: ``text`` is no string, or an argument is out of range. Blank text is refused, not an error.
         """
-        said = self._said("observe", text, trust, time, source, metadata)
+        said = checked("observe", self._now(), text, trust, time, source, metadata)
         with self._lock:
             return self._intake.take(said)
 
@@ -97,25 +102,9 @@ class MemoryAgent:
 
         All are checked before the first is taken in. Raises InputError.
         """
-        given = [dict(one) if isinstance(one, Mapping) else {"text": one} for one in texts]
-        if wrong := [key for one in given for key in one if key not in _ARGUMENTS]:
-            raise InputError(f"observe_many: {wrong[0]!r} is none of {', '.join(_ARGUMENTS)}")
-        said = [
-            self._said("observe_many", one.get("text"), *(one.get(name) for name in _ARGUMENTS[1:])) for one in given
-        ]
+        said = all_checked("observe_many", self._now(), texts)
         with self._lock:
             return [self._intake.take(one) for one in said]
-
-    def _said(self, call: str, text: Any, trust: Any, time: Any, source: Any, metadata: Any) -> Said:
-        now = self._time()
-        said_at = checked_time(f"{call}(time=)", time)
-        details = Details(
-            time=now if said_at is None else said_at,
-            source=checked_text(f"{call}(source=)", source) if source is not None else "",
-            metadata=checked_metadata(f"{call}(metadata=)", metadata),
-        )
-        trust = 1.0 if trust is None else checked_trust(f"{call}(trust=)", trust)
-        return Said(text=checked_text(f"{call}(text)", text), trust=trust, details=details, now=now)
 
     # Answering
 
@@ -150,7 +139,7 @@ class MemoryAgent:
         if not text:
             raise InputError("ask(question): question is blank; pass what is to be answered")
         told = checked_text("ask(instructions=)", instructions)
-        asked_at = checked_time("ask(time=)", time)
+        asked_at = checked_time("ask(time=)", time, self._engine.zone)
         now = self._time() if asked_at is None else asked_at
         with self._lock:
             self._intake.refresh()
@@ -182,20 +171,21 @@ class MemoryAgent:
     ) -> Answer | Answering:
         """Answer the last of some OpenAI messages, with memory in view; what users state in them is observed.
 
-        Of a user's turn everything but its questions is remembered, once however often a client sends it again. System
-        messages go before the memory as they are; assistants' turns are not remembered.
+        Of a user's turn everything but its questions is remembered, once and with its first date however often a client
+        sends it again; ``Answer.observed`` says what became of it. System messages go before the memory as they are;
+        assistants' turns are not remembered.
 
         Raises:
             InputError: a message without role or text, or the last one is no user's.
         """
         turns: Turns = read_messages(messages)
+        earlier = [checked("chat", self._now(), one, trust, time, "user") for one in turns.before]
+        stated = [checked("chat", self._now(), one, trust, time, "user") for one in (turns.stated,) if one]
         with self._lock:
-            for statement in turns.before:
-                self.observe(statement, trust=trust, time=time, source="user")
+            observed = [self._intake.take(one, resent=True) for one in earlier]
             looked = self._looked(turns.last, time, turns.instructions)
-            if turns.stated:
-                self.observe(turns.stated, trust=trust, time=time, source="user")
-        answering = Answering(self._engine, looked, stream)
+            observed += [self._intake.take(one) for one in stated]
+        answering = Answering(self._engine, looked, stream, tuple(observed))
         return answering if stream else answering.answer
 
     async def aobserve(self, text: str, **arguments: Any) -> Observed:
@@ -227,8 +217,8 @@ class MemoryAgent:
         """
         if not isinstance(answer, Answer):
             raise InputError(f"feedback(answer) = {answer!r:.60}: pass what `ask` or `chat` returned")
-        if not (isinstance(reward, int | float) and math.isfinite(reward)):
-            raise InputError(f"feedback(reward) = {reward!r}: it must be a finite number, such as 1 or 0")
+        if not (isinstance(reward, int | float) and abs(reward) <= sys.float_info.max):
+            raise InputError(f"feedback(reward) = {reward!r:.60}: it must be a finite number, such as 1 or 0")
         names = getattr(self._engine.agent.offers, "names", ())
         shown = {line.entry_id for line in answer.used}
         with self._lock:
@@ -269,7 +259,9 @@ class MemoryAgent:
             return None if entry is None else found(entry, 1.0, self._keeping)
 
     def history(self, id: str) -> list[Event]:
-        """All changes of an entry, and of those it came from and turned into, oldest first."""
+        """All changes of an entry, and of those it came from and turned into, oldest first. Raises InputError."""
+        if not isinstance(id, str):
+            raise InputError(f"history(id) = {id!r:.60}: it must be an id; `search` and `all` name them")
         with self._lock:
             return self._keeping.history(id)
 
@@ -278,19 +270,18 @@ class MemoryAgent:
     def update(self, id: str, text: str, *, metadata: Mapping[str, Any] | None = None) -> Observed:
         """Put another text in the place of an entry, under a new id. Details stay but for ``metadata`` that is given.
 
+        A text that another entry holds is a duplicate, one longer than half a view too long: then nothing is changed.
+
         Raises:
             InputError: there is no item of that id, or ``text`` is no string.
         """
         with self._lock:
+            self._intake.refresh()
             old = self._item("update", id)
             details = self._keeping.details(old.id)
-            kept = details.metadata if metadata is None else metadata
-            said = self._said("update", text, old.stamp.trust, self._time(), details.source or None, kept)
-            op = Overwrite(old.id, said.text)
-            step = self._intake.tick()
-            stamp = Stamp(step=step, observation_id=f"u{step}", writer="user", trust=said.trust)
-            [result] = self._intake.change([op], stamp, said.details, said.now)
-            return overwritten(op, result)
+            said = checked("update", self._now(), text, old.stamp.trust, metadata=metadata)
+            kept = details if metadata is None else replace(details, metadata=said.details.metadata)
+            return self._intake.replace(old, replace(said, details=kept))
 
     def verify(self, id: str) -> Found:
         """Say that what an item tells has proven right: it is believed from now on, whoever said it. Returns it.
@@ -394,5 +385,12 @@ class MemoryAgent:
         with self._lock:
             return self._home.save(path, self.name, self._keeping)
 
+    def close(self) -> None:
+        """Let go of the memory file, for all users; everything is in it already. A second call does nothing."""
+        self._home.close()
 
-_ARGUMENTS = ("text", "trust", "time", "source", "metadata")
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

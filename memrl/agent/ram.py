@@ -48,6 +48,9 @@ class RamHome:
     def names(self) -> tuple[str, ...]:
         return tuple(self._open)
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def purge(self, name: str, keeping: Keeping, entries: Sequence[Entry], intake: Intake, what: str) -> None:
         held = [entry.id for entry in entries if keeping.memory.get(entry.id) is not None]
         intake.change([Forget(id) for id in held], Stamp(writer="user"), Details(), 0.0)

@@ -104,6 +104,8 @@ class Answer:
     """Tokens that the model read; 0 where nobody counted."""
     decisions: tuple[Decision, ...] = field(default=(), repr=False)
     """All that was decided for it: what ``feedback`` learns from."""
+    observed: tuple[Observed, ...] = field(default=(), repr=False)
+    """Of a chat: what became of what users stated, turn by turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

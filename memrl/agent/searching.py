@@ -54,11 +54,13 @@ def similarity(entries: Sequence[Entry], table: TextTable, query: str) -> NDArra
     rows = np.fromiter(map(table.row, texts), dtype=np.int64, count=len(texts))
     cosine = np.clip(matrix[rows] @ matrix[table.row(query)], 0, 1).astype(np.float64)
     asked = word_set(query)
-    shared = [word_set(text) & asked for text in texts]
-    having = Counter(word for words in shared for word in words)
+    shared = [(place, common) for place, text in enumerate(texts) if (common := word_set(text) & asked)]
+    having = Counter(word for _, common in shared for word in common)
     rarity = {word: math.log(1 + len(texts) / (1 + having[word])) for word in asked}
     whole = sum(rarity.values()) or 1.0
-    share = np.array([sum(rarity[word] for word in words) / whole for words in shared])
+    share = np.zeros(len(texts))
+    for place, common in shared:
+        share[place] = sum(rarity[word] for word in common) / whole
     # Rounded, so that the last bits of a float never decide between equals.
     return np.round(np.maximum(cosine, (cosine + share) / 2), 6)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -65,7 +65,9 @@ def fresh_beside(path: Path) -> Iterator[Path]:
         yield fresh
     finally:
         for name in ("", *BESIDE):
-            Path(f"{fresh}{name}").unlink(missing_ok=True)
+            # Where nothing could be made there is nothing to take away, and what went wrong is told already.
+            with suppress(OSError):
+                Path(f"{fresh}{name}").unlink(missing_ok=True)
 
 
 def put(fresh: Path, path: Path, replacing: bool) -> None:

@@ -9,8 +9,9 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from memrl.contracts.errors import InputError
 
@@ -54,31 +55,55 @@ def checked_trust(call: str, trust: Any) -> float:
     return float(trust)
 
 
-def checked_time(call: str, time: Any) -> float | None:
-    """Seconds since 1970, from those or from a datetime (naive ones are taken for UTC). Raises InputError."""
+def checked_zone(call: str, zone: Any) -> tzinfo:
+    """A time zone, by itself or by its name, such as "Europe/Lisbon". Raises InputError."""
+    if isinstance(zone, tzinfo):
+        return zone
+    try:
+        if not isinstance(zone, str):
+            raise ValueError
+        return UTC if zone == "UTC" else ZoneInfo(zone)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise InputError(f"{call} = {zone!r:.60}: name a time zone, such as 'UTC' or 'America/New_York'") from error
+
+
+def checked_time(call: str, time: Any, zone: tzinfo = UTC) -> float | None:
+    """Seconds since 1970, from those or from a datetime (a naive one is of ``zone``). Raises InputError."""
     if time is None:
         return None
-    if isinstance(time, datetime):
-        time = (time if time.tzinfo is not None else time.replace(tzinfo=UTC)).timestamp()
-    number = isinstance(time, int | float) and not isinstance(time, bool)
+    seconds = time
     try:
-        if not number:
+        if isinstance(time, datetime):
+            seconds = (time if time.tzinfo is not None else time.replace(tzinfo=zone)).timestamp()
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
             raise ValueError
-        datetime.fromtimestamp(time, UTC)
+        day(seconds, zone)
+        day(seconds, UTC)
     except (ValueError, OverflowError, OSError) as error:
-        raise InputError(f"{call} = {time!r}: it must be seconds since 1970 or a datetime") from error
-    return float(time)
+        why = "it must be seconds since 1970 or a datetime, of the years 1 to 9999"
+        raise InputError(f"{call} = {time!r:.60}: {why}") from error
+    return float(seconds)
+
+
+RESERVED = "memrl_"
+"""Fields of metadata that begin so are the memory's own."""
 
 
 def checked_metadata(call: str, metadata: Any) -> Mapping[str, Any]:
-    """A JSON object, copied. Raises InputError."""
+    """A JSON object, copied. Raises InputError, also for a field that is the memory's own."""
     if metadata is None:
         return {}
     try:
         if not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata):
             raise TypeError("it is no mapping from strings")
-        return json.loads(json.dumps(dict(metadata), allow_nan=False))
-    except (TypeError, ValueError) as error:
+        if own := [key for key in metadata if key.startswith(RESERVED)]:
+            raise ValueError(f"fields that begin with {RESERVED!r} are the memory's own: name {own[0]!r} otherwise")
+        text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
+        text.encode()
+        return json.loads(text)
+    except UnicodeEncodeError as error:
+        raise InputError(f"{call}: half of a surrogate pair, which no file can hold") from error
+    except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{call}: it must be a JSON object ({error})") from error
 
 
@@ -151,13 +176,16 @@ def one_line(text: str) -> str:
     return _CONTROLS.sub("", _BREAKS.sub(" ", text)).strip()
 
 
-def day(time: float) -> str:
-    """The date of a clock time, by UTC: 2026-11-27."""
-    return datetime.fromtimestamp(time, UTC).date().isoformat()
+def day(time: float, zone: tzinfo) -> str:
+    """The date of a clock time in a time zone: 2026-11-27."""
+    return datetime.fromtimestamp(time, zone).date().isoformat()
 
 
-def dated(text: str, time: float | None, today: str) -> str:
+def dated(text: str, time: float | None, today: str, zone: tzinfo) -> str:
     """One line with the day it was said behind it, unless that is today or nobody knows. In front it would read like a
     log, which a small model goes on with in place of an answer."""
-    said = day(time) if time is not None else today
+    try:
+        said = day(time, zone) if time is not None else today
+    except (ValueError, OverflowError, OSError):  # a clock time of no year that there is, brought in from elsewhere
+        said = today
     return one_line(text) if said == today else f"{one_line(text)} ({said})"

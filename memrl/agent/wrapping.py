@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from memrl.agent.files import FileHome, can_hold, check_file
 from memrl.agent.homes import Home, checked_path
 from memrl.agent.memory_agent import MemoryAgent
 from memrl.agent.ram import RamHome
-from memrl.agent.texts import checked_trust
+from memrl.agent.texts import checked_trust, checked_zone
 from memrl.contracts.config import EnvConfig, MemoryConfig, PolicyConfig, TrainConfig
 from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.protocols import PLAIN, Agent, Brief, Policy
@@ -59,6 +60,7 @@ def wrap(
     api_key: str = "",
     timeout: float = 60.0,
     clock: Callable[[], float] = time.time,
+    timezone: str | tzinfo = "UTC",
 ) -> MemoryAgent:
     """A memory agent around a model, which stays as it is.
 
@@ -78,11 +80,16 @@ def wrap(
         api_key: of an endpoint; sent as a bearer token, written nowhere.
         timeout: seconds to wait for an endpoint.
         clock: tells the time, in seconds since 1970.
+        timezone: whose days the dates are that the model is told, such as "Europe/Lisbon"; a datetime without a zone is
+            of this one.
 
     Raises:
         InputError: the model or the file cannot be used.
     """
     _check_named(model, controller, checkpoint)
+    zone = checked_zone("wrap(timezone=)", timezone)
+    if not callable(clock):
+        raise InputError(f"wrap(clock=) = {clock!r:.60}: pass a function that tells seconds since 1970")
     path = checked_path("wrap(memory=)", memory) if memory is not None else None
     if path is not None:
         check_file(path)
@@ -101,6 +108,7 @@ def wrap(
             texts=0,
         )
         engine = _of_policy(policy, config, budgets, str(controller))
+    engine = replace(engine, zone=zone)
     durable = path is not None and can_hold(engine.agent)
     home: Home = FileHome(engine.agent, path) if durable and path is not None else RamHome(engine.agent, path)
     return MemoryAgent(engine, home, clock=clock)

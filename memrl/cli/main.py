@@ -103,12 +103,13 @@ def chat(
     memory: Annotated[Path | None, typer.Option(help="Memory file: read if it exists, written as you go.")] = None,
     checkpoint: Annotated[str, typer.Option(metavar="last|best", help=CHECKPOINT_HELP)] = "last",
     model_name: Annotated[str, typer.Option(help="Of an endpoint: the model that is to answer.")] = "",
+    timezone: Annotated[str, typer.Option(help="Whose days dates are, such as Europe/Lisbon.")] = "UTC",
 ) -> None:
     """Talk to an agent: a line is remembered, a question is answered. /ask, /forget, /why, /memory, /save, /quit."""
     with quiet_stdout():
         from memrl.cli.chat import chat, lines_typed, talk
 
-        agent = chat(model, memory, checkpoint, model_name)
+        agent = chat(model, memory, checkpoint, model_name, timezone)
     talk(agent, lines_typed(), keep=memory is not None)
 
 

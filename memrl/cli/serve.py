@@ -26,6 +26,7 @@ def serve(
     ] = None,
     max_bytes: Annotated[int, typer.Option(help="Bytes of the largest request.")] = 1 << 20,
     model_name: Annotated[str, typer.Option(help="Of an endpoint: the model that is to answer.")] = "",
+    timezone: Annotated[str, typer.Option(help="Whose days dates are, such as Europe/Lisbon.")] = "UTC",
     mcp: Annotated[bool, typer.Option("--mcp", help="Speak MCP on the standard streams; needs no model.")] = False,
     user: Annotated[str | None, typer.Option(help="With --mcp: whose memory; nobody's in particular if not given.")] = (
         None
@@ -43,11 +44,18 @@ def serve(
         return
     if user is not None:
         raise ConfigError("--user", user, "over HTTP each request names its user; leave it out")
-    _serve_http(model or DEFAULT_MODEL, memory, host, port, token, max_bytes, model_name)
+    _serve_http(model or DEFAULT_MODEL, memory, host, port, token, max_bytes, model_name, timezone)
 
 
 def _serve_http(
-    model: str, memory: Path | None, host: str, port: int, token: str | None, max_bytes: int, model_name: str
+    model: str,
+    memory: Path | None,
+    host: str,
+    port: int,
+    token: str | None,
+    max_bytes: int,
+    model_name: str,
+    timezone: str,
 ) -> None:
     from memrl.serve.running import bound, check_address, check_extra, run
 
@@ -59,7 +67,7 @@ def _serve_http(
         from memrl.agent import wrap
         from memrl.serve.app import create_app
 
-        agent = wrap(model, memory, model_name=model_name)
+        agent = wrap(model, memory, model_name=model_name, timezone=timezone)
         count = agent.engine.agent.count_tokens
         app = create_app(agent, model=model_name or model, token=token, limit=max_bytes, count_tokens=count)
         kept = f"memory in {memory}" if memory is not None else "memory is lost at the end: name a file with --memory"

@@ -94,7 +94,7 @@ class Endpoint:
             raise ConfigError("policy.options.url", options.url, "name the endpoint, such as http://localhost:8000/v1")
         self._config, self._options = config, options
         self._url = options.url.rstrip("/")
-        self._key = api_key or os.environ.get(options.key_variable, "")
+        self._key = _checked_key(api_key or os.environ.get(options.key_variable, ""))
         self._model = options.model
         self._tokenizer = tokenizer
         self.count_tokens: Callable[[str], int] = about_tokens if tokenizer is None else lru_cache(200_000)(self._count)
@@ -242,6 +242,13 @@ class Endpoint:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Nothing to load: the model is elsewhere."""
+
+
+def _checked_key(key: str) -> str:
+    """Raises ConfigError, which does not show the key, where no header can hold it."""
+    if not isinstance(key, str) or not key.isascii() or not key.isprintable() or key != key.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError("api_key", "…", "it holds blanks, line breaks or signs that no header can have; strip it")
+    return key
 
 
 def _wait(error: urllib.error.HTTPError, usual: float) -> float:

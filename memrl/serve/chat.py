@@ -107,14 +107,17 @@ class Reply:
 
 
 def _used(answer: Answer) -> dict[str, Any]:
-    return {"answer_id": answer.id, "used": [{"id": line.entry_id, "text": line.text} for line in answer.used]}
+    return {
+        "answer_id": answer.id,
+        "used": [{"id": line.entry_id, "text": line.text} for line in answer.used],
+        "observed": [{"fate": one.fate.value, "message": str(one), "ids": list(one.ids)} for one in answer.observed],
+    }
 
 
 class Pieces:
     """Runs an answer in a thread of its own, the same from first to last, and hands its pieces to the event loop.
 
-    The model is held by whoever it answers; a client that goes away must not hold it any longer, so ``close`` lets the
-    thread end after the piece it is at.
+    A client that goes away must not keep the model at work: ``close`` lets the thread end after the piece it is at.
     """
 
     def __init__(self, begin: Any) -> None:

@@ -23,7 +23,7 @@ try:
     from mcp.server.mcpserver import MCPServer
     from mcp.server.mcpserver.exceptions import ToolError
     from mcp.types import CallToolResult, TextContent, ToolAnnotations
-    from pydantic import BaseModel, ConfigDict, Field
+    from pydantic import BaseModel, ConfigDict, Field, ValidationError
 except ImportError as error:
     raise MissingExtra("memrl serve --mcp needs the MCP package: pip install 'memrl[mcp]'") from error
 
@@ -99,6 +99,30 @@ Names = Annotated[list[str], Field(description="An array of entity names")]
 Query = Annotated[str, Field(max_length=LONGEST_QUERY, description="Matched against names, types and observations")]
 
 
+PLAIN = ("add_memory", "search_memories", "get_memory", "update_memory", "delete_memory", "delete_all_memories")
+"""Tools for plain memories. The graph's leave out arguments that they do not know, as the reference server does."""
+
+
+class Server(MCPServer):
+    """Says in one line what is wrong with the arguments of a call."""
+
+    async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
+        if name in PLAIN:
+            # An argument that nobody reads may be a user's name, whose memories would go to everybody.
+            known = next(list(tool.input_schema["properties"]) for tool in await self.list_tools() if tool.name == name)
+            if wrong := [one for one in arguments if one not in known]:
+                told = f"take {', '.join(known)}" if known else "it takes none"
+                raise ToolError(f"{name}: there is no argument {wrong[0]!r}; {told}")
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            first = error.__cause__.errors(include_url=False, include_context=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ToolError(f"{name}: {where} = {first['input']!r:.60}: {first['msg']}") from error
+
+
 def make_server(file: MemoryFile, user: str | None = None) -> MCPServer:
     """The server over one user's memories in a file. Raises DataError where the file cannot hold them."""
     name = user or "default"
@@ -107,7 +131,7 @@ def make_server(file: MemoryFile, user: str | None = None) -> MCPServer:
         notes = Notes(file.space(("default",) if user is None else ("users", user)))
     except StoreError as error:
         raise DataError(str(error)) from error
-    server = MCPServer("memrl", log_level="WARNING", instructions="A memory that lasts: entities with observations and "
+    server = Server("memrl", log_level="WARNING", instructions="A memory that lasts: entities with observations and "
                        "relations between them, and plain memories that are searched by words.")  # fmt: skip
     _add_graph_tools(server, graph)
     _remove_graph_tools(server, graph)

@@ -9,7 +9,7 @@ from memrl.agent.results import Answer, Found, Observed
 
 
 class Speaking(Iterator[str], Protocol):
-    """An answer as it is written. Advanced and closed by one thread."""
+    """An answer as it is written."""
 
     @property
     def answer(self) -> Answer:

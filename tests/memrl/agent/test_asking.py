@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +18,8 @@ from wrapped import DAY, NOON, Clock, Reader, agent_of, chat_model
 
 from memrl.agent import wrap
 from memrl.contracts.errors import ConfigError, InputError
+from memrl.contracts.protocols import SampleRequest
+from memrl.contracts.types import Say, TokenDecision
 from memrl.policies.prompts import render_prompt
 
 
@@ -142,3 +147,45 @@ def test_instructions_stand_before_the_memory():
     reader = Reader()
     agent_of(reader).ask("Who?", instructions="Speak like a pirate.")
     assert shown(reader).startswith("Speak like a pirate.\n")
+
+
+def test_an_answer_can_be_taken_up_by_any_thread_and_an_open_one_holds_nobody_up():
+    agent = wrap(Slowly(), read_tokens=64)
+    first = agent.stream("One?")
+    with ThreadPoolExecutor(3) as pool:
+        pieces = [pool.submit(next, first).result(timeout=30) for _ in range(2)]
+        # Another answer is given while the first is only half told.
+        assert pool.submit(agent.ask, "Two?").result(timeout=30).text == "a b c"
+        other = agent.stream("Three?")
+        next(other)
+        pool.submit(other.close).result(timeout=30)
+        assert pool.submit(lambda: first.answer).result(timeout=30).text == "a b c"
+    assert pieces == ["a", " b"]
+    with pytest.raises(InputError, match=r"stream\.answer: .*ask again"):
+        _ = other.answer
+    assert list(other) == []
+
+
+class Slowly(Reader):
+    """Gives its answer in three pieces."""
+
+    def stream(self, request: SampleRequest) -> Generator[str, None, TokenDecision]:
+        yield from ("a", " b", " c")
+        return replace(self.sample([request])[0], action=Say("a b c"))
+
+    def sample(self, requests: Sequence[SampleRequest]) -> list[TokenDecision]:
+        return [replace(one, action=Say("a b c")) for one in super().sample(requests)]
+
+
+def test_days_are_those_of_the_time_zone():
+    reader = Reader()
+    late = datetime(2026, 11, 20, 3, tzinfo=UTC).timestamp()  # seven in the evening of the 19th in California
+    agent = agent_of(reader, clock=Clock(late + DAY), timezone="America/Los_Angeles")
+    agent.observe("The plumber came yesterday.", time=late)
+    agent.observe("The roof leaks.", time=datetime(2026, 11, 18, 23, 30))
+    agent.ask("When did the plumber come?")
+    prompt = render_prompt(reader.seen[-1])
+    assert "came yesterday. (2026-11-19)" in prompt and "leaks. (2026-11-18)" in prompt
+    assert "Today is 2026-11-20." in prompt
+    with pytest.raises(InputError, match=r"wrap\(timezone=\) = 'Mars': name a time zone"):
+        agent_of(timezone="Mars")

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from wrapped import Reader, agent_of
+from wrapped import DAY, NOON, Clock, Reader, agent_of
 
 from memrl.agent.texts import is_question, statements
 from memrl.contracts.errors import InputError
@@ -85,3 +85,49 @@ def test_the_statements_of_a_text_are_what_is_no_question():
     assert statements("I moved to Berlin. What should I see? It is cold.") == "I moved to Berlin. It is cold."
     assert statements("我搬到了柏林。我住在哪里？") == "我搬到了柏林。"
     assert statements("What should I see?") == ""
+
+
+def test_what_is_sent_again_on_another_day_keeps_its_date_and_costs_no_op():
+    reader, clock = Reader(), Clock()
+    agent = agent_of(reader, clock=clock)
+    said = [user("I went to the dentist yesterday."), {"role": "assistant", "content": "Oh."}, user("My cat is Mia.")]
+    agent.chat(said)
+    dates, before = [one.details.time for one in agent.all()], agent.memory.state_hash()
+    clock.now += 7 * DAY
+    for _ in range(3):
+        agent.chat([*said, {"role": "assistant", "content": "Nice."}, user("When did I go to the dentist?")])
+    assert [one.details.time for one in agent.all()] == dates and agent.memory.state_hash() == before
+    prompt = render_prompt(reader.seen[-1])
+    assert "- I went to the dentist yesterday. (2026-11-27)" in prompt and "Today is 2026-12-04." in prompt
+
+
+def test_what_another_source_said_first_is_the_users_once_with_its_first_date():
+    clock = Clock()
+    agent = agent_of(clock=clock)
+    agent.observe("My cat is Mia.", source="diary", trust=0.4)
+    clock.now += DAY
+    for _ in range(2):
+        agent.chat([user("My cat is Mia."), user("Hello.")], trust=0.4)
+    [cat, _] = sorted(agent.all(), key=lambda one: one.text, reverse=True)
+    assert (cat.details.time, cat.details.source, cat.details.also) == (NOON, "user", ("diary",))
+    assert cat.trust == pytest.approx(0.64)  # 1 - 0.6 * 0.6, the source counting once
+
+
+def test_a_long_text_sent_again_is_held_once():
+    agent = agent_of()
+    long = " ".join(f"The {n}th word is w{n}." for n in range(30))
+    agent.chat([user(long), user("Hello.")])
+    held = [one.text for one in agent.all()]
+    answer = agent.chat([user(long), user("Hello.")])
+    assert [one.text for one in agent.all()] == held and len(held) > 2
+    assert [one.duplicate for one in answer.observed] == [True, True]
+    assert agent.observe(long).duplicate and len(agent.memory) == len(held)
+
+
+def test_the_answer_says_what_was_not_remembered():
+    agent = agent_of(archive_tokens=100)
+    answer = agent.chat([user("word. " * 200), user("I like tea. And you?")])
+    assert [str(one) for one in answer.observed] == [
+        "no room: the text is longer than memory may ever hold",
+        "remembered",
+    ]

@@ -154,3 +154,48 @@ def test_a_filter_that_can_hold_nowhere_is_one_line(agent, where):
         with pytest.raises(InputError, match="where") as error:
             call(where=where)
         assert "\n" not in str(error.value)
+
+
+def test_no_users_name_reads_like_a_scope_of_several_ids():
+    memory = agent_of(Reader()).mem0
+    memory.add("one", user_id="u/agent_id=v", run_id="r")
+    memory.add("two", user_id="user_id=a/agent_id=b")
+    assert memory.get_all(user_id="u", agent_id="v", run_id="r")["results"] == []
+    assert memory.get_all(user_id="a", agent_id="b")["results"] == []
+    assert [one["memory"] for one in memory.get_all(user_id="user_id=a/agent_id=b")["results"]] == ["two"]
+
+
+@pytest.mark.parametrize("messages", [3, None, ["x"], b"x", [{"content": "no role"}]])
+def test_what_is_no_message_is_one_line(messages):
+    with pytest.raises(InputError, match=r"add\(messages\)"):
+        agent_of().mem0.add(messages)
+
+
+@pytest.mark.parametrize(
+    ("verb", "given"),
+    [
+        ("search", {"query": "x", "threshold": "y"}),
+        ("search", {"query": "x", "filters": 3}),
+        ("get_all", {"limit": "x"}),
+        ("get_all", {"limit": -1}),
+        ("get_all", {"filters": ["x"]}),
+        ("history", {"memory_id": None}),
+    ],
+)
+def test_other_arguments_of_mem0s_verbs_are_checked(verb, given):
+    with pytest.raises(InputError, match="it must be"):
+        getattr(agent_of().mem0, verb)(**given)
+
+
+def test_an_operator_in_the_place_of_a_field_is_refused(agent):
+    with pytest.raises(InputError, match=r"where\['\$or'\]: there is no such operator here; name a field"):
+        agent.all(where={"$or": []})
+
+
+def test_a_reward_is_finite():
+    agent = agent_of()
+    agent.observe("x")
+    answer = agent.ask("x?")
+    for reward in (10**400, float("nan"), "1"):
+        with pytest.raises(InputError, match=r"feedback\(reward\) = .*: it must be a finite number"):
+            agent.feedback(answer, reward, "rated.jsonl")

@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import forked
@@ -16,9 +18,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from wrapped import Reader, agent_of
 
 import memrl
-from memory_stores.durable import MemoryFile
+from memory_stores.durable import Details, DiskFull, MemoryFile
+from memory_stores.durable.database import Database
 from memory_stores.embed import HashEmbedder
 from memory_stores.token_vectors import CachedTokens, HashTokens
+from memory_stores.types import Write
 from memrl.agent import wrap
 from memrl.contracts.errors import ConfigError, DataError, InputError, StorageError
 
@@ -225,3 +229,78 @@ def test_threads_share_one_agent():
         held = texts(agent.user(f"u{user}"))
         assert len(held) == 16 and all(f"user {user}" in text for text in held)
     assert all(f"user {n % 4}" in line.text for n, one in enumerate(answers) for line in one.used)
+
+
+@pytest.mark.parametrize("metadata", [{"memrl_also": 5}, {"memrl_also": [1, {}]}, {"memrl_source": 7, "n": 1}])
+def test_metadata_that_somebody_else_wrote_under_the_memorys_own_names_stays_metadata(tmp_path: Path, metadata):
+    path = tmp_path / "notes.db"
+    agent_of(memory=path).close()
+    with MemoryFile(path, count_tokens=len) as file:
+        file.space(("default",)).apply_all([Write("x", "archive")], details=Details(metadata=metadata))
+    with agent_of(memory=path) as agent:
+        [held] = agent.all()
+        assert (held.details.metadata, held.details.source, held.details.also) == (metadata, "", ())
+        assert agent.observe("x", source="ana").duplicate and agent.ask("x?").used
+
+
+def test_a_full_disk_answers_from_what_is_there_and_says_so_where_it_cannot_write(tmp_path: Path):
+    path = tmp_path / "notes.db"
+    with agent_of(memory=path) as agent:
+        agent.observe("The lamp is in the attic.")
+        database = agent.memory._database  # pyright: ignore[reportAttributeAccessIssue]
+        with full(database):
+            assert [line.text for line in agent.ask("Where is the lamp?").used] == ["The lamp is in the attic."]
+            with pytest.raises(StorageError, match="the disk is full"):
+                agent.observe("The key is in the hall.")
+        assert agent.observe("The key is in the hall.").kept
+    with agent_of(memory=path) as agent:
+        assert texts(agent) == ["The lamp is in the attic.", "The key is in the hall."]
+
+
+@contextmanager
+def full(database: Database) -> Iterator[None]:
+    """Commits fail as on a disk that is full."""
+    real = database.writing
+
+    @contextmanager
+    def writing() -> Iterator[None]:
+        with real():
+            yield
+            raise DiskFull("memory file: the disk is full, nothing was written; make room and do it again")
+
+    database.writing = writing
+    try:
+        yield
+    finally:
+        database.writing = real
+
+
+def test_a_file_that_was_removed_or_replaced_while_open_takes_nothing_in(tmp_path: Path):
+    path = tmp_path / "notes.db"
+    with agent_of(memory=path) as agent:
+        agent.observe("The lamp is in the attic.")
+        path.rename(tmp_path / "elsewhere.db")
+        with pytest.raises(DataError, match=r"notes\.db was removed or replaced since it was opened: put it back"):
+            agent.observe("The key is in the hall.")
+        (tmp_path / "elsewhere.db").rename(path)
+        assert agent.observe("The key is in the hall.").kept
+    with agent_of(memory=path) as agent:
+        assert texts(agent) == ["The lamp is in the attic.", "The key is in the hall."]
+
+
+def test_a_name_that_sqlite_has_a_meaning_for_is_a_file_like_any_other(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with agent_of(memory=":memory:") as agent:
+        agent.observe("The lamp is in the attic.")
+    assert (tmp_path / ":memory:").stat().st_size
+    with agent_of(memory=":memory:") as agent:
+        assert texts(agent) == ["The lamp is in the attic."]
+
+
+def test_an_empty_file_is_a_new_one_and_a_name_that_no_file_can_have_is_one_line(tmp_path: Path):
+    (tmp_path / "empty.db").touch()
+    with agent_of(memory=tmp_path / "empty.db") as agent:
+        assert agent.observe("The lamp is in the attic.").kept
+    for name in ("n\0ul.db", "x" * 300):
+        with pytest.raises(InputError, match=r"wrap\(memory=\) = .*: no file can have such a name"):
+            agent_of(memory=tmp_path / name)

@@ -159,3 +159,57 @@ def test_steps_go_on_after_what_is_held():
     ids = [id for text in ("one", "two") for id in agent.observe(text)]
     assert [agent.memory.get(id).stamp.step for id in ids] == [0, 1]
     assert agent.get(ids[0]).details.time == NOON - DAY
+
+
+@pytest.mark.parametrize("texts", ["abc", b"abc", {"text": "one mapping"}, None, 3])
+def test_what_is_no_list_of_texts_is_one_line(texts):
+    agent = agent_of()
+    with pytest.raises(InputError, match=r"observe_many\(texts\) = .*: pass a list of texts"):
+        agent.observe_many(texts)
+    assert len(agent.memory) == 0
+
+
+@pytest.mark.parametrize("text", ["\0", "\x07 \x00", " \n "])
+def test_what_shows_nothing_is_blank(text):
+    assert str(agent_of().observe(text)) == "nothing to remember: the text is blank"
+
+
+def test_fields_that_are_the_memorys_own_are_refused():
+    agent = agent_of()
+    with pytest.raises(InputError, match=r"observe\(metadata=\): .*'memrl_'.*name 'memrl_also' otherwise"):
+        agent.observe("x", metadata={"memrl_also": 5})
+    with pytest.raises(InputError, match=r"surrogate"):
+        agent.observe("x", metadata={"note": "\ud800"})
+    assert len(agent.memory) == 0
+
+
+def test_an_update_keeps_what_is_known_of_the_entry():
+    clock = Clock()
+    agent = agent_of(clock=clock)
+    [id] = agent.observe("I live in Olso.", source="ana", metadata={"n": 1})
+    clock.now += DAY
+    [new] = agent.update(id, "I live in Oslo.")
+    details = agent.get(new).details
+    assert (details.time, details.source, details.metadata) == (NOON, "ana", {"n": 1})
+    [last] = agent.update(new, "I live in Rome.", metadata={"n": 2})
+    assert agent.get(last).details.metadata == {"n": 2} and agent.get(last).details.time == NOON
+
+
+def test_an_update_keeps_the_rules_of_what_is_held():
+    agent = agent_of()
+    [id] = agent.observe("I live in Oslo.")
+    [other] = agent.observe("My cat is Mia.")
+    held = agent.memory.state_hash()
+    assert agent.update(id, "word " * 50).reason is Reason.TOO_LONG
+    assert agent.update(id, " ").reason is Reason.BLANK
+    same = agent.update(id, "My cat  is Mia.")
+    assert same.duplicate and same.ids == (other,) and agent.memory.state_hash() == held
+
+
+@pytest.mark.parametrize("id", [None, 3, ["a1"]])
+def test_a_history_is_asked_for_by_an_id(id):
+    agent = agent_of()
+    [gone] = agent.observe("secret")
+    agent.delete(gone)
+    with pytest.raises(InputError, match=r"history\(id\) = .*: it must be an id"):
+        agent.history(id)

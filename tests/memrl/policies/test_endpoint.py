@@ -194,3 +194,10 @@ def test_tokens_are_counted_by_a_tokenizer_or_by_three_bytes(server: Server):
 def test_its_options_are_checked():
     with pytest.raises(ConfigError, match=r"policy\.options\.timeout = -1"):
         wrap("http://127.0.0.1:1/v1", timeout=-1)
+
+
+@pytest.mark.parametrize("key", ["sk-SECRET123\n", " sk-SECRET123", "sk-SECRET123\x00", "sk-SECRET\u00e9"])
+def test_a_key_that_no_header_can_hold_is_refused_without_a_word_of_it(server: Server, key):
+    with pytest.raises(ConfigError, match=r"api_key = .*strip it") as error:
+        agent_at(server.url, api_key=key)
+    assert "SECRET" not in str(error.value) and server.asked == []

@@ -118,6 +118,19 @@ def test_a_call_that_cannot_be_carried_out_says_why_and_changes_nothing(talk):
     assert talk.structured("read_graph") == before
 
 
+def test_arguments_that_are_wrong_are_told_in_one_line(talk):
+    told = talk.error("add_memory", text="Ben's secret is 77.", user_id="ben")
+    assert told.endswith("add_memory: there is no argument 'user_id'; take text, metadata")
+    assert "there is no argument 'k'" in talk.error("search_memories", query="secret", k=-1)
+    assert "it takes none" in talk.error("delete_all_memories", user="ben")
+    told = talk.error("search_memories", query=["secret"])
+    assert "search_memories: query = ['secret']: " in told and "\n" not in told and "http" not in told
+    assert "query" in talk.error("search_memories")
+    assert talk.structured("search_memories", query="secret")["results"] == []
+    # The reference server reads past what it does not know.
+    assert talk.structured("read_graph", why="to see") == {"entities": [], "relations": []}
+
+
 def test_memories_have_one_id_for_life(talk):
     [first] = talk.structured("add_memory", text="The red key is in the box.", metadata={"topic": "keys"})["results"]
     assert first["event"] == "ADD" and first["metadata"] == {"topic": "keys"}
