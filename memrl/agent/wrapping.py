@@ -98,16 +98,7 @@ def wrap(
     else:
         policy, config = _policy(model, tokenizer, max_new_tokens, EndpointOptions(
             url=str(model) if is_url(model) else "", model=model_name, timeout=timeout), api_key)  # fmt: skip
-        budgets = MemoryConfig(
-            token_budget=0,
-            archive_budget=archive_tokens,
-            archive_all=True,
-            archive="bm25",
-            read_budget=read_tokens,
-            read_trust=checked_trust("wrap(trust_floor=)", trust_floor),
-            texts=0,
-        )
-        engine = _of_policy(policy, config, budgets, str(controller))
+        engine = _of_policy(policy, config, _budgets(archive_tokens, read_tokens, trust_floor), str(controller))
     engine = replace(engine, zone=zone)
     durable = path is not None and can_hold(engine.agent)
     home: Home = FileHome(engine.agent, path) if durable and path is not None else RamHome(engine.agent, path)
@@ -164,6 +155,19 @@ def _policy(
         config = replace(config, prompt="chat")
         policy = FrozenLM(config, model=policy.model, tokenizer=policy.tokenizer)
     return policy, config
+
+
+def _budgets(archive_tokens: int, read_tokens: int, trust_floor: float) -> MemoryConfig:
+    """Everything is kept, and looked at within ``read_tokens``."""
+    return MemoryConfig(
+        token_budget=0,
+        archive_budget=archive_tokens,
+        archive_all=True,
+        archive="bm25",
+        read_budget=read_tokens,
+        read_trust=checked_trust("wrap(trust_floor=)", trust_floor),
+        texts=0,
+    )
 
 
 def _of_policy(policy: Policy, section: PolicyConfig, budgets: MemoryConfig, controller: str) -> Engine:
