@@ -88,6 +88,7 @@ def wrap(
     """
     _check_named(model, controller, checkpoint)
     zone = checked_zone("wrap(timezone=)", timezone)
+    _check_counts(archive_tokens=archive_tokens, read_tokens=read_tokens, max_new_tokens=max_new_tokens)
     if not callable(clock):
         raise InputError(f"wrap(clock=) = {clock!r:.60}: pass a function that tells seconds since 1970")
     path = checked_path("wrap(memory=)", memory) if memory is not None else None
@@ -117,6 +118,13 @@ def _check_named(model: Any, controller: Any, checkpoint: Any) -> None:
         raise InputError(f"wrap(checkpoint=) = {checkpoint!r:.60}: it must be 'last' or 'best'")
     if is_url(model) and not urlsplit(str(model)).netloc:
         raise InputError(f"wrap(model) = {model!r}: it names no host; such as 'http://localhost:8000/v1'")
+
+
+def _check_counts(**counts: Any) -> None:
+    """Raises ConfigError unless each is a whole number above 0."""
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ConfigError(f"wrap({name}=)", count, "it must be a whole number of at least 1")
 
 
 def _of_run(folder: Path, which: Literal["last", "best"]) -> Engine:

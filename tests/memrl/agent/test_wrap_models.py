@@ -75,3 +75,15 @@ def test_a_run_whose_policy_reads_labels_is_refused_and_its_controller_wrapped(t
     agent = wrap("tiny", controller=str(export(run, "controller", tmp_path / "controller")))
     agent.observe("Ana put the lantern in the attic.")
     assert [line.text for line in agent.ask("Where is the lantern?").used] == ["Ana put the lantern in the attic."]
+
+
+@pytest.mark.parametrize("knob", ["archive_tokens", "read_tokens", "max_new_tokens"])
+@pytest.mark.parametrize("count", [0, -1, 1.5, True, None, "9"])
+def test_a_count_that_is_none_is_named_as_it_was_given(knob, count):
+    with pytest.raises(ConfigError, match=rf"wrap\({knob}=\) = .*: it must be a whole number of at least 1"):
+        wrap("tiny", **{knob: count})
+
+
+def test_a_clock_is_a_function():
+    with pytest.raises(InputError, match=r"wrap\(clock=\) = None: pass a function"):
+        wrap("tiny", clock=None)
