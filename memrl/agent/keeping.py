@@ -7,6 +7,7 @@ The archive makes room by a stated rule: what was neither written nor read for t
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from heapq import nsmallest
@@ -214,8 +215,8 @@ class Known:
 
 
 def key_of(text: str) -> str:
-    """Equal for texts that differ only in blanks and line breaks."""
-    return " ".join(one_line(text).split())
+    """Equal for texts that differ only in blanks, line breaks and how a letter with its accents is put together."""
+    return unicodedata.normalize("NFC", " ".join(one_line(text).split()))
 
 
 class Room:

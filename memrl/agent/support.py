@@ -7,6 +7,7 @@ Only the very same text counts as the same: texts that are merely alike may diff
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 
 from memrl.agent.results import Details
@@ -18,10 +19,15 @@ def again(trust: float, before: Details, said_trust: float, said: Details) -> tu
     Args:
         trust: of the one that is held; ``before`` are its details.
     """
-    known = {*before.also, before.source} - {""}
-    both = bool(before.source and said.source) and said.source not in known
+    known = {_folded(name) for name in (*before.also, before.source)}
+    both = bool(before.source and said.source) and _folded(said.source) not in known
     # To nine digits: 0.3 and 0.3 make 0.51, and not a float beside it.
     together = round(1 - (1 - trust) * (1 - said_trust), 9) if both else max(trust, said_trust)
     source = said.source or before.source
     also = tuple(name for name in dict.fromkeys((*before.also, before.source)) if name not in ("", source))
     return together, replace(said, source=source, also=also, metadata={**before.metadata, **said.metadata})
+
+
+def _folded(source: str) -> str:
+    """One name however it is written: case and forms of the same letter aside."""
+    return unicodedata.normalize("NFKC", source).casefold().strip()

@@ -41,6 +41,8 @@ READER = Brief(
 )
 """What a model is told that speaks by a chat template. What the controller read first stands alone with the question,
 the rest before it: a small model with twenty lines beside the question answers from any of them."""
+LEAST = 8
+"""Tokens in which a line of memory can be shown, its mark included."""
 COMPLETER = replace(READER, lines=1)
 """What a model is told that only goes on with a text: its answer is one line."""
 
@@ -88,9 +90,7 @@ def wrap(
     """
     _check_named(model, controller, checkpoint)
     zone = checked_zone("wrap(timezone=)", timezone)
-    _check_counts(archive_tokens=archive_tokens, read_tokens=read_tokens, max_new_tokens=max_new_tokens)
-    if not callable(clock):
-        raise InputError(f"wrap(clock=) = {clock!r:.60}: pass a function that tells seconds since 1970")
+    _check_given(archive_tokens, read_tokens, max_new_tokens, clock)
     path = checked_path("wrap(memory=)", memory) if memory is not None else None
     if path is not None:
         check_file(path)
@@ -120,11 +120,14 @@ def _check_named(model: Any, controller: Any, checkpoint: Any) -> None:
         raise InputError(f"wrap(model) = {model!r}: it names no host; such as 'http://localhost:8000/v1'")
 
 
-def _check_counts(**counts: Any) -> None:
-    """Raises ConfigError unless each is a whole number above 0."""
-    for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ConfigError(f"wrap({name}=)", count, "it must be a whole number of at least 1")
+def _check_given(archive_tokens: Any, read_tokens: Any, max_new_tokens: Any, clock: Any) -> None:
+    """Raises InputError on a count that is too small or none, and on what tells no time."""
+    counts = {"archive_tokens": (archive_tokens, 1), "read_tokens": (read_tokens, LEAST)}
+    for name, (count, least) in {**counts, "max_new_tokens": (max_new_tokens, 1)}.items():
+        if isinstance(count, bool) or not isinstance(count, int) or count < least:
+            raise ConfigError(f"wrap({name}=)", count, f"it must be a whole number of at least {least}")
+    if not callable(clock):
+        raise InputError(f"wrap(clock=) = {clock!r:.60}: pass a function that tells seconds since 1970")
 
 
 def _of_run(folder: Path, which: Literal["last", "best"]) -> Engine:

@@ -122,7 +122,7 @@ def _set(config: TrainConfig, changes: dict[str, Any], path: list[str], text: st
         kinds, knob = knob_types(type(section)), ".".join(path[: depth + 1])
         if name not in kinds:
             way_out = f"there is no such knob; choose from {', '.join(kinds)}{nearest(name, list(kinds))}"
-            raise ConfigError(knob, text, way_out)
+            raise ConfigError(".".join(path), text, way_out)
         value, below = getattr(section, name), path[depth + 1 :]
         if not below:
             here[name] = _value(knob, text, kinds[name])

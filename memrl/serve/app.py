@@ -167,6 +167,9 @@ def _model(name: str) -> dict[str, Any]:
 
 def _user(request: Request, *others: str) -> str | None:
     only(request.query_params, "user", *others)
+    named = [name for name, _ in request.query_params.multi_items()]
+    if twice := [name for name in named if named.count(name) > 1]:
+        raise RequestError(400, f"{twice[0]}: it is given twice; give it once", "invalid_value", twice[0])
     user = request.query_params.get("user")
     if user is not None and not user.strip():
         raise RequestError(400, "user: it is blank; name one, or leave it out", "invalid_value", "user")

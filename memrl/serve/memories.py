@@ -34,6 +34,8 @@ class Memories:
         only(body, "text", "user", "metadata", "trust", "source")
         agent = self._of(body)
         trust = body.get("trust", 1.0)
+        if isinstance(trust, bool) or not isinstance(trust, int | float) or not 0 <= trust <= 1:
+            raise refused("trust", f"it is {trust!r}; give a number from 0 to 1")
         metadata = _metadata(body)
         seen = agent.observe(_text(body, "text"), trust=trust, source=_optional(body, "source"), metadata=metadata)
         return self._told(agent, seen)

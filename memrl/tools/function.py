@@ -107,8 +107,10 @@ def tool(function: Any = None, /, *, name: str = "", about: str = "", seconds: f
 
 def tool_of(function: Callable[..., Any], name: str, about: str, seconds: float | None) -> FunctionTool:
     """See ``tool``."""
-    if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
-        raise InputError(f"seconds = {seconds!r}: it must be above 0, or None to wait")
+    if not callable(function):
+        raise InputError(f"tool({function!r:.60}): it is no function; pass one with a docstring and type hints")
+    if seconds is not None and not (isinstance(seconds, int | float) and 0 < seconds < threading.TIMEOUT_MAX):
+        raise InputError(f"seconds = {seconds!r:.60}: it must be above 0 and finite, or None to wait")
     return FunctionTool(spec=spec_of(function, name, about), function=function, seconds=seconds)
 
 
@@ -150,7 +152,10 @@ def spec_of(function: Callable[..., Any], name: str = "", about: str = "") -> To
 
 
 def _parameter(function: str, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> dict[str, Any]:
-    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+    if parameter.kind is parameter.POSITIONAL_ONLY:
+        way_out = "take out the / behind it: a call gives every argument by its name"
+        raise InputError(f"function {function}: argument {parameter.name!r} is by position only; {way_out}")
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
         raise InputError(f"function {function}: argument {parameter.name!r} has no name that a call could give")
     if parameter.name not in hints:
         raise InputError(f"function {function}: argument {parameter.name!r} has no type hint; write one")

@@ -58,6 +58,8 @@ class McpServer:
         if isinstance(command, str | bytes) or not command:
             way_out = 'give the program and its arguments one by one: ["python", "server.py"]'
             raise ConfigError("mcp", str(command), way_out)
+        if wrong := [word for word in command if not isinstance(word, str | os.PathLike)]:
+            raise ConfigError("mcp", f"{wrong[0]!r:.60}", "the program and its arguments are texts or paths")
         if not 0 < seconds < float("inf"):
             raise ConfigError("mcp.seconds", seconds, "a call needs some time, and not forever")
         self._command, self._env, self._seconds = [os.fspath(word) for word in command], dict(env or {}), seconds

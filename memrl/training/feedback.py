@@ -178,6 +178,9 @@ def learn(
     """
     options = options or FeedbackOptions()
     rated = [one for one in read_feedback(file) if one.readings]
+    if not rated:
+        way_out = "no rated answer with readings; `agent.feedback(answer, reward, FILE)` writes them"
+        raise DataError(f"feedback file {file}: {way_out}")
     if len({one.reward for one in rated}) < 2:
         raise DataError(
             f"feedback file {file}: {len(rated)} rated answers with readings, all of one reward; there is nothing to "

@@ -94,3 +94,17 @@ def test_trust_of_what_several_say_is_a_noisy_or_over_sources(trust, before, sai
     found, details = again(trust, before, said_trust, said)
     assert (found, details.also) == (together, also)
     assert details.source == (said.source or before.source)
+
+
+@pytest.mark.parametrize("again", ["ana", " Ana ", "ANA", "Ａｎａ"])
+def test_one_source_written_otherwise_is_one_source(again: str):
+    agent = agent_of()
+    agent.observe("The key is in the hall.", source="Ana", trust=0.3)
+    agent.observe("The key is in the hall.", source=again, trust=0.3)
+    assert [one.trust for one in agent.all()] == [0.3]
+
+
+def test_one_text_whose_letters_are_put_together_otherwise_is_one_text():
+    agent = agent_of()
+    agent.observe("Caf\u00e9 Lou opens at nine.")
+    assert agent.observe("Cafe\u0301 Lou opens at nine.").duplicate and len(agent.memory) == 1

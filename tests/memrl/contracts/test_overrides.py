@@ -132,7 +132,7 @@ def test_settings_are_applied_together_and_the_later_one_wins():
     [
         ("steps", "--set = 'steps': write it as section.knob=value"),
         ("=3", "write it as section.knob=value"),
-        ("rolout.tasks=1", "rolout = '1': there is no such knob; choose from recipe, .* did you mean rollout"),
+        ("rolout.tasks=1", "rolout.tasks = '1': there is no such knob; choose from recipe, .* did you mean rollout"),
         ("rollout.task=1", "rollout.task = '1': there is no such knob; choose from tasks, .* did you mean tasks"),
         ("rollout.tasks.x=1", "rollout.tasks.x = '1': rollout.tasks is one value"),
         ("rollout=1", "rollout = 1: it is a section"),

@@ -180,3 +180,26 @@ def test_search_ranks_by_bm25():
     assert call(made, query="the hen") == ToolResult("red hen", True)
     assert call(made, query="zebra") == ToolResult("Nothing was found for 'zebra'.", True)
     assert search_tool([]).run({"query": "x"}).ok
+
+
+@pytest.mark.parametrize(
+    ("make", "line"),
+    [
+        (lambda: tool(3), r"tool\(3\): it is no function"),
+        (lambda: tool(by_place), "argument 'city' is by position only; take out the /"),
+        (lambda: tool(seconds=float("inf"))(sleeps), "seconds = inf: it must be above 0 and finite"),
+    ],
+)
+def test_what_can_be_no_tool_is_told_what_is_wrong(make, line):
+    with pytest.raises(InputError, match=line):
+        make()
+
+
+def sleeps(nights: int) -> str:
+    """Sleeps."""
+    return f"{nights} nights"
+
+
+def by_place(city: str, /) -> str:
+    """Looks a city up."""
+    return city

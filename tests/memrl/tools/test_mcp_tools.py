@@ -103,6 +103,7 @@ def test_a_command_that_is_no_server_is_refused_in_one_line():
     [
         ("python server.py", 1.0, "mcp = 'python server.py': give the program and its arguments one by one"),
         ([], 1.0, r"mcp = '\[\]': give the program"),
+        (["python", 3], 1.0, "mcp = '3': the program and its arguments are texts or paths"),
         (["python"], 0, "mcp.seconds = 0: a call needs some time"),
         (["python"], float("inf"), "mcp.seconds = inf"),
     ],
