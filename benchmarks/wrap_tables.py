@@ -20,14 +20,19 @@ NAMES = {
 }  # fmt: skip
 
 
+WHO = {"smollm2-135m": "SmolLM2-135M as it comes", "reader": "SmolLM2-135M taught to read on other streams"}
+
+
 def sections() -> dict[str, Callable[[Path], str | None]]:
     """What makes each section from the folder of results; None where there are none."""
-    return {"wrap_plain": lambda folder: _read(folder, "wrap_plain", _plain),
-            "wrap_talk": lambda folder: _read(folder, "wrap_talk", _talk)}  # fmt: skip
+    return {
+        "wrap_plain": lambda folder: _read(folder / "wrap_plain" / "smollm2-135m.json", _plain),
+        "wrap_talk": lambda folder: _read(folder / "wrap_talk" / "smollm2-135m.json", _talk),
+        "wrap_talk_reader": lambda folder: _read(folder / "wrap_talk" / "reader.json", _talk),
+    }
 
 
-def _read(folder: Path, name: str, make: Callable[[Mapping[str, Any]], str]) -> str | None:
-    path = folder / name / "smollm2-135m.json"
+def _read(path: Path, make: Callable[[Mapping[str, Any]], str]) -> str | None:
     return make(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
@@ -48,7 +53,8 @@ def _plain(found: Mapping[str, Any]) -> str:
 def _talk(found: Mapping[str, Any]) -> str:
     told = found["tables"]
     title = (
-        f"**A conversation of {found['turns']} turns (`benchmarks/wrap_talk.py`).** LoCoMo, {found['dialogues']} "
+        f"**A conversation of {found['turns']} turns, {WHO[found['model']]} (`benchmarks/wrap_talk.py`).** LoCoMo, "
+        f"{found['dialogues']} "
         f"dialogues, {len(found['in_view']['wrap'])} questions whose evidence lies in those turns; "
         f"{found['read_tokens']} tokens in view, dates included. {_answered(found)}95 % intervals by bootstrap over "
         "questions, the differences paired."
@@ -68,7 +74,7 @@ def _answered(found: Mapping[str, Any]) -> str:
     if not found["tables"]["f1"]:
         return ""
     count = min(map(len, found["f1"].values()))
-    return f"Token F1 of SmolLM2-135M's answers on {count} of them. "
+    return f"Token F1 of its answers on {count} of them. "
 
 
 def _told(values: list[float] | None) -> str:

@@ -6,10 +6,8 @@ python benchmarks/wrap_talk.py --model runs/reader --name reader --answers 200
 
 A reader, taught on other streams by the warm start alone; the controller stays the one that ships:
 
-memrl train --recipe documents --out runs/reader \
-    --set 'env.options.data=[timeqa,hotpotqa,2wiki_qa,fairytaleqa,friendsqa]' \
-    --set warm_start.steps=100 --set steps=1 --set rollout.tasks=0 --set rollout.practice_tasks=1 \
-    --set controller.trained=false
+memrl train --recipe documents --steps 0 --out runs/reader --set evaluation.rows=[none] --set evaluation.episodes=1 \
+    --set 'env.options.data=[timeqa,hotpotqa,2wiki_qa,fairytaleqa,friendsqa]' --set warm_start.steps=100
 
 The conversations are the first 300 turns of LoCoMo's dialogues; asked is what rests on these turns alone (no
 adversarial questions). Every row reads within the same 256 tokens, dates and list marks included, through the same

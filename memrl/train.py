@@ -18,6 +18,8 @@ from memrl.training.warm_up import warm_up
 def train(config: TrainConfig, resume: Path | None = None) -> Path:
     """Train to the last step; returns the run folder, which holds all that ``evaluate`` needs.
 
+    With ``steps = 0`` that is what the warm start made.
+
     Each step plays two kinds of episode. Where the policy answers, both actors learn. Practice episodes are read
     by an exact reader instead and train the controller; the policy may reread the hardest of their questions.
 
@@ -33,6 +35,7 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
         }  # fmt: skip
         if not run.restore(**parts):
             warm_up(agent, config, run)
+            run.checkpoint(0, **parts)
         for step in run.steps():
             plays = config.policy_plays(step)
             tasks = curriculum.draw(config.rollout.tasks if plays else 0)

@@ -347,6 +347,7 @@ class TrainConfig:
     out: str | None = None
     """Run folder; None for ``runs/<recipe>-<seed>``, numbered if taken."""
     steps: int = 40
+    """Of RL; 0 for the warm start alone, such as a policy to compare with, or one to wrap."""
     schedule_steps: int = 0
     """Steps over which learning rates and the curriculum are planned; 0 for ``steps``. A run that is resumed with other
     ``steps`` keeps the plan that it began with."""
@@ -380,7 +381,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check(self, seed="[0, 9223372036854775807]", schedule_steps="[0, inf)")
-        if self.steps < 1:
-            raise ConfigError("steps", self.steps, "it must be at least 1")
+        if self.steps < 0:
+            raise ConfigError("steps", self.steps, "it must be at least 0; 0 trains by the warm start alone")
         if self.checkpoint_every < 1:
             raise ConfigError("checkpoint_every", self.checkpoint_every, "it must be at least 1")

@@ -147,7 +147,7 @@ def build_curriculum(config: TrainConfig, agent: Agent) -> Curriculum:
         budget=config.memory.total,
         cost=cost,
         seed=config.seed,
-        steps=config.planned_steps,
+        steps=max(1, config.planned_steps),
     )
     if knobs.proposer != "none":
         proposer = build_proposer(config, agent, context.need_task_generator())
@@ -267,7 +267,7 @@ def build(config: TrainConfig, say: Say | None = None) -> Parts:
         scorer=_scorer(config, agent, say),
         config=config.learner,
         seed=config.seed,
-        total_updates=config.planned_steps,
+        total_updates=max(1, config.planned_steps),
         # One that writes with the policy's weights has none of its own.
         others=[proposer] if proposer is not None and next(proposer.parameters(), None) is not None else [],
     )

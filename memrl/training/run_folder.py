@@ -196,13 +196,13 @@ class Run:
             append(self.folder / TASKS, row)
 
     def checkpoint(self, step: int, **parts: Checkpointed) -> None:
-        """Save every part, every ``config.checkpoint_every`` steps and at the last one.
+        """Save every part, every ``config.checkpoint_every`` steps and at the last one, be it none.
 
         Raises:
             StorageError: the disk is full; the checkpoints before this one are as they were.
         """
         last = step == self.config.steps or self._selection.stopped
-        if step % self.config.checkpoint_every and not last:
+        if not last and (not step or step % self.config.checkpoint_every):
             return
         self._selection.mark(step)
         state = {

@@ -51,7 +51,7 @@ def run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     ("words", "message"),
     [
         (["train", "--recipe", "fast"], "recipe = 'fast': it is none of quickstart"),
-        (["train", "--steps", "0"], "steps = 0: it must be at least 1"),
+        (["train", "--steps", "-1"], "steps = -1: it must be at least 0; 0 trains by the warm start alone"),
         (["train", "--steps", "many"], "valid integer"),
         (["train", "--seed", "-1"], "'--seed'"),
         (["train", "--sede", "1"], "--sede"),

@@ -20,7 +20,9 @@ from memrl.policies.prompts import render
 from memrl.policies.scripted import ScriptedPolicy
 from memrl.policies.warm_start import share, teach
 from memrl.recipes import recipe
+from memrl.train import train
 from memrl.training.build import build_agent
+from memrl.training.run_folder import is_finished, load_run
 from memrl.training.warm_up import lessons_of, memory_lessons, warm_up
 
 SMALL = str(Path(__file__).parents[1] / "streams" / "small.jsonl")
@@ -216,3 +218,24 @@ def test_what_a_pointer_does_not_read_it_cannot_be_taught() -> None:
     one: Example = memory_lessons(agent, made)[0]
     with pytest.raises(InputError, match="cannot say 'zebra'"):
         teach(agent.policy, [one._replace(text="zebra: attic")], made.warm_start)
+
+
+def test_no_steps_leave_what_the_warm_start_made_and_can_be_gone_on_from(tmp_path: Path) -> None:
+    made = replace(config(warm_start={"steps": 3}), steps=0, out=str(tmp_path / "taught"))
+    folder = train(made)
+    agent = build_agent(made)
+    warm_up(agent, made, Silent())
+    kept = load_run(folder)[1]["policy"]
+    assert is_finished(folder) and not (folder / "metrics.jsonl").read_bytes()
+    weights = {name: weight for name, weight in agent.policy.state_dict()["net"].items()}
+    assert weights and all(torch.equal(kept["net"][name], weight) for name, weight in weights.items())
+    on = train(replace(made, steps=1), resume=folder)
+    fresh = train(replace(made, steps=1, out=str(tmp_path / "fresh")))
+    assert (on / "metrics.jsonl").read_bytes() == (fresh / "metrics.jsonl").read_bytes()
+
+
+class Silent(Quiet):
+    """Whatever is said."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
