@@ -221,7 +221,8 @@ def test_what_a_pointer_does_not_read_it_cannot_be_taught() -> None:
 
 
 def test_no_steps_leave_what_the_warm_start_made_and_can_be_gone_on_from(tmp_path: Path) -> None:
-    made = replace(config(warm_start={"steps": 3}), steps=0, out=str(tmp_path / "taught"))
+    small = config(warm_start={"steps": 3, "memory_tasks": 2}, rollout={"tasks": 1, "group_size": 2})
+    made = replace(small, steps=0, out=str(tmp_path / "taught"))
     folder = train(made)
     agent = build_agent(made)
     warm_up(agent, made, Silent())
