@@ -17,6 +17,7 @@ from memrl.advantages.rows import to_go_of
 from memrl.contracts.capabilities import is_passive
 from memrl.contracts.config import CreditConfig
 from memrl.contracts.errors import ConfigError
+from memrl.contracts.promised import advantages
 from memrl.contracts.protocols import Agent
 from memrl.contracts.registry import find, make_options, names
 from memrl.contracts.types import End, Episode, Group, TokenDecision, is_policy
@@ -53,7 +54,8 @@ def give_credit(groups: Sequence[Group], config: CreditConfig, agent: Agent) -> 
     credits: list[Credit] = []
     for group in groups:
         if len(group.usable) >= 2:
-            found = estimator.make(group.usable, scene)
+            counts = [sum(1 for _ in episode.decisions) for episode in group.usable]
+            found = advantages(estimator.make, config.name, estimator.make(group.usable, scene), counts)
             credits += map(Credit, group.usable, found, [_to_go(episode, scene) for episode in group.usable])
     return credits
 

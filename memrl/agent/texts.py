@@ -14,10 +14,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from memrl.contracts.errors import InputError
+from memrl.contracts.questions import MARKS
 
-ASKS = "?\uff1f\u061f\u037e\u055e\u1367\u1945\u2047\u2048\u203d\u2cfa\u2e2e\ua60f\ua6f7"
-"""Question marks: Latin, full width, Arabic, Greek, Armenian, Ethiopic, Limbu, doubled and mixed, Coptic, reversed,
-Vai, Bamum."""
 _CLOSING = "\"'\u2019\u201d\u00bb)]\u300d\u300f\u3011\uff09 \t\r\n"
 """Signs that may stand behind the mark that ends a sentence."""
 _SENTENCE = re.compile(r"(?<=[.!?\u2026\u061f\u0964\u1362\u1367])\s+|(?<=[\u3002\uff01\uff1f])\s*|\n+")
@@ -109,7 +107,7 @@ def checked_metadata(call: str, metadata: Any) -> Mapping[str, Any]:
 
 def is_question(text: str) -> bool:
     """Whether a text ends with a question mark of any script."""
-    return text.rstrip(_CLOSING).endswith(tuple(ASKS))
+    return text.rstrip(_CLOSING).endswith(tuple(MARKS))
 
 
 def statements(text: str) -> str:

@@ -32,23 +32,28 @@ def data_list(as_json: AsJson = False) -> None:
 
 @data_app.command("check")
 def data_check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .jsonl file of streams, or a folder of such files.")],
+    file: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Stream files (.jsonl), or folders of such files.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """List everything that is wrong with a stream file; exit code 2 if anything is."""
+    """List everything that is wrong with stream files; exit code 2 if anything is."""
     from memrl.envs.documents import jsonl
     from memrl.envs.documents.overview import sizes
 
-    files = (sorted(file.glob("*.jsonl")) or [file]) if file.is_dir() else [file]
+    files = [
+        one for named in file for one in ((sorted(named.glob("*.jsonl")) or [named]) if named.is_dir() else [named])
+    ]
+    told = ", ".join(map(str, file))
     faults = [fault for one in files for fault in jsonl.faults(one)]
     found = None if faults else sizes([stream for one in files for stream in jsonl.load(one)])
     if as_json:
-        print_json({"file": str(file), "faults": [fault._asdict() for fault in faults], **(found or {})})
+        print_json({"file": told, "faults": [fault._asdict() for fault in faults], **(found or {})})
     elif faults:
         for fault in faults:
             typer.echo(str(fault))
     else:
-        typer.echo(f"{file}: {_told(found or {})}, no faults")
+        typer.echo(f"{told}: {_told(found or {})}, no faults")
     if faults:
         raise typer.Exit(2)
 

@@ -28,9 +28,12 @@ def trajectories(
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """Play tasks with a run's policy and controller and write the episodes; memrl.read_jsonl reads them back."""
+    from memrl.contracts.errors import ConfigError
     from memrl.contracts.overrides import EVAL_KNOBS, with_settings
     from memrl.training.run_folder import load_config
 
+    if out.exists():
+        raise ConfigError("--out", str(out), "it exists already: name another file, or remove it")
     with_settings(load_config(run), settings or [], EVAL_KNOBS)  # Told at once, before torch is loaded.
     with quiet_stdout():
         from memrl.evaluate import collect

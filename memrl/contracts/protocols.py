@@ -16,6 +16,7 @@ import numpy as np
 
 from memrl.contracts.calls import Calls
 from memrl.contracts.config import RolloutConfig
+from memrl.contracts.promised import choices
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import (
     CONTROLLER,
@@ -349,8 +350,8 @@ class Chooser:
         raise NotImplementedError(f"{type(self).__name__} is a Chooser and must define choose(requests)")
 
     def decide(self, requests: Sequence[ControllerRequest]) -> list[Decision]:
-        choices = self.choose(requests)
-        return [decided(request, choice) for request, choice in zip(requests, choices, strict=True)]
+        found = choices(self, self.choose(requests), [len(request.offers) for request in requests])
+        return [decided(request, choice) for request, choice in zip(requests, found, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
         return {}

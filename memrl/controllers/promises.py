@@ -20,6 +20,7 @@ from memory_stores.memory import AgentMemory
 from memory_stores.token_store import TokenStore
 from memory_stores.types import Stamp, Write
 from memrl.contracts.contexts import ControllerContext, OffersContext
+from memrl.contracts.errors import ConfigError
 from memrl.contracts.offer_sets import stacked
 from memrl.contracts.protocols import NO_OFFERS, Controller, ControllerRequest, OfferRequest, Offers, SampleRequest
 from memrl.contracts.registry import make as make_part
@@ -279,7 +280,10 @@ def _check_state(first: Controller, second: Controller, bench: Bench) -> None:
 
 
 def _decided(controller: Controller, requests: Sequence[ControllerRequest]) -> list[Decision]:
-    decisions = controller.decide(requests)
+    try:
+        decisions = controller.decide(requests)
+    except ConfigError as error:
+        raise AssertionError(error.way_out) from error
     assert len(decisions) == len(requests), "decide() must give one decision a request"
     return list(decisions)
 

@@ -15,6 +15,7 @@ from memrl.contracts.protocols import SampleRequest, TaskSource
 from memrl.contracts.types import TokenDecision
 from memrl.policies.scripted import silent_decision
 
+WAY_OUT = "an exact reader cannot answer there: set rollout.practice_tasks to 0 in training, or take a run with a model"
 EPS = 1e-3
 """Probability that it leaves to all other answers together, so that every answer has a log-probability."""
 
@@ -46,7 +47,7 @@ class OracleReader:
         seen = shown(self._sources[env], request.view)
         reader = self._readers.get(env)
         if reader is None:
-            reader = need(self._sources[env], EvidenceReader, "rollout.practice_tasks", "> 0", "set it to 0")
+            reader = need(self._sources[env], EvidenceReader, "env.name", env, WAY_OUT)
             self._readers[env] = reader
         return reader.read(request.task, request.observation.id, seen)
 

@@ -32,7 +32,7 @@ _CLASSES: Mapping[str, type[Any]] = {
 
 
 def to_jsonl(episodes: Iterable[types.Episode], path: str | Path, offers: bool = True) -> Path:
-    """Write one line an episode; returns the path.
+    """Write one line an episode, in the place of what is there; returns the path.
 
     Args:
         offers: False leaves out the arrays [C, K] and [C, F] of what was on offer, by far the largest part; the ops
@@ -67,6 +67,8 @@ def read_jsonl(path: str | Path) -> list[types.Episode]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"trajectories {path}: cannot be read ({reason}); name a file that to_jsonl wrote") from error
+    if not lines:
+        raise DataError(f"trajectories {path}: there is no episode in it; name a file that to_jsonl wrote")
     for number, line in enumerate(lines, 1):
         try:
             data = json.loads(line)

@@ -7,14 +7,13 @@ are those of ``memrl.testing.check_env``, looked at in every step of every run.
 from __future__ import annotations
 
 import math
-import re
 import threading
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from memrl.contracts.errors import ConfigError, LeakError
 from memrl.contracts.protocols import Env, Outcome
+from memrl.contracts.questions import said_questions
 from memrl.contracts.types import POLICY, Action, Blob, Observation, Task, Text, Verdict, is_policy
 
 
@@ -157,7 +156,7 @@ class LeakGuard:
         self._asked: set[str] = set()
 
     def check(self, observation: Observation) -> None:
-        questions = _questions(observation.text)
+        questions = said_questions(observation.text)
         if not questions:
             return
         if observation.is_question:
@@ -171,12 +170,3 @@ class LeakGuard:
                 f"rollout.query_free = True, but the question {min(leaked)!r} stands in what the controller may write "
                 f"(observation {observation.id!r}): mend the environment, or set rollout.query_free = False"
             )
-
-
-@lru_cache(maxsize=65536)
-def _questions(text: str) -> frozenset[str]:
-    """The sentences of a text that end in a question mark, in lower case."""
-    if "?" not in text:
-        return frozenset()
-    sentences = {s.strip().lower() for s in re.findall(r"[^.?!\n]+\??", text)}
-    return frozenset(s for s in sentences if s.endswith("?"))

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from memrl.contracts.capabilities import Foreseen, able
+from memrl.contracts.promised import decisions
 from memrl.contracts.protocols import NO_OFFERS, Agent, Rests, SampleRequest
 from memrl.contracts.types import Decision, End, Episode, Group, Task
 from memrl.rollouts.env_workers import INLINE, EnvWorkers
@@ -132,12 +133,13 @@ def _serve(needs: Needs, agent: Agent, workers: EnvWorkers) -> list[tuple[int, P
 def decide(needs: Sequence[OpNeed], agent: Agent) -> list[Decision | None]:
     """The controller's decisions, in order; None where nothing but Keep was on offer."""
     if agent.offers is None:
-        return list(agent.controller.decide([need.asked(NO_OFFERS) for need in needs]))
+        given = agent.controller.decide([need.asked(NO_OFFERS) for need in needs])
+        return list(decisions(agent.controller, "controller.name", given, len(needs)))
     offered = agent.offers.offers([need.moment for need in needs])
     open_ = [i for i, offers in enumerate(offered) if len(offers) > 1]
-    decisions = agent.controller.decide([needs[i].asked(offered[i]) for i in open_]) if open_ else []
+    given = agent.controller.decide([needs[i].asked(offered[i]) for i in open_]) if open_ else []
     found: list[Decision | None] = [None] * len(needs)
-    for i, decision in zip(open_, decisions, strict=True):
+    for i, decision in zip(open_, decisions(agent.controller, "controller.name", given, len(open_)), strict=True):
         found[i] = decision
     return found
 
@@ -150,7 +152,8 @@ def sample(requests: Sequence[SampleRequest], agent: Agent) -> list[Any]:
     found: list[Any] = [None] * len(requests)
     for places in by_policy.values():
         policy = agent.policy_of(requests[places[0]].actor)
-        for i, decision in zip(places, policy.sample([requests[i] for i in places]), strict=True):
+        given = policy.sample([requests[i] for i in places])
+        for i, decision in zip(places, decisions(policy, "policy.name", given, len(places)), strict=True):
             found[i] = decision
     return found
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from memrl.contracts.config import MonitorConfig
+from memrl.contracts.errors import TrainingError
 from memrl.contracts.protocols import Agent, Checkpointed
 from memrl.contracts.types import Task
 from memrl.rollouts.scheduler import play
@@ -27,6 +28,8 @@ WEIGHTS = ("policy", "controller", "learner", "proposer")
 DISAGREED = "reject/trackers"
 VARIETY = "variety"
 SKIPPED = "skipped_updates"
+FAILED = 3
+"""Steps in a row in which no episode was played to an end, after which a run stops: nothing can be learned of it."""
 
 
 class CollapseMonitor:
@@ -46,6 +49,7 @@ class CollapseMonitor:
         self._rollbacks = 0
         self._told: list[str] = []
         self._widest = 0.0
+        self._failed = 0
 
     def look(
         self, step: int, metrics: Mapping[str, float], parts: Mapping[str, Checkpointed], say: Callable[[str], None]
@@ -55,8 +59,18 @@ class CollapseMonitor:
         Returns:
             ``alarm/NAME`` 0 or 1 for whatever ``metrics`` lets one judge; every ``config.every`` steps also
             ``anchor_success``, ``rolled_back`` (0 or 1) and ``rollbacks`` (so far).
+
+        Raises:
+            TrainingError: every episode of ``FAILED`` steps in a row ended with an error of its environment.
         """
         found = self._alarms(metrics)
+        played = any(name in metrics for name in ("success", "practice_success"))
+        self._failed = 0 if played or not metrics.get("env_errors") else self._failed + 1
+        if self._failed >= FAILED:
+            raise TrainingError(
+                f"env.name: every episode of {FAILED} steps in a row ended with an error of its environment; what it "
+                "said stands above: mend it, and resume"
+            )
         if self._config.every and step % self._config.every == 0:
             found |= self._anchors(step, parts, say)
         for name, rings in found.items():
@@ -119,6 +133,7 @@ class CollapseMonitor:
             "snapshot": self._snapshot,
             "rollbacks": self._rollbacks,
             "told": list(self._told),
+            "failed": self._failed,
             "widest": self._widest,
         }
 
@@ -127,6 +142,7 @@ class CollapseMonitor:
         self._snapshot = deepcopy(dict(state["snapshot"]))
         self._rollbacks, self._told = int(state["rollbacks"]), list(state["told"])
         self._widest = float(state["widest"])
+        self._failed = int(state.get("failed", 0))
 
 
 _MEANING = {

@@ -111,7 +111,10 @@ def read_controller(folder: str | Path) -> tuple[dict[str, Any], dict[str, Any]]
 
 def _write_model(scratch: Path, target: Path, config: TrainConfig, state: Mapping[str, Any], what: What) -> None:
     if config.policy.name != "hf":
-        raise InputError(f"export: the policy of this run, {config.policy.name!r}, is no transformers model of memrl's")
+        way_out = "`--what controller` writes its controller alone"
+        raise InputError(
+            f"export: the policy of this run, {config.policy.name!r}, is no transformers model of memrl's; {way_out}"
+        )
     from memrl.policies.hf import HFPolicy  # Who begins with a controller need not load a model's library.
 
     policy = HFPolicy(config.policy, seed=config.seed)
@@ -147,6 +150,8 @@ def _write_controller(folder: Path, config: TrainConfig, state: Mapping[str, Any
     arrays: list[str] = []
     plain = _split(state, tensors, arrays, "")
     save_file(tensors, folder / "controller.safetensors")
+    # It is written by way of a file for its owner's eyes alone; who may read what stands beside it may read it.
+    (folder / "controller.safetensors").chmod(folder.stat().st_mode & 0o666)
     whole = config_to_dict(config)
     card = {"format": CONTROLLER_FORMAT, "controller": whole["controller"], "memory": whole["memory"], "state": plain}
     write_json(folder / "controller.json", card | {"arrays": arrays})

@@ -20,11 +20,17 @@ def append(path: Path, line: Mapping[str, Any]) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """All whole lines; none where there is no file."""
+    """All whole lines; none where there is no file. Raises RunFolderError, naming the line that is none."""
     if not path.exists():
         return []
-    whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
-    return [json.loads(line) for line in whole.splitlines()]
+    found: list[dict[str, Any]] = []
+    for number, line in enumerate(path.read_bytes().rpartition(b"\n")[0].splitlines(), 1):
+        try:
+            found.append(json.loads(line))
+        except ValueError as error:
+            way_out = "the file was changed; restore that line, or take it out"
+            raise RunFolderError(f"{path}, line {number}: {line[:40]!r} is no JSON: {way_out}") from error
+    return found
 
 
 def synced_size(path: Path) -> int:

@@ -141,8 +141,10 @@ class Run:
                 write_json(self.folder / DONE, {"steps": self._done} | ({"stopped": stopped} if stopped else {}))
         elif kind is not None and not self._resumed and not self._done:
             self._withdraw()
-        elif kind is not None and checkpoint_files(self.folder / CHECKPOINTS):
-            self.say(f"stopped after step {self._done}: `memrl train --resume {self.folder}` goes on")
+        elif kind is not None and not issubclass(kind, RunFolderError):
+            kept = [step_of(path) for path in checkpoint_files(self.folder / CHECKPOINTS)]
+            since = f"goes on after step {max(kept)}" if kept else "begins anew: there is no checkpoint yet"
+            self.say(f"stopped after step {self._done}: `memrl train --resume {self.folder}` {since}")
 
     def _withdraw(self) -> None:
         """A run that could not begin leaves no folder in the way of the next try."""

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from memrl.envs.documents.records import SCORINGS, seconds
 from memrl.envs.locomo.scoring import CATEGORIES
+
+MOST_SECONDS = 253_402_300_799
+"""The end of the year 9999, in seconds since 1970."""
+_STREAM = ("id", "source", "licence", "scoring", "units", "questions")
+_UNIT = ("id", "text", "speaker", "time")
+_QUESTION = (
+    "id", "question", "answers", "evidence", "evidence_alt", "after_unit", "ask", "category", "agree", "region",
+    "scope",
+)  # fmt: skip
 
 
 class Fault(NamedTuple):
@@ -20,11 +30,11 @@ class Fault(NamedTuple):
 def faults_of(raw: Any) -> list[Fault]:
     """Everything that is wrong with one decoded record; empty for a good one."""
     if not isinstance(raw, Mapping):
-        return [Fault("record", f"a JSON {type(raw).__name__} where an object is expected")]
+        return [Fault("record", f"{_kind(raw)} where an object is expected")]
     missing = [name for name in ("id", "units", "questions") if name not in raw]
     if missing:
         return [Fault(name, "missing: this is no stream record") for name in missing]
-    found = [*_texts(raw, "", ("id",), ("source", "licence"))]
+    found = [*_texts(raw, "", ("id",), ("source", "licence")), *_misspelt(raw, "", _STREAM)]
     if raw.get("scoring", "f1") not in SCORINGS:
         found.append(Fault("scoring", f"{raw['scoring']!r} is none of {', '.join(SCORINGS)}"))
     lists = [name for name in ("units", "questions") if not isinstance(raw[name], list)]
@@ -51,6 +61,7 @@ def _unit_faults(units: Sequence[Any]) -> Iterator[Fault]:
             continue
         yield from _texts(unit, f"{where}.", ("id", "text"), ("speaker",))
         yield from _time_faults(unit.get("time"), f"{where}.time")
+        yield from _misspelt(unit, f"{where}.", _UNIT)
     yield from _twice(units, "units")
 
 
@@ -62,7 +73,8 @@ def _time_faults(time: Any, where: str) -> Iterator[Fault]:
     except ValueError:
         known = False
     if not known:
-        yield Fault(where, f"{time!r} is neither seconds since 1970 nor an ISO 8601 time such as '2023-05-08T13:56'")
+        good = "seconds since 1970, to the year 9999, nor an ISO 8601 time such as '2023-05-08T13:56'"
+        yield Fault(where, f"{time!r:.60} is neither {good}")
 
 
 def _question_faults(raw: Any, where: str, order: Mapping[str, int]) -> Iterator[Fault]:
@@ -70,6 +82,7 @@ def _question_faults(raw: Any, where: str, order: Mapping[str, int]) -> Iterator
         yield Fault(where, f"{_kind(raw)} where an object is expected")
         return
     yield from _texts(raw, f"{where}.", ("id", "question"), ("category", "scope"))
+    yield from _misspelt(raw, f"{where}.", _QUESTION)
     yield from _list_faults(raw.get("answers"), f"{where}.answers", "text")
     if raw.get("ask") not in (None, "later", "at"):
         yield Fault(f"{where}.ask", f"{raw['ask']!r} is none of later, at")
@@ -118,8 +131,8 @@ def _list_faults(value: Any, where: str, what: str) -> Iterator[Fault]:
         yield Fault(where, f"{_kind(value)} where a list is expected")
         return
     for one in value:
-        if not isinstance(one, str) or not one.strip():
-            yield Fault(where, f"{one!r} is no {what}")
+        if not isinstance(one, str) or not one.strip() or _half(one) is not None:
+            yield Fault(where, f"{one!r:.80} is no {what}")
 
 
 def _texts(raw: Mapping[str, Any], prefix: str, needed: Sequence[str], optional: Sequence[str]) -> Iterator[Fault]:
@@ -129,9 +142,30 @@ def _texts(raw: Mapping[str, Any], prefix: str, needed: Sequence[str], optional:
             yield Fault(f"{prefix}{name}", f"{_kind(value)} where a text is expected")
         elif not value.strip():
             yield Fault(f"{prefix}{name}", "empty")
+        elif (wrong := _half(value)) is not None:
+            yield Fault(f"{prefix}{name}", wrong)
     for name in optional:
         if raw.get(name) is not None and not isinstance(raw[name], str):
             yield Fault(f"{prefix}{name}", f"{_kind(raw[name])} where a text is expected")
+        elif (wrong := _half(raw.get(name) or "")) is not None:
+            yield Fault(f"{prefix}{name}", wrong)
+
+
+def _half(text: str) -> str | None:
+    """What is wrong with a text that no file can hold; None for a good one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"the character at place {error.start} is half of a surrogate pair, which is no Unicode; write it whole"
+    return None
+
+
+def _misspelt(raw: Mapping[str, Any], where: str, fields: Sequence[str]) -> Iterator[Fault]:
+    """Further fields may be anybody's own, but for one that reads like a field of ours."""
+    for name in raw:
+        near = difflib.get_close_matches(name, fields, 1, 0.8) if name not in fields else []
+        if near and near[0] not in raw:
+            yield Fault(f"{where}{name}", f"there is no such field, so nobody reads it; did you mean {near[0]}?")
 
 
 def _twice(items: Sequence[Any], field: str) -> Iterator[Fault]:
@@ -146,7 +180,7 @@ def _twice(items: Sequence[Any], field: str) -> Iterator[Fault]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MOST_SECONDS
 
 
 def _kind(value: Any) -> str:

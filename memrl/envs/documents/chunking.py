@@ -13,7 +13,9 @@ from memrl.envs.documents.spans import sentences
 MOST_SETS = 8
 """Evidence sets that one may turn into; beyond it all pieces with the answer are asked for together."""
 
-_TOKENS = re.compile(r"\w+|[^\w\s]")
+_ALONE = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""Kana and Han, written without blanks: each sign counts as a word."""
+_TOKENS = re.compile(rf"[{_ALONE}]|[^\W{_ALONE}]+|[^\w\s]")
 
 Pieces = Mapping[str, tuple[Unit, ...]]
 """Unit id -> the pieces of a unit that was cut."""
@@ -68,12 +70,20 @@ def _in_words(sentence: str, most: int) -> list[str]:
         return [sentence]
     parts: list[str] = []
     held: list[str] = []
-    for word in sentence.split():
+    for word in (part for one in sentence.split() for part in _slices(one, most)):
         if held and count(" ".join((*held, word))) > most:
             parts.append(" ".join(held))
             held = []
         held.append(word)
     return [*parts, " ".join(held)]
+
+
+def _slices(word: str, most: int) -> list[str]:
+    """A run of signs without a blank in parts of at most ``most`` words and marks."""
+    if count(word) <= most:
+        return [word]
+    starts = [token.start() for token in _TOKENS.finditer(word)][::most]
+    return [word[start:end] for start, end in zip(starts, [*starts[1:], len(word)], strict=True)]
 
 
 def _follows(question: Question, pieces: Pieces) -> Question:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from memrl.contracts.questions import said_questions
 from memrl.contracts.types import Observation, Task
-from memrl.envs.documents.library import Part, said_questions
+from memrl.envs.documents.library import Part
 from memrl.envs.documents.options import DocumentsTheta
 from memrl.envs.documents.records import Question, Scoring, Unit
 

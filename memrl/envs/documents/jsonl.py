@@ -76,7 +76,10 @@ def _read(path: Path) -> Iterator[Stream | FileFault]:
             continue
         said = raw.get("id") if isinstance(raw, dict) else None
         id = said if isinstance(said, str) else ""
-        found = [FileFault(str(path), number, id, *fault) for fault in faults_of(raw)]
+        try:
+            found = [FileFault(str(path), number, id, *fault) for fault in faults_of(raw)]
+        except RecursionError:
+            found = [FileFault(str(path), number, id, "record", "lists within lists without end")]
         if id and id in seen:
             found.append(FileFault(str(path), number, id, "id", f"the stream of line {seen[id]} has this id too"))
         seen.setdefault(id, number)
@@ -87,5 +90,7 @@ def _decoded(line: str) -> Any:
     """What a line holds, or the error that says why it holds nothing."""
     try:
         return json.loads(line)
+    except RecursionError:
+        return ValueError("lists within lists without end")
     except ValueError as error:
         return ValueError(" ".join(str(error).split()))

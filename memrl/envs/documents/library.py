@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from memrl.contracts.errors import ConfigError, DataError
+from memrl.contracts.questions import said_questions
 from memrl.contracts.types import Split
 from memrl.envs.documents.chunking import chunked
 from memrl.envs.documents.options import DocumentsOptions, DocumentsTheta
@@ -91,18 +92,10 @@ def part_of(stream: Stream, categories: Sequence[str], min_agree: int, chunk_tok
     return Part(stream=cut, place={unit.id: i for i, unit in enumerate(cut.units)}, told=told)
 
 
-def said_questions(text: str) -> frozenset[str]:
-    """The sentences of a text that end in a question mark, in lower case, as ``rollout.query_free`` compares them."""
-    if "?" not in text:
-        return frozenset()
-    found = {sentence.strip().lower() for sentence in re.findall(r"[^.?!\n]+\??", text)}
-    return frozenset(sentence for sentence in found if sentence.endswith("?"))
-
-
 def _named(sets: list[StreamSet], entries: Sequence[str]) -> list[StreamSet]:
     """Each under a name of its own: the entry itself where two would share one."""
     names = [one.name for one in sets]
-    if len(set(entries)) < len(entries):
+    if len({os.path.realpath(one) if os.path.exists(one) else one for one in entries}) < len(entries):  # noqa: PTH110
         raise ConfigError("env.options.data", list(entries), "it names one thing twice")
     return [replace(s, name=e if names.count(s.name) > 1 else s.name) for s, e in zip(sets, entries, strict=True)]
 
@@ -130,6 +123,10 @@ def _shelf(one: StreamSet, options: DocumentsOptions) -> Shelf:
     for i, id in enumerate(ids):
         if ids.index(id) < i:
             raise DataError(f"set {one.name!r}: two of its streams have the id {id!r}; give each its own")
+    kinds = sorted({question.category for stream in streams for question in stream.questions if question.category})
+    if options.categories and not set(options.categories) & set(kinds):
+        there = f"set {one.name!r} has none of these kinds of question; it has {', '.join(kinds) or 'no kinds'}"
+        raise ConfigError("env.options.categories", list(options.categories), there)
     held = _held_ids(one, options)
     knobs = (options.categories, options.min_agree, options.chunk_tokens)
     parts = [part for stream in streams if (part := part_of(stream, *knobs)).stream.questions]

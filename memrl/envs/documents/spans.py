@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_ENDS = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s)|\n+")
+_ENDS = re.compile(r"[.!?]+[\"'”’)\]]*(?=\s)|[。！？]+[」』”’）]*|\n+")
 _NO_END = re.compile(
     r"(?:\b(?:[A-Z]|Mr|Mrs|Ms|Dr|St|Prof|Gen|Col|Maj|Capt|Lt|Sen|Rep|Rev|vs|No|Jr|Sr|e\.g|i\.e))\s?\.$"
 )

@@ -60,3 +60,10 @@ def test_a_stream_of_short_units_stays_as_it_is_and_ids_stay_apart() -> None:
     assert chunked(stream(asked("u")), 0) == stream(asked("u")) == chunked(stream(asked("u")), 15)
     odd = Stream(id="s", units=(Unit(id="u#0", text="Ana."), LONG), questions=(asked("u#0"),))
     assert [unit.id for unit in chunked(odd, 9).units] == ["u#0", "u##0", "u##1"]
+
+
+def test_text_without_blanks_is_cut_too() -> None:
+    text = "灯笼在阁楼里。钥匙在花盆下面！它在哪里？" * 3
+    assert sentences(text)[:3] == ["灯笼在阁楼里。", "钥匙在花盆下面！", "它在哪里？"] and count("灯笼在阁楼里。") == 7
+    assert all(count(one) <= 16 for one in cut(text, 16)) and "".join(cut(text, 16)).replace(" ", "") == text
+    assert cut("灯笼在阁楼里", 4) == ["灯笼在阁", "楼里"] and cut("a-b-c-d", 4) == ["a-b-", "c-d"]

@@ -105,7 +105,7 @@ def faulty(*changes: tuple[tuple[str | int, ...], Any]) -> dict[str, Any]:
         ((("units", 1, "text"), None), "units[1].text", "nothing where a text is expected"),
         ((("units", 1, "id"), "a"), "units[1].id", "'a' is the id of units[0] too"),
         ((("units", 0, "speaker"), ["Ana"]), "units[0].speaker", "a list where a text is expected"),
-        ((("units", 0, "time"), "soon"), "units[0].time", "'soon' is neither seconds since 1970 nor an ISO 8601 time"),
+        ((("units", 0, "time"), "soon"), "units[0].time", "'soon' is neither seconds since 1970, to"),
         ((("units", 0, "time"), float("nan")), "units[0].time", "nan is neither"),
         ((("units", 0), "text"), "units[0]", "a text where an object is expected"),
         ((("questions", 0), 7), "questions[0]", "a number where an object is expected"),
@@ -146,7 +146,7 @@ def test_a_file_tells_all_its_faults_and_loading_raises_the_first(tmp_path: Path
     assert told == [
         f"{path}:3 (one): units[0].text: empty",
         f"{path}:3 (one): id: the stream of line 1 has this id too",
-        f"{path}:5: record: a JSON str where an object is expected",
+        f"{path}:5: record: a text where an object is expected",
         f"{path}:7 (one): id: the stream of line 1 has this id too",
     ]
     with pytest.raises(DataError) as caught:
@@ -160,7 +160,7 @@ def test_a_file_tells_all_its_faults_and_loading_raises_the_first(tmp_path: Path
         (b"", "file: empty: there is no record in it"),
         (b"question,answer\n1,2\n", "1: record: not one JSON object a line"),
         (b"{\n}\n", "1: record: not one JSON object a line"),
-        (b"[]", "1: record: a JSON list where an object is expected"),
+        (b"[]", "1: record: a list where an object is expected"),
         (b"\xff\xfe", "file: cannot be read: it is not UTF-8 text"),
     ],
 )
@@ -176,3 +176,36 @@ def test_a_missing_file_is_a_fault_and_a_place_that_cannot_be_written_an_error(t
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(DataError, match="cannot be written"):
         jsonl.save([], tmp_path / "file" / "out.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "problem"),
+    [
+        (lambda r: r["units"][0].update(text="bad \ud800 text"), "units[0].text", "place 4 is half of a surr"),
+        (lambda r: r["units"][0].update(speaker="\udfff"), "units[0].speaker", "half of a surrogate pair"),
+        (lambda r: r["questions"][0].update(answers=["\ud800"]), "questions[0].answers", "is no text"),
+        (lambda r: r["units"][0].update(time=10**400), "units[0].time", "is neither seconds since 1970, to"),
+        (lambda r: r["units"][0].update(time=1e300), "units[0].time", "1e+300 is neither seconds"),
+        (lambda r: r["questions"][0].pop("ask", None) or r["questions"][0].update(askk="at"),
+         "questions[0].askk", "did you mean ask?"),
+        (lambda r: r["questions"][0].update(evidence_alts=r["questions"][0].pop("evidence_alt")),
+         "questions[0].evidence_alts", "did you mean evidence_alt?"),
+    ],
+)  # fmt: skip
+def test_what_no_run_could_use_is_a_fault_and_no_traceback(change: Any, field: str, problem: str) -> None:
+    raw = record()
+    change(raw)
+    assert [(one.field, problem in one.problem) for one in faults_of(raw)] == [(field, True)]
+
+
+def test_fields_of_ones_own_are_left_alone() -> None:
+    assert faults_of({**record(), "split": "train", "notes": [1]}) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["[" * 200_000, '{"id": ' + "[" * 5000 + "]" * 5000 + ', "units": [], "questions": []}']
+)
+def test_lists_without_end_are_a_fault(tmp_path: Path, line: str) -> None:
+    (tmp_path / "deep.jsonl").write_text(line + "\n")
+    [one, *_] = jsonl.faults(tmp_path / "deep.jsonl")
+    assert "\n" not in str(one) and one.line == 1

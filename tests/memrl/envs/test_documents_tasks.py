@@ -222,9 +222,7 @@ def test_questions_are_drawn_by_the_seed_and_a_task_says_all() -> None:
 def test_categories_choose_kinds_of_question() -> None:
     source = tasks(categories=["hops"], held_out=["harbour"])
     assert [o.id for o in shown(source, source.held_out(0)) if o.wants_action] == ["q:h3"]
-    with pytest.raises(
-        DataError, match=r"no question of set 'small' is left for evaluation; see env.options.categories"
-    ):
+    with pytest.raises(ConfigError, match=r"categories = \['poems'\]: .*it has hops, latest, none, single"):
         tasks(categories=["poems"])
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from memrl.contracts.config import MonitorConfig
-from memrl.contracts.errors import ConfigError
+from memrl.contracts.errors import ConfigError, TrainingError
 from memrl.recipes import recipe
 from memrl.training.build import build
 from memrl.training.collapse_monitor import CollapseMonitor, anchor_scores, anchor_tasks, has_fallen
@@ -142,3 +142,18 @@ def test_its_state_goes_through_a_checkpoint():
 def test_a_watch_that_cannot_be_is_refused_in_one_line(knob: str, value: int):
     with pytest.raises(ConfigError, match=f"monitor.{knob} = "):
         recipe("tiny", monitor={knob: value})
+
+
+def test_a_run_whose_every_episode_fails_stops_after_three_steps_in_a_row():
+    monitor = CollapseMonitor(MonitorConfig(), list)
+    wave, calm = {"env_errors": 4.0}, {"env_errors": 1.0, "success": 0.5}
+    for metrics in (wave, wave, calm, wave, wave):
+        monitor.look(1, metrics, {}, lambda text: None)
+    again = CollapseMonitor(MonitorConfig(), list)
+    again.load_state_dict(monitor.state_dict())
+    for one in (monitor, again):
+        with pytest.raises(TrainingError, match="every episode of 3 steps in a row ended with an error"):
+            one.look(6, wave, {}, lambda text: None)
+    older = {name: value for name, value in monitor.state_dict().items() if name != "failed"}
+    again.load_state_dict(older)
+    again.look(7, wave, {}, lambda text: None)

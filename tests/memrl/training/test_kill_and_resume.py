@@ -15,6 +15,7 @@ from memrl.contracts.errors import RunFolderError
 from memrl.contracts.texts import TextTable
 from memrl.recipes import recipe
 from memrl.training.checkpoints import checkpoint_files, read_newest, read_state, write_checkpoint
+from memrl.training.line_files import read_lines
 from memrl.training.run_folder import Run, read_metrics
 
 ROOT = Path(__file__).parents[3]
@@ -154,3 +155,25 @@ def test_the_table_of_texts_keeps_its_rows_and_bits():
     twin.add(["new"])
     assert twin.row("text 299") == 299 and twin.row("new") == 300
     assert twin.matrix[:300].tobytes() == table.matrix.tobytes()
+
+
+def test_who_stops_a_run_is_told_where_it_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for every, told in ((1, "goes on after step 2"), (9, "begins anew: there is no checkpoint yet")):
+        folder, part = tmp_path / str(every), Count()
+        config = recipe("tiny", out=str(folder), steps=4, checkpoint_every=every)
+        with pytest.raises(KeyboardInterrupt), Run.open(config) as run:
+            for step in run.steps():
+                if step == 3:
+                    raise KeyboardInterrupt
+                run.log(step, {"value": 0.0})
+                run.checkpoint(step, part=part)
+        said = capsys.readouterr()
+        assert f"stopped after step 2: `memrl train --resume {folder}` {told}" in " ".join(
+            (said.out + said.err).split()
+        )
+
+
+def test_a_line_that_somebody_changed_is_named(tmp_path: Path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\ngarbage\n{"step": 3}\n')
+    with pytest.raises(RunFolderError, match=r"metrics\.jsonl, line 2: b'garbage' is no JSON: the file was changed"):
+        read_lines(tmp_path / "metrics.jsonl")
