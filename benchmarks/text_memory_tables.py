@@ -81,7 +81,7 @@ def _credit(folder: Path) -> str | None:
         return None
     one = next(iter(found.values()))[0]
     title = (
-        f"**The credit of `ops` (`benchmarks/text_memory.py SEED ops_memory_r1 short`).** {_seeds(found)}; the same "
+        f"**The credit of `ops` (`benchmarks/text_memory.py SEED ops_memory_r1 ops_age_mem short`).** {_seeds(found)}; the same "
         f"warm start, tasks and {one['rl_steps']} steps of {one['episodes_per_step']} episodes in every row; greedy."
     )
     lines = []
