@@ -73,6 +73,6 @@ def test_stand_ins_leave_nothing_to_learn_from() -> None:
 
 
 def test_a_family_without_an_exact_reader_is_refused_in_one_line() -> None:
-    with pytest.raises(ConfigError, match=r"rollout\.practice_tasks.*'toy'.*0") as raised:
+    with pytest.raises(ConfigError, match=r"env\.name = 'toy': .*rollout\.practice_tasks to 0") as raised:
         reader(CellSource({})).sample([ask()])
     assert "\n" not in str(raised.value)
