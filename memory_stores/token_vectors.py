@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_stores.embed import Embedder, HashEmbedder, Matrix, MiniLM
+from memory_stores.embed import READING, Embedder, HashEmbedder, Matrix, MiniLM
 
 
 class Tokens(NamedTuple):
@@ -80,14 +80,7 @@ class MiniLMTokens:
     def __init__(self, embedder: MiniLM, layer: int = 6) -> None:
         self._model: Any = embedder.model
         self.dim = embedder.dim
-        self._hidden: list[Any] = []
-        self._inner = layer < 6
-        if self._inner:
-            block = self._model[0].auto_model.encoder.layer[layer - 1]
-            block.register_forward_hook(self._keep)
-
-    def _keep(self, module: Any, given: Any, out: Any) -> None:
-        self._hidden.append(out)
+        self._block: Any = self._model[0].auto_model.encoder.layer[layer - 1] if layer < 6 else None
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         read = [self._read(text) for text in texts]
@@ -101,12 +94,25 @@ class MiniLMTokens:
         return Encoded(vectors, tokens)
 
     def _read(self, text: str) -> Any:
-        self._hidden.clear()
-        [read] = self._model.encode([text], batch_size=1, output_value=None, show_progress_bar=False)
-        if self._inner:
-            hidden = self._hidden.pop()
+        told: list[Any] = []
+        with READING, self._listening(told):
+            [read] = self._model.encode([text], batch_size=1, output_value=None, show_progress_bar=False)
+        if told:
+            hidden = told.pop()
             read["token_embeddings"] = (hidden[0] if isinstance(hidden, tuple) else hidden)[0]
         return read
+
+    @contextmanager
+    def _listening(self, told: list[Any]) -> Iterator[None]:
+        """What the layer gives is kept in ``told``, for as long as one reads: the model is not ours alone."""
+        if self._block is None:
+            yield
+            return
+        handle = self._block.register_forward_hook(lambda module, given, out: told.append(out))
+        try:
+            yield
+        finally:
+            handle.remove()
 
 
 def _unit(rows: Matrix) -> Matrix:

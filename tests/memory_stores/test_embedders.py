@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from memory_stores import HashEmbedder, MiniLM
 from memory_stores.embed import gains_by_bf16
-from memory_stores.token_vectors import token_encoder
+from memory_stores.token_vectors import MiniLMTokens, token_encoder
 
 
 def test_rows_have_unit_length_and_do_not_depend_on_their_neighbours():
@@ -76,3 +77,22 @@ def test_minilm_gives_the_tokens_of_the_layer_asked_for_and_the_same_whole_text(
     assert one.tokens[0].vectors.shape == other.tokens[1].vectors.shape == (len(one.tokens[0].ids), 384)
     likeness = np.vecdot(one.tokens[0].vectors.astype(np.float32), other.tokens[1].vectors.astype(np.float32))
     assert likeness.max() < 0.95
+
+
+@pytest.mark.slow
+def test_all_of_one_path_share_their_weights_whoever_reads_and_whatever_layer():
+    one, other = MiniLM(), MiniLM()
+    assert one.model is other.model
+    texts = [f"Ana put lantern {n} in the attic." for n in range(12)]
+    alone = {layer: MiniLMTokens(one, layer).encode(texts) for layer in (3, 6)}
+    vectors = one.embed(texts)
+    with ThreadPoolExecutor(6) as pool:
+        readers = [MiniLMTokens(other, layer) for layer in (3, 6, 3, 6)]
+        read = list(pool.map(lambda reader: reader.encode(texts), readers))
+        embedded = list(pool.map(other.embed, [texts] * 4))
+    for found, layer in zip(read, (3, 6, 3, 6), strict=True):
+        assert (found.vectors == alone[layer].vectors).all()
+        pairs = zip(found.tokens, alone[layer].tokens, strict=True)
+        assert all((a.vectors == b.vectors).all() and (a.ids == b.ids).all() for a, b in pairs)
+    assert all((rows == vectors).all() for rows in embedded)
+    assert not any(layer._forward_hooks for layer in one.model[0].auto_model.encoder.layer)
