@@ -53,7 +53,7 @@ def _plain(found: Mapping[str, Any]) -> str:
 def _talk(found: Mapping[str, Any]) -> str:
     told = found["tables"]
     title = (
-        f"**A conversation of {found['turns']} turns, {WHO[found.get('model', 'smollm2-135m')]} (`benchmarks/wrap_talk.py`).** LoCoMo, "
+        f"**A conversation of {found['turns']} turns, {WHO[found['model']]} (`benchmarks/wrap_talk.py`).** LoCoMo, "
         f"{found['dialogues']} "
         f"dialogues, {len(found['in_view']['wrap'])} questions whose evidence lies in those turns; "
         f"{found['read_tokens']} tokens in view, dates included. {_answered(found)}95 % intervals by bootstrap over "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -103,12 +103,16 @@ class MiniLMTokens:
         return read
 
     @contextmanager
-    def _listening(self, told: list[Any]) -> Iterator[None]:
+    def _listening(self, told: list[Any]) -> Generator[None]:
         """What the layer gives is kept in ``told``, for as long as one reads: the model is not ours alone."""
         if self._block is None:
             yield
             return
-        handle = self._block.register_forward_hook(lambda module, given, out: told.append(out))
+
+        def keep(module: Any, given: Any, out: Any) -> None:
+            told.append(out)
+
+        handle = self._block.register_forward_hook(keep)
         try:
             yield
         finally:
