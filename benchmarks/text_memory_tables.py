@@ -82,7 +82,8 @@ def _credit(folder: Path) -> str | None:
     one = next(iter(found.values()))[0]
     title = (
         f"**The credit of `ops` (`benchmarks/text_memory.py SEED ops_memory_r1 ops_age_mem short`).** {_seeds(found)}; "
-        f"the same warm start, tasks and {one['rl_steps']} steps of {one['episodes_per_step']} episodes in every row; greedy."
+        f"the same warm start, tasks and {one['rl_steps']} steps of {one['episodes_per_step']} episodes in every row; "
+        "greedy."
     )
     lines = []
     for length in ("8 chunks", "64 chunks"):
