@@ -13,14 +13,8 @@ from memrl.contracts.types import OpDecision, TokenDecision
 
 def decisions(part: object, knob: str, given: Any, asked: int) -> Sequence[Any]:
     """One decision a request, in order. Raises ConfigError, naming the part and the promise that it broke."""
-    kinds = (OpDecision, TokenDecision)
-    try:
-        found = list(given)
-    except TypeError:
-        raise broken(part, knob, f"it gave a {type(given).__name__}, no list of decisions") from None
-    if len(found) != asked:
-        raise broken(part, knob, f"it gave {len(found)} decisions for {asked} requests; give one each, in order")
-    if wrong := [one for one in found if not isinstance(one, kinds)]:
+    found = _as_many(part, knob, given, asked, "decisions", "requests; give one each, in order")
+    if wrong := [one for one in found if not isinstance(one, OpDecision | TokenDecision)]:
         raise broken(part, knob, f"it gave {wrong[0]!r:.60}, which is no OpDecision and no TokenDecision")
     return found
 
@@ -31,11 +25,8 @@ def choices(part: object, given: Any, offered: Sequence[int]) -> Sequence[Any]:
     Args:
         offered: how many there were at each request.
     """
-    found = list(given) if isinstance(given, Iterable) else []
-    if len(found) != len(offered) or not isinstance(given, Iterable):
-        told = f"{len(found)} choices for {len(offered)} requests"
-        told = told if isinstance(given, Iterable) else f"{given!r:.60}"
-        raise broken(part, "controller.name", f"it gave {told}; give a list of one OpChoice each, in order")
+    what = "requests; give a list of one OpChoice each, in order"
+    found = _as_many(part, "controller.name", given, len(offered), "choices", what)
     for choice, count in zip(found, offered, strict=True):
         index = getattr(choice, "index", None) if hasattr(choice, "logprob") else None
         if not isinstance(index, int | np.integer) or not 0 <= index < count:
@@ -50,16 +41,22 @@ def advantages(part: object, name: str, given: Any, counts: Sequence[int]) -> li
     Args:
         counts: how many decisions each episode has.
     """
-    found = list(given) if isinstance(given, Iterable) else []
-    if len(found) != len(counts) or not isinstance(given, Iterable):
-        told = f"{len(found)} arrays" if isinstance(given, Iterable) else f"a {type(given).__name__}"
-        raise broken(part, "credit.name", f"it gave {told} for {len(counts)} episodes; give one array each", name)
+    found = _as_many(part, "credit.name", given, len(counts), "arrays", "episodes; give one array each", name)
     for one, count in zip(found, counts, strict=True):
         if np.shape(one) != (count,):
             what = f"it gave numbers of shape {np.shape(one)} for {count} decisions; give one number each"
             raise broken(part, "credit.name", what, name)
         if not np.isfinite(np.asarray(one, dtype=np.float64)).all():
             raise broken(part, "credit.name", "it gave a number that is not finite", name)
+    return found
+
+
+def _as_many(part: object, knob: str, given: Any, asked: int, what: str, wanted: str, name: str = "") -> list[Any]:
+    """What was given, as a list, if it is one of so many."""
+    found = list(given) if isinstance(given, Iterable) else []
+    if len(found) != asked or not isinstance(given, Iterable):
+        told = f"{len(found)} {what}" if isinstance(given, Iterable) else f"a {type(given).__name__}"
+        raise broken(part, knob, f"it gave {told} for {asked} {wanted}", name)
     return found
 
 

@@ -16,6 +16,8 @@ from typing import Any
 
 from memory_stores.types import Item
 from memrl.agent.results import Found, Observed
+from memrl.agent.texts import checked_trust
+from memrl.contracts.errors import InputError
 from memrl.serve.chat import agent_of
 from memrl.serve.errors import RequestError, refused
 from memrl.serve.needs import ServedAgent
@@ -34,8 +36,10 @@ class Memories:
         only(body, "text", "user", "metadata", "trust", "source")
         agent = self._of(body)
         trust = body.get("trust", 1.0)
-        if isinstance(trust, bool) or not isinstance(trust, int | float) or not 0 <= trust <= 1:
-            raise refused("trust", f"it is {trust!r}; give a number from 0 to 1")
+        try:
+            checked_trust("trust", trust)
+        except InputError as error:
+            raise RequestError(400, str(error), "invalid_value", "trust") from error
         metadata = _metadata(body)
         seen = agent.observe(_text(body, "text"), trust=trust, source=_optional(body, "source"), metadata=metadata)
         return self._told(agent, seen)

@@ -48,7 +48,7 @@ CONTROLLERS = {
     WrongPlace: r"it chose OpChoice\(index=99, logprob=0.0\) of \d+ offers; give an OpChoice with a place from 0",
     TooFew: r"it gave 0 choices for \d+ requests; give a list of one OpChoice each",
     NoChoice: r"it chose 0 of \d+ offers",
-    NoList: "it gave None; give a list",
+    NoList: r"it gave a NoneType for \d+ requests; give a list of one OpChoice each, in order",
 }
 
 
