@@ -1,8 +1,9 @@
 """Stale facts in view: how often a reader shows only an outdated version of what is asked for.
 
-python benchmarks/stale.py train      # a controller on training streams of these two sets alone, in runs/stale
-python benchmarks/stale.py            # their held-out streams: the controller that ships, that one, unlearned rows
-python benchmarks/stale.py look       # all their training streams, to look for causes; writes nothing
+python benchmarks/stale.py train plain 0    # on training streams of these two sets alone, to runs/stale-plain-0
+python benchmarks/stale.py train costly 0   # the same where an outdated version in view costs, and is told by its age
+python benchmarks/stale.py                  # held-out streams: what ships, these by seed, unlearned rows
+python benchmarks/stale.py look             # training streams that "train" leaves out, to choose by; writes nothing
 
 Both sets ask for the same fact at several times, each question with evidence of its own: sgd_state for what was settled
 in the most recent conversation on a subject and in the last but one, timeqa for who or what it was from one year to
@@ -13,10 +14,10 @@ and the evidence is not accepted for both. Figures go to results/stale.json.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +26,31 @@ from machine import machine
 from reading import BUDGETS, ROWS, with_row
 
 import memrl
-from memrl.contracts.config import TrainConfig
 from memrl.contracts.config_io import changed
 from memrl.contracts.protocols import Agent
 from memrl.contracts.types import Episode
+from memrl.envs.documents.jsonl import save
 from memrl.envs.documents.library import Library
 from memrl.envs.documents.options import DocumentsOptions
-from memrl.envs.documents.records import Question
+from memrl.envs.documents.records import Question, Stream
+from memrl.envs.documents.sources import load_set
 from memrl.envs.documents.tasks import DocumentsTasks
 from memrl.recipes import recipe
 from memrl.rollouts.scheduler import play
-from memrl.training.build import build_agent, build_controller
+from memrl.training.build import build_agent
 from memrl.training.run_folder import is_run, load_run
 from memrl.training.start import started_config
 
 RESULTS = Path(__file__).parent / "results"
-RUN = Path(__file__).parents[1] / "runs" / "stale"
+RUNS = Path(__file__).parents[1] / "runs"
 SETS = ("sgd_state", "timeqa")
 STEPS = 12
 OPTIONS = {"width": 0}
+KINDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "costly": {"credit": {"options": {"astray": 0.5}}, "controller": {"offers_options": {"story": True}}},
+}
+"""Ways to train."""
 LEFT_OUT = {"sgd_state": 2, "timeqa": 5}
 """Training streams of each set, the last ones, that "train" does not see."""
 CURRENT, OUTDATED, ANOTHER, NEITHER = "c", "o", "a", "-"
@@ -125,35 +132,56 @@ def _ids(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(part.stream.id for part in shelf.train), tuple(part.stream.id for part in shelf.eval)
 
 
-def train() -> None:
+def train(kind: str, seed: int) -> None:
     """The recipe ``reading`` on the two sets, by reward for evidence alone and from chance, with no prior ranking."""
     kept: list[str] = []
     for name in SETS:
         training, evaluation = _ids(name)
         kept += [*training[-LEFT_OUT[name] :], *evaluation]
     config = recipe(
-        "reading", seed=0, steps=STEPS, checkpoint_every=STEPS, out=str(RUN),
-        env={"options": {"data": SETS, "held_out": tuple(kept), "questions": 40}}, curriculum={"name": "target"},
-        controller={"options": OPTIONS},
+        "reading", seed=seed, steps=STEPS, checkpoint_every=STEPS, out=str(RUNS / f"stale-{kind}-{seed}"),
+        env={"options": {"data": [str(labelled(name)) for name in SETS], "held_out": tuple(kept), "questions": 40}},
+        curriculum={"name": "target"}, controller={"options": OPTIONS},
     )  # fmt: skip
-    memrl.train(config)
+    memrl.train(changed(config, KINDS[kind]))
+
+
+def labelled(name: str) -> Path:
+    """A file of a set's streams in which each question names the evidence of its older versions as outdated."""
+    path = RUNS / "stale-streams" / f"{name}.jsonl"
+    if not path.exists():
+        found = load_set(name)
+        save([_labelled(stream) for stream in (*found.train, *(found.valid or ()))], path)
+    return path
+
+
+def _labelled(stream: Stream) -> Stream:
+    order = {unit.id: place for place, unit in enumerate(stream.units)}
+    older = {id: sets for id, (sets, _) in versions(stream.questions).items()}
+    told = [
+        replace(one, outdated=tuple(dict.fromkeys(tuple(sorted(ids, key=order.__getitem__)) for ids in older[one.id])))
+        for one in stream.questions
+    ]
+    return replace(stream, questions=tuple(told))
 
 
 def measured(name: str, look: bool) -> dict[str, Any]:
     """Budget -> row -> a letter a question; under "has", which other versions each question has."""
     options: dict[str, Any] = {"data": (name,)}
     if look:
-        options["held_out"] = _ids(name)[0]
-    config = dataclasses.replace(recipe("reading"), controller=started_config())
+        options["held_out"] = _ids(name)[0][-LEFT_OUT[name] :]
+    config = replace(recipe("reading"), controller=started_config())
     config = changed(config, {"env": {"options": options}, "controller": {"trained": False}})
     agent, library = build_agent(config), Library(DocumentsOptions(**options))
     rows: dict[str, Agent] = {row: with_row(agent, config, row, 0) for row in ("learned", *ROWS)}
-    if is_run(RUN):
-        rows["trained"] = _own(agent, config)
+    for kind in KINDS:
+        for run in sorted(RUNS.glob(f"stale-{kind}-*")):
+            if is_run(run):
+                rows[run.name.removeprefix("stale-")] = _own(run, options)
     found: dict[str, Any] = {}
     for budget in BUDGETS:
         for row, reader in rows.items():
-            views, has = told(dataclasses.replace(reader, read_budget=budget), library, name)
+            views, has = told(replace(reader, read_budget=budget), library, name)
             found.setdefault("has", has)
             found.setdefault(str(budget), {})[row] = views
             late = [view for view, other in zip(views, has, strict=True) if other == OUTDATED]
@@ -164,24 +192,24 @@ def measured(name: str, look: bool) -> dict[str, Any]:
     return found
 
 
-def _own(agent: Agent, config: TrainConfig) -> Agent:
-    """With the controller of ``train``."""
-    assert agent.offers is not None
-    config = changed(config, {"controller": {"options": OPTIONS}})
-    made = build_controller(
-        config.controller.name, config, agent.table, agent.task_source, agent.count_tokens, names=agent.offers.names
-    )
-    made.load_state_dict(load_run(RUN)[1]["controller"])
-    return dataclasses.replace(agent, controller=made)
+def _own(run: Path, options: dict[str, Any]) -> Agent:
+    """With the controller of ``train``, on other streams."""
+    config, parts = load_run(run)
+    agent = build_agent(replace(config, env=replace(config.env, options=options)))
+    agent.controller.load_state_dict(parts["controller"])
+    return agent
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=("train", "look"))
-    what = parser.parse_args().what
+    parser.add_argument("kind", nargs="?", choices=tuple(KINDS), default="plain")
+    parser.add_argument("seed", nargs="?", type=int, default=0)
+    options = parser.parse_args()
+    what = options.what
     torch.set_num_threads(1)
     if what == "train":
-        train()
+        train(options.kind, options.seed)
         return
     sets = {name: measured(name, what == "look") for name in SETS}
     if what is None:

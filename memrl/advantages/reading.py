@@ -6,8 +6,9 @@
 
 phi is a potential (Ng et al. 1999): with discount 1 the sum over a question is what the last view is worth, whatever
 the way there. A discount below 1 keeps from the first reading the luck of the tenth. Where the source knows that
-something in view leads astray, that counts as one more observation that is missing. Where nobody knows the evidence,
-readings earn the step's own reward. All other decisions earn as in ``return_to_go``.
+something in view leads astray, that counts as one more observation that is missing, and ``astray`` is taken off: a view
+with nothing but what misleads is worth less than an empty one. Where nobody knows the evidence, readings earn the
+step's own reward. All other decisions earn as in ``return_to_go``.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ class ReadingOptions:
     """What evidence in view is worth by itself, in [0, 1]; the rest is for having all of it."""
     discount: float = 0.7
     """Of what later readings for the same question bring, in [0, 1]."""
+    astray: float = 0.0
+    """What a view loses by something in it that leads astray, in [0, 1]."""
 
     def __post_init__(self) -> None:
-        check(self, "credit.options.", share="[0, 1]", discount="[0, 1]")
+        check(self, "credit.options.", share="[0, 1]", discount="[0, 1]", astray="[0, 1]")
 
 
 @serves()
@@ -81,22 +84,25 @@ def _worth(
     whole = [line for line in step.view if line.store != "graph" or edges_tell(reader)]
     source = {line.entry_id: line.observation_id for line in whole}
     held = {line.observation_id for line in whole if line.store == "token"}
-    worth, last = [], _potential(reader, task, question, held, len(needed), options.share)
+    worth, last = [], _potential(reader, task, question, held, len(needed), options)
     for i in readings:
         held |= {
             source[id] for op in step.decisions[i].ops if isinstance(op, Retrieve) for id in op.ids if id in source
         }
-        now = _potential(reader, task, question, held, len(needed), options.share)
+        now = _potential(reader, task, question, held, len(needed), options)
         worth.append(now - last)
         last = now
     return worth
 
 
-def _potential(reader: EvidenceReader, task: Task, question: str, held: set[str], size: int, share: float) -> float:
+def _potential(
+    reader: EvidenceReader, task: Task, question: str, held: set[str], size: int, options: ReadingOptions
+) -> float:
     seen = frozenset(held)
     misleads = able(reader, Misleads)
     astray = misleads is not None and misleads.misled(task, question, seen)
-    return potential(len(reader.blame(task, question, seen)) + astray, size, share)
+    missing = len(reader.blame(task, question, seen))
+    return potential(missing + astray, size, options.share) - options.astray * astray
 
 
 register("estimator", "reading", reading, ReadingOptions)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from memrl.contracts.capabilities import EvidenceReader, edges_tell, is_passive, need
+from memrl.contracts.capabilities import EvidenceReader, Misleads, able, edges_tell, is_passive, need
 from memrl.contracts.checks import check
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Env, Outcome, TaskSource
@@ -178,8 +178,10 @@ class PoisonedTasks(WrappedTasks):
         return self._reader.blame(self.inner(task), question_id, held - self._planted(task))
 
     def misled(self, task: Task, question_id: str, seen: frozenset[str]) -> bool:
-        """Whether a text that was planted against this question is in view."""
-        return any(one.id in seen for one in self._against(task, question_id))
+        """Whether a text that was planted against this question is in view, or what misleads without any attack."""
+        planted = any(one.id in seen for one in self._against(task, question_id))
+        misleads = able(self._source, Misleads)
+        return planted or (misleads is not None and misleads.misled(self.inner(task), question_id, seen))
 
     def against(self, task: Task, question_id: str) -> tuple[Attack, ...]:
         """What was planted against a question, in the order in which it is shown; empty for one that was left alone."""

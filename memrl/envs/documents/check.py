@@ -14,8 +14,8 @@ MOST_SECONDS = 253_402_300_799
 _STREAM = ("id", "source", "licence", "scoring", "units", "questions")
 _UNIT = ("id", "text", "speaker", "time")
 _QUESTION = (
-    "id", "question", "answers", "evidence", "evidence_alt", "after_unit", "ask", "category", "agree", "region",
-    "scope",
+    "id", "question", "answers", "evidence", "evidence_alt", "outdated", "after_unit", "ask", "category", "agree",
+    "region", "scope",
 )  # fmt: skip
 
 
@@ -96,14 +96,28 @@ def _question_faults(raw: Any, where: str, order: Mapping[str, int]) -> Iterator
     last = order.get(after, len(order)) if isinstance(after, str) else len(order)
     yield from _evidence_faults(raw.get("evidence"), f"{where}.evidence", order, last)
     yield from _list_faults(raw.get("region", []), f"{where}.region", "unit id")
-    alternatives = raw.get("evidence_alt") or []
-    if not isinstance(alternatives, list):
-        yield Fault(f"{where}.evidence_alt", f"{_kind(alternatives)} where a list of lists is expected")
+    yield from _sets_faults(raw.get("evidence_alt"), f"{where}.evidence_alt", order, last)
+    yield from _sets_faults(raw.get("outdated"), f"{where}.outdated", order, len(order))
+    yield from _still_right(raw, where)
+
+
+def _sets_faults(sets: Any, where: str, order: Mapping[str, int], last: int) -> Iterator[Fault]:
+    if not isinstance(sets or [], list):
+        yield Fault(where, f"{_kind(sets)} where a list of lists is expected")
         return
-    for i, one in enumerate(alternatives):
-        yield from _evidence_faults(one, f"{where}.evidence_alt[{i}]", order, last)
+    for i, one in enumerate(sets or []):
+        yield from _evidence_faults(one, f"{where}[{i}]", order, last)
         if one == []:
-            yield Fault(f"{where}.evidence_alt[{i}]", "empty: a set without units supports nothing")
+            yield Fault(f"{where}[{i}]", "empty: a set without units supports nothing")
+
+
+def _still_right(raw: Mapping[str, Any], where: str) -> Iterator[Fault]:
+    """A set of units cannot be outdated and accepted."""
+    sets = {name: raw.get(name) if isinstance(raw.get(name), list) else [] for name in ("evidence_alt", "outdated")}
+    accepted = [one for one in (raw.get("evidence"), *sets["evidence_alt"]) if isinstance(one, list) and one]
+    for i, one in enumerate(sets["outdated"]):
+        if isinstance(one, list) and any(all(id in one for id in right) for right in accepted):
+            yield Fault(f"{where}.outdated[{i}]", "it holds an accepted evidence set, so it is not outdated")
 
 
 def _evidence_faults(evidence: Any, where: str, order: Mapping[str, int], last: int) -> Iterator[Fault]:

@@ -30,7 +30,8 @@ def chunked(stream: Stream, most: int) -> Stream:
     """The stream with every unit of at most ``most`` words and marks; 0 leaves it as it is.
 
     A unit "u3" that is longer becomes "u3#0", "u3#1", ...; one sentence that is longer by itself is cut between words.
-    Evidence that names it then names the pieces that hold an answer's text, any of them, or else all pieces.
+    Evidence that names it then names the pieces that hold an answer's text, any of them, or else all pieces; what is
+    outdated names all, as nobody knows the answers of then.
     """
     if not most or all(count(unit.text) <= most for unit in stream.units):
         return stream
@@ -93,6 +94,7 @@ def _follows(question: Question, pieces: Pieces) -> Question:
         question,
         evidence=next(iter(sets), ()),
         evidence_alt=tuple(sets) if len(sets) > 1 else (),
+        outdated=tuple(tuple(one for id in ids for one in _all(id, pieces)) for ids in question.outdated),
         after_unit=pieces[after][-1].id if after is not None and after in pieces else after,
         region=tuple(one for id in question.region for one in _all(id, pieces)),
     )

@@ -22,6 +22,8 @@ class Asked(NamedTuple):
     scoring: Scoring
     supports: tuple[frozenset[str], ...]
     """Accepted evidence sets, as ids of observations; empty where nobody has labelled them."""
+    outdated: tuple[frozenset[str], ...]
+    """Those of what held before."""
     shown: int
     """Units shown before it."""
 
@@ -66,7 +68,8 @@ def story_of(task: Task, parts: Sequence[Part]) -> Story:
             name = _free(f"q:{one.question.id}" if len(parts) == 1 else f"q:{one.part}/{one.question.id}", taken)
             observations.append(_asking(name, len(observations), one.question, shown[i - 1][1].time))
             supports = tuple(frozenset(names[one.part][id] for id in ids) for ids in one.supports)
-            asked[name] = Asked(one.question, parts[one.part].stream.scoring, supports, i)
+            outdated = tuple(frozenset(names[one.part][id] for id in ids) for ids in one.question.outdated)
+            asked[name] = Asked(one.question, parts[one.part].stream.scoring, supports, outdated, i)
         if i < len(shown):
             observations.append(_telling(shown[i][0], len(observations), shown[i][1]))
     units = tuple(observation for observation in observations if observation.id not in asked)

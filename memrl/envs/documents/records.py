@@ -6,7 +6,7 @@ answers, evidence: [unit ids], after_unit, category, ...}]``. Units stand in the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -47,6 +47,8 @@ class Question:
     """Ids of the units that support the answer together; none where nobody has labelled them."""
     evidence_alt: tuple[tuple[str, ...], ...] = ()
     """All accepted sets, any one is enough; ``evidence`` is one of them. Empty where it is the only one."""
+    outdated: tuple[tuple[str, ...], ...] = ()
+    """Evidence sets of what held before: who has one in view, and no accepted one, answers with what is over."""
     after_unit: str | None = None
     """The unit after which it may be asked; None for the end of the stream."""
     ask: Asked = "later"
@@ -107,6 +109,7 @@ def record_of(stream: Stream) -> dict[str, Any]:
                 category=q.category,
                 ask="" if q.ask == "later" else q.ask,
                 evidence_alt=[list(one) for one in q.evidence_alt],
+                outdated=[list(one) for one in q.outdated],
                 agree=q.agree,
                 region=list(q.region),
                 scope=q.scope,
@@ -135,13 +138,18 @@ def _unit(raw: Mapping[str, Any]) -> Unit:
     return Unit(id=raw["id"], text=raw["text"], speaker=raw.get("speaker") or "", time=seconds(raw.get("time")))
 
 
+def _sets(raw: Iterable[Iterable[str]] | None) -> tuple[tuple[str, ...], ...]:
+    return tuple(dict.fromkeys(tuple(dict.fromkeys(one)) for one in raw or ()))
+
+
 def _question(raw: Mapping[str, Any]) -> Question:
     return Question(
         id=raw["id"],
         question=raw["question"],
         answers=tuple(dict.fromkeys(raw["answers"])),
         evidence=tuple(dict.fromkeys(raw["evidence"])),
-        evidence_alt=tuple(dict.fromkeys(tuple(dict.fromkeys(one)) for one in raw.get("evidence_alt") or ())),
+        evidence_alt=_sets(raw.get("evidence_alt")),
+        outdated=_sets(raw.get("outdated")),
         after_unit=raw.get("after_unit"),
         ask=raw.get("ask") or "later",
         category=raw.get("category") or "",

@@ -105,6 +105,11 @@ class DocumentsTasks:
             return frozenset()
         return min((ids - held for ids in asked.supports), key=len)
 
+    def misled(self, task: Task, question_id: str, seen: frozenset[str]) -> bool:
+        """Whether ``seen`` supports what held before and not what is asked for."""
+        asked = _asked(self._stories(task), question_id)
+        return any(ids <= seen for ids in asked.outdated) and not any(ids <= seen for ids in asked.supports)
+
     def reading_lessons(self, seed: int, rng: np.random.Generator, max_lines: int) -> list[ReadingLesson]:
         """Lessons from one training task, evidence among other lines of it; another where its questions have none."""
         for again in range(64):

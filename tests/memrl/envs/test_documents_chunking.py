@@ -50,10 +50,11 @@ def test_evidence_names_the_pieces_that_hold_the_answer_or_all_of_them() -> None
 
 def test_any_of_several_pieces_with_the_answer_is_enough() -> None:
     unit = Unit(id="u", text="Red it is. Blue it was. Red again.")
-    question = asked("u", evidence_alt=(("u",),), after_unit="u", region=("u",))
+    question = asked("u", evidence_alt=(("u",),), outdated=(("u",),), after_unit="u", region=("u",))
     made = chunked(Stream(id="s", units=(unit,), questions=(question,)), 4).questions[0]
     assert made.supports == (("u#0",), ("u#2",))
     assert (made.after_unit, made.region) == ("u#2", ("u#0", "u#1", "u#2"))
+    assert made.outdated == (("u#0", "u#1", "u#2"),)
 
 
 def test_a_stream_of_short_units_stays_as_it_is_and_ids_stay_apart() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from memrl.advantages.reading import ReadingOptions, _potential
 from memrl.contracts.capabilities import Bounded, EvidenceReader, Finite, Lessons, Stretchable, able, is_passive
 from memrl.contracts.errors import ConfigError, DataError
 from memrl.contracts.options import options_from
@@ -156,6 +157,21 @@ def test_the_reader_answers_where_one_accepted_set_is_wholly_in_view() -> None:
     assert source.blame(allotment, "q:a3", frozenset(("u05",))) == frozenset()
     with pytest.raises(ValueError, match="asks nothing"):
         source.read(harbour, "u03", frozenset())
+
+
+def test_only_what_held_before_in_view_misleads_and_costs_more_than_nothing_in_view(write) -> None:
+    question = {"question": "Which?", "evidence": ["u3"], "outdated": [["u0", "u1"], ["u2"]]}
+    data = write(record("s", 4, [question]), record("t", 4, [question]))
+    one, both = tasks(data=data), tasks(data=data, horizon=8, held_out=["s", "t"])
+    for source, asked, mine in ((one, "q:q0", ""), (both, "q:1/q0", "1/")):
+        task = source.held_out(0)
+        views = [frozenset(f"{mine}u{i}" for i in seen) for seen in ((), (0,), (2,), (0, 1), (2, 3))]
+        assert [source.misled(task, asked, view) for view in views] == [False, False, True, True, False]
+    # phi = 1 with the evidence in view, 0 without; the estimator takes ``astray`` off where the view misleads.
+    task = one.held_out(0)
+    costs = [_potential(one, task, "q:q0", {"u2"}, 1, ReadingOptions(astray=cost)) for cost in (0, 0.5)]
+    assert costs == [0.0, -0.5]
+    assert _potential(one, task, "q:q0", {"u2", "u3"}, 1, ReadingOptions(astray=0.5)) == 1.0
 
 
 def test_blame_goes_by_the_set_that_lacks_least(write) -> None:

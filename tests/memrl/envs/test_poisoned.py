@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 
 import pytest
@@ -90,6 +91,18 @@ def test_a_planted_text_in_view_fools_the_exact_reader_and_evidence_alone_does_n
     assert tried
 
 
+def test_what_misleads_in_the_source_itself_misleads_under_attack_too(tmp_path):
+    question = {"id": "q", "question": "Which?", "answers": ["x"], "evidence": ["u1"], "outdated": [["u0"]]}
+    units = [{"id": f"u{i}", "text": f"Unit {i}."} for i in range(2)]
+    streams = [{"id": id, "units": units, "questions": [{**question, "after_unit": None}]} for id in "st"]
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(one) + "\n" for one in streams))
+    tasks = PoisonedTasks(
+        PoisonedOptions(env="documents", env_options={"data": str(tmp_path / "mine.jsonl")}, rate=0.0)
+    )
+    task = tasks.held_out(0)
+    assert [tasks.misled(task, "q:q", frozenset(seen)) for seen in ((), ("u0",), ("u0", "u1"))] == [False, True, False]
+
+
 def test_held_out_orders_are_worded_as_training_never_words_them():
     assert not set(ORDERS["train"]) & set(ORDERS["eval"])
     tasks = source(attacks=("delayed",))
@@ -128,7 +141,7 @@ def test_what_cannot_be_attacked_is_said(options: dict, message: str):
 
 
 def test_credit_by_hand_a_planted_text_costs_what_evidence_earns():
-    from memrl.advantages.reading import _potential
+    from memrl.advantages.reading import ReadingOptions, _potential
 
     tasks = source(attacks=("inject",))
     task = tasks.held_out(0)
@@ -137,7 +150,8 @@ def test_credit_by_hand_a_planted_text_costs_what_evidence_earns():
     assert len(evidence) == 1
     planted = tasks.against(task, question)[0].id
     seen = [
-        _potential(tasks, task, question, held, 1, 0.5) for held in (set(), evidence, evidence | {planted}, {planted})
+        _potential(tasks, task, question, held, 1, ReadingOptions(share=0.5))
+        for held in (set(), evidence, evidence | {planted}, {planted})
     ]
     assert seen == [0.0, 1.0, 0.0, 0.0]
     assert CreditConfig(name="reading").name == "reading"
