@@ -102,10 +102,12 @@ def _question_faults(raw: Any, where: str, order: Mapping[str, int]) -> Iterator
 
 
 def _sets_faults(sets: Any, where: str, order: Mapping[str, int], last: int) -> Iterator[Fault]:
-    if not isinstance(sets or [], list):
+    if sets is None:
+        return
+    if not isinstance(sets, list):
         yield Fault(where, f"{_kind(sets)} where a list of lists is expected")
         return
-    for i, one in enumerate(sets or []):
+    for i, one in enumerate(sets):
         yield from _evidence_faults(one, f"{where}[{i}]", order, last)
         if one == []:
             yield Fault(f"{where}[{i}]", "empty: a set without units supports nothing")

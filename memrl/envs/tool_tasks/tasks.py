@@ -1,0 +1,141 @@
+"""Your tasks with your tools as a task source.
+
+env:
+  name: tool_tasks
+  options: {data: tasks.jsonl, tools: [python, "my_tools:room"]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from memrl.contracts.errors import ConfigError, DataError
+from memrl.contracts.protocols import Brief
+from memrl.contracts.registry import register
+from memrl.contracts.types import Split, Task, as_text
+from memrl.envs.tool_tasks.env import Told, ToolTasksEnv
+from memrl.envs.tool_tasks.judging import judge_of, needs_answers
+from memrl.envs.tool_tasks.options import ToolTasksOptions, ToolTasksTheta
+from memrl.envs.tool_tasks.records import ToolTask, load
+from memrl.envs.tool_tasks.toolset import Toolset
+
+
+class ToolTasks:
+    """The tasks of a file, in two splits that share none.
+
+    Where every question has an answer in the file there is a walkthrough, the calls that it names before it.
+
+    Raises:
+        DataError: the file cannot be read, or is at fault: file, line and field.
+        ConfigError: an option that these tasks cannot have.
+    """
+
+    name = "tool_tasks"
+
+    def __init__(self, options: ToolTasksOptions) -> None:
+        if not options.data:
+            raise ConfigError("env.options.data", "", "name a file of tasks, one JSON object a line (docs/tools.md)")
+        self.options = options
+        self._tasks = {one.id: one for one in load(Path(options.data).expanduser())}
+        self._split = self._splits()
+        self._judge = judge_of(options.judge)
+        self._tools = Toolset(options.tools, options.seconds, options.sandboxed)
+        self._specs = self._tools.box(next(iter(self._tasks.values())).state).specs
+        self._check()
+        if options.joined == 1:
+            self.num_tasks = len(self._split["eval"])
+        if all(turn.answers for one in self._tasks.values() for turn in one.turns if turn.asks):
+            self.walkthrough = self._walkthrough
+
+    def make(self, task: Task) -> ToolTasksEnv:
+        made = [self._tasks[id] for id in self._ids(task)]
+        boxes = [self._tools.box(one.state) for one in made]
+        told = [Told(made[k].turns[i], boxes[k]) for k, i in self._order(task, made)]
+        return ToolTasksEnv(told, self._judge, self.options)
+
+    def brief(self, task: Task) -> Brief:
+        options = self.options
+        return Brief(header=options.header, tools=self._specs, max_new_tokens=options.max_new_tokens)
+
+    def cells(self) -> tuple[str, ...]:
+        return ("all",)
+
+    def train(self, cell: str, seed: int) -> Task:
+        return self._task("train", seed)
+
+    def held_out(self, seed: int) -> Task:
+        """Of the tasks that training never sees, all in turn."""
+        return self._task("eval", seed)
+
+    def at_horizon(self, horizon: int) -> dict[str, Any]:
+        """As many tasks an episode as have so many turns, about."""
+        turns = sum(len(one.turns) for one in self._tasks.values()) / len(self._tasks)
+        most = min(map(len, self._split.values()))
+        return {"joined": max(1, min(most, round(horizon / turns)))}
+
+    def _walkthrough(self, task: Task) -> Sequence[str]:
+        made = [self._tasks[id] for id in self._ids(task)]
+        asked = [turn for k, i in self._order(task, made) if (turn := made[k].turns[i]).asks]
+        return [text for turn in asked for text in (*map(as_text, turn.calls), turn.answers[0])]
+
+    def _ids(self, task: Task) -> tuple[str, ...]:
+        theta: ToolTasksTheta = task.theta
+        if missing := [id for id in theta.ids if id not in self._tasks]:
+            raise ConfigError("env.options.data", self.options.data, f"it has no task {missing[0]!r}, which is played")
+        return theta.ids
+
+    def _order(self, task: Task, made: Sequence[ToolTask]) -> list[tuple[int, int]]:
+        """(Which task, which of its turns), the turns of each in order, the tasks in turns drawn by the seed."""
+        whose = np.repeat(np.arange(len(made)), [len(one.turns) for one in made])
+        np.random.default_rng([task.seed, task.split == "eval", 0x70015]).shuffle(whose)
+        seen = [0] * len(made)
+        order: list[tuple[int, int]] = []
+        for k in whose.tolist():
+            order.append((k, seen[k]))
+            seen[k] += 1
+        return order
+
+    def _task(self, split: Split, seed: int) -> Task:
+        ids, joined = self._split[split], self.options.joined
+        rng = np.random.default_rng([seed, split == "eval", 0x7A5C])
+        first = seed % len(ids) if split == "eval" else int(rng.integers(len(ids)))
+        others = [id for k, id in enumerate(ids) if k != first]
+        drawn = [others[k] for k in rng.permutation(len(others))[: joined - 1].tolist()]
+        theta = ToolTasksTheta(ids=(ids[first], *drawn))
+        return Task(env=self.name, theta=theta, seed=seed, split=split, cell="all")
+
+    def _splits(self) -> dict[Split, tuple[str, ...]]:
+        every, held = tuple(self._tasks), self.options.held_out
+        if unknown := [id for id in held if id not in self._tasks]:
+            raise ConfigError("env.options.held_out", unknown[0], f"no task has this id; there are {every[0]!r}, ...")
+        kept = set(held or every[-max(1, len(every) // 5) :])
+        split: dict[Split, tuple[str, ...]] = {
+            "train": tuple(id for id in every if id not in kept), "eval": tuple(id for id in every if id in kept),
+        }  # fmt: skip
+        if not split["train"]:
+            raise ConfigError("env.options.data", self.options.data, "no task is left to train on; give more")
+        least = min(map(len, split.values()))
+        if self.options.joined > least:
+            raise ConfigError(
+                "env.options.joined", self.options.joined, f"a split has {least} tasks; join at most that"
+            )
+        return split
+
+    def _check(self) -> None:
+        """What the tasks ask of the judge and of the tools."""
+        known = [spec.name for spec in self._specs]
+        for one in self._tasks.values():
+            for place, turn in enumerate(one.turns):
+                where = f"{self.options.data}: task {one.id!r}: turns[{place}]"
+                if turn.asks and not turn.answers and needs_answers(self.options.judge):
+                    way_out = f"the judge {self.options.judge!r} needs answers; give some, or a judge of your own"
+                    raise DataError(f"{where}.answers: none: {way_out}")
+                if wrong := [call.name for call in turn.calls if call.name not in known]:
+                    raise DataError(f"{where}.calls: there is no tool {wrong[0]!r}; there are {', '.join(known)}")
+
+
+register("env", "tool_tasks", ToolTasks, ToolTasksOptions)
