@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from threading import RLock
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     Part = TokenStore | GraphStore | Archive
 
 FORMAT = "memory_stores/1"
+_NAMES: dict[str, StoreName] = {"t": "token", "g": "graph", "a": "archive"}
 
 
 class AgentMemory:
@@ -137,10 +139,9 @@ class AgentMemory:
 
     def store_of(self, id: str) -> StoreName:
         """Which store gave an entry its id, whether or not it still holds it. Raises KeyError if none here could."""
-        part = self._holder(id[:1])
-        if part is None:
+        if self._holder(id[:1]) is None:
             raise KeyError(id)
-        return part.store
+        return _NAMES[id[0]]
 
     def apply(self, op: MemoryOp, stamp: Stamp = NO_STAMP) -> OpResult:
         """Carry out one op in the store it is for, or refuse it.
@@ -154,10 +155,22 @@ class AgentMemory:
             return refused
         with self._lock:
             part = self._route(op)
-            result = REFUSED[part] if isinstance(part, Refusal) else _doing(part)(op, stamp)
+            result = REFUSED[part] if isinstance(part, Refusal) else self._carried_out(part, op, stamp)
             if self._journal is not None:
                 self._journal.append(op, stamp)
             return result
+
+    def _carried_out(self, part: Any, op: MemoryOp, stamp: Stamp) -> OpResult:
+        """What a store makes of an op that was checked. Raises ValueError where it gives an id that leads nowhere."""
+        if _has_do(type(part)):
+            return part.do(op, stamp)
+        result: OpResult = part.apply(op, stamp)
+        for id in result.created:
+            if self._holder(id[:1]) is not part:
+                letter = next(name[0] for name in _NAMES.values() if self._holder(name[0]) is part)
+                way_out = f"ids of this store must begin with {letter!r}, or nobody finds the way back to it"
+                raise ValueError(f"{type(part).__qualname__}.apply gave the id {id!r}: {way_out}")
+        return result
 
     def _route(self, op: MemoryOp) -> Part | Refusal:
         match op:
@@ -256,9 +269,13 @@ class AgentMemory:
         return memory
 
 
-def _doing(part: Any) -> Any:
-    """What carries out an op that was checked: a store of another's making may have ``apply`` alone."""
-    return getattr(part, "do", part.apply)
+@cache
+def _has_do(kind: type) -> bool:
+    """Whether ``do`` is ``apply`` without its checks: a class of another's making may have, or change, only that."""
+    do, apply = (
+        next((place for place, one in enumerate(kind.__mro__) if name in vars(one)), None) for name in ("do", "apply")
+    )
+    return do is not None and apply is not None and do <= apply
 
 
 def _loaded(store: Any, state: Mapping[str, Any], name: str) -> Any:

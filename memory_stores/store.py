@@ -41,7 +41,10 @@ class MemoryStore(Protocol):
         ...
 
     def apply(self, op: MemoryOp, stamp: Stamp = NO_STAMP) -> OpResult:
-        """Carry out one op, or refuse it and stay exactly as before. The only way in."""
+        """Carry out one op, or refuse it and stay exactly as before. The only way in.
+
+        Ids begin with the first letter of the store that the op was for: ``t`` token, ``g`` graph, ``a`` archive.
+        """
         ...
 
     def fork(self) -> Self:

@@ -45,12 +45,18 @@ STORES: tuple[StoreName, ...] = ("token", "graph", "archive")
 
 def check_store(make: Make) -> None:
     """Check every promise of ``MemoryStore`` on stores from ``make``. Raises AssertionError on the first broken one."""
-    _is_a_memory_store(make)
-    adds = _ways_to_add(make)
-    assert adds, "A fresh store must take an entry: it refused Write to the token store and archive, and Link."
-    for add in adds:
-        for promise in _PROMISES:
-            promise(make, add)
+    try:
+        _is_a_memory_store(make)
+        adds = _ways_to_add(make)
+        assert adds, "A fresh store must take an entry: it refused Write to the token store and archive, and Link."
+        for add in adds:
+            for promise in _PROMISES:
+                promise(make, add)
+    except AssertionError:
+        raise
+    except Exception as error:
+        told = " ".join(str(error).split())
+        raise AssertionError(f"The store raised {type(error).__name__} when it was looked at: {told}.") from error
 
 
 def _ways_to_add(make: Make) -> list[Add]:
@@ -132,6 +138,15 @@ def _reports_what_it_did(make: Make, add: Add) -> None:
     gone = store.apply(_remove(entry), _stamp(8))
     assert gone.removed == (entry.id,), "Removing an entry must report its id."
     assert store.get(entry.id) is None, "A removed entry must be gone."
+
+
+def _gives_ids_of_its_store(make: Make, add: Add) -> None:
+    op = add(0)
+    letter = op.store[0] if isinstance(op, Write) else "g"
+    [entry] = _with(make, add, 1).entries()
+    assert entry.id.startswith(letter), (
+        f"Ids must begin with the store's letter, here {letter!r}; it gave {entry.id!r}."
+    )
 
 
 def _keeps_entries_in_order(make: Make, add: Add) -> None:
@@ -269,6 +284,7 @@ _PROMISES: tuple[Callable[[Make, Add], None], ...] = (
     _never_exceeds_its_budget,
     _counts_what_it_holds,
     _reports_what_it_did,
+    _gives_ids_of_its_store,
     _keeps_entries_in_order,
     _never_uses_an_id_twice,
     _does_nothing_on_keep,

@@ -19,7 +19,7 @@ from memrl.contracts.config import EnvConfig, TrainConfig
 from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.overrides import EVAL_KNOBS, with_settings
 from memrl.contracts.protocols import Agent
-from memrl.contracts.registry import find_row, row_kind
+from memrl.contracts.rows import find_row, played, row_kind
 from memrl.contracts.types import End, Episode, Task
 from memrl.reporting.intervals import bounded_interval
 from memrl.reporting.metrics import count_refused
@@ -282,11 +282,11 @@ def _row(agent: Agent, config: TrainConfig, name: str, trained: Any) -> ways.Row
 def play_row(name: str, row: ways.Row, tasks: Sequence[Task], seed: int, bounds: Bounds | None) -> Row:
     """Play of every task, and its figures."""
     started = time.perf_counter()
-    played = row.play(tasks, [seed, 0xE7A1])
-    told = summarise_row(name, [one.episode for one in played], time.perf_counter() - started, bounds)
-    extra = sum(one.tokens for one in played) / len(played)
+    found = played(name, "rows", row.play(tasks, [seed, 0xE7A1]), len(tasks))
+    told = summarise_row(name, [one.episode for one in found], time.perf_counter() - started, bounds)
+    extra = sum(one.tokens for one in found) / len(found)
     return dataclasses.replace(
-        told, tries=sum(one.tries for one in played) / len(played), tokens_per_episode=told.tokens_per_episode + extra
+        told, tries=sum(one.tries for one in found) / len(found), tokens_per_episode=told.tokens_per_episode + extra
     )
 
 

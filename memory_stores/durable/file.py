@@ -269,8 +269,10 @@ class MemoryFile:
     def copy(self, name: str | Sequence[str], to: str | Sequence[str]) -> DurableMemory:
         """A new space that holds what ``name`` holds now, names and metadata included, with a past of its own.
 
-        Raises Conflict if there is a space ``to``.
+        Raises StoreError if there is no space ``name``, Conflict if there is a space ``to``.
         """
+        if _checked_name(name) not in self.spaces():
+            raise StoreError(f"memory file {self.path} has no space {name!r} to copy: `spaces()` tells what it has")
         if _checked_name(to) in self.spaces():
             raise Conflict(f"memory file {self.path} has a space {to!r}: drop it first, or take another name")
         with self._database.lock:

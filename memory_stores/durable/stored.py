@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from memory_stores.durable.changes import Changes
@@ -118,7 +118,8 @@ class Stored(Mirror):
     def details(self, id: str) -> Details | None:
         """Name, metadata and times of a live entry."""
         with self._reading():
-            return self._held[id].details if super().get(id) is not None else None
+            known = self._held[id].details if super().get(id) is not None else None
+            return known if known is None or not known.metadata else replace(known)
 
     def written_at(self, id: str) -> float | None:
         """When a live entry came into the file, in seconds since 1970."""

@@ -132,7 +132,8 @@ def _bad(folder: Path, what: str) -> StoreError:
 
 
 def _bring(database: Database, text: str, held: set[str]) -> list[str]:
-    lines = [json.loads(line) for line in text.splitlines()]
+    # Not splitlines(): a text may hold line separators that are no ends of a JSON line.
+    lines = [json.loads(line) for line in text.split("\n") if line]
     told = lines[0]
     if told["kind"] != "space" or told["name"] in held:
         raise Conflict(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -37,6 +38,9 @@ class Details:
             raise StoreError(f"details.name = {name!r}: give a name of at least one letter, or None")
         if metadata is not None and not isinstance(metadata, Mapping):
             raise StoreError(f"details.metadata = {metadata!r}: it must be a mapping of JSON values, or None")
+        if metadata:
+            # A copy of its own: who changes his own mapping later changes no memory.
+            object.__setattr__(self, "metadata", deepcopy(dict(metadata)))  # pyright: ignore[reportUnknownArgumentType]
         if self.ttl is not None and self.expires_at is not None:
             raise StoreError("details.ttl and details.expires_at say the same thing: give one of them")
         for field in ("event_time", "ttl", "expires_at"):

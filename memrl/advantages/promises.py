@@ -14,6 +14,7 @@ from memory_stores.token_store import TokenStore
 from memory_stores.types import Write
 from memrl.advantages.contract import Advantages, Estimator, Scene, served_by
 from memrl.contracts.config import CreditConfig
+from memrl.contracts.promised import in_a_sentence
 from memrl.contracts.protocols import Agent, Chooser, ControllerRequest, Env, OpChoice, Outcome, SampleRequest
 from memrl.contracts.registry import find, make_options
 from memrl.contracts.texts import TextTable
@@ -38,6 +39,11 @@ def check_estimator(estimator: str | Estimator, options: Any = None) -> None:
     Raises:
         AssertionError: a promise is broken; the message says which.
     """
+    with in_a_sentence("the estimator"):
+        _check(estimator, options)
+
+
+def _check(estimator: str | Estimator, options: Any) -> None:
     if isinstance(estimator, str):
         part = find("estimator", estimator, "credit.name")
         options, estimator = make_options(part, {}, "credit.options") if options is None else options, part.make
@@ -64,6 +70,7 @@ def check_estimator(estimator: str | Estimator, options: Any = None) -> None:
 
 def _check_shape_and_order(estimator: Estimator, episodes: Sequence[Episode], scene: Scene) -> None:
     found = estimator(episodes, scene)
+    assert isinstance(found, Sequence), f"there must be a list of arrays, not a {type(found).__name__}"
     assert len(found) == len(episodes), "there must be one array of advantages an episode"
     for advantages, episode in zip(found, episodes, strict=True):
         count = sum(1 for _ in episode.decisions)

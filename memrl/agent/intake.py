@@ -8,13 +8,16 @@ text ─> held already? ─> duplicate: held once, as the newest
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
+from hashlib import blake2b
+from secrets import token_bytes
 from typing import NamedTuple
 
 from memory_stores.types import Forget, Item, Keep, MemoryOp, OpResult, Overwrite, Stamp, Write
 from memrl.agent.engine import Engine
-from memrl.agent.keeping import Keeping, Known, Room
+from memrl.agent.keeping import Keeping, Known, Room, key_of
 from memrl.agent.results import Details, Fate, Observed, Reason
 from memrl.agent.said import Said
 from memrl.agent.support import again
@@ -30,6 +33,8 @@ class Intake:
         entries = keeping.memory.entries()
         self._clock = max((max(entry.stamp.step, entry.used_at) for entry in entries), default=-1) + 1
         self._known, self._room = Known(keeping.memory), Room(keeping.memory)
+        self._gone, self._salt = set[bytes](), token_bytes(16)
+        """What was taken back, as digests that tell nothing once the process has ended."""
 
     def refresh(self) -> None:
         """Take over what other processes wrote; their steps come before the next one here."""
@@ -54,6 +59,8 @@ class Intake:
         self.refresh()
         if (held := self._again(said, resent)) is not None:
             return held
+        if resent and self._digest(said.text) in self._gone:
+            return Observed(fate=Fate.REFUSED, reason=Reason.TAKEN_BACK)
         engine = self._engine
         # Cut only what has a chance: blanks that fall away at the cuts never halve a text.
         if engine.keeps_all and engine.agent.count_tokens(said.text) > 2 * _largest(self._keeping):
@@ -64,6 +71,9 @@ class Intake:
             return Observed(fate=Fate.REFUSED, reason=Reason.TOO_LONG)
         if len(parts) > 1 and all(self._known.holder(part) is not None for part in parts):
             return _together([self._again(replace(said, text=part), resent) for part in parts])
+        if resent and any(self._digest(part) in self._gone for part in parts):
+            return Observed(fate=Fate.REFUSED, reason=Reason.TAKEN_BACK)
+        self._gone.difference_update(map(self._digest, (said.text, *parts)))
         shown = self._observations(parts, said)
         taken = [self._archive(one, said) if engine.keeps_all else self._decide(one, said) for one in shown]
         return _joined(taken)
@@ -82,8 +92,17 @@ class Intake:
         stamp = Stamp(step=step, observation_id=f"u{step}", writer="user", trust=said.trust)
         [result] = self.change([op], stamp, said.details, said.now)
         if result.done:
+            self.take_back([old.text])
             return Observed(fate=Fate.KEPT, ids=result.created, ops=(op,))
         return Observed(fate=Fate.REFUSED, reason=Reason.OVER_BUDGET)
+
+    def take_back(self, texts: Iterable[str]) -> None:
+        """What a user deleted, changed or had forgotten: a client that sends the whole conversation again with its next
+        turn does not say it anew. Who says it in a turn of its own does."""
+        self._gone.update(map(self._digest, texts))
+
+    def _digest(self, text: str) -> bytes:
+        return blake2b(key_of(text).encode(), digest_size=16, key=self._salt).digest()
 
     def change(self, ops: Sequence[MemoryOp], stamp: Stamp, details: Details, now: float) -> list[OpResult]:
         """Ops that nobody need decide on."""
@@ -120,16 +139,22 @@ class Intake:
         if resent and before.time is not None:
             details = replace(details, time=before.time)
         less = held.stamp.trust > said.trust and trust == held.stamp.trust
-        same = held is self._keeping.memory.entries()[-1] and (trust, details.source) == (
-            held.stamp.trust,
-            before.source,
-        )
+        newest = held is self._keeping.memory.entries()[-1]
+        same = newest and trust == held.stamp.trust and self._same_day(details, before)
         if less or same or held.id[:1] not in ("t", "a"):
             return Observed(fate=Fate.DUPLICATE, ids=(held.id,))
         observation = replace(self._observation(held.text, said), trust=trust)
         op = Overwrite(held.id, held.text)
         [result] = self.change([op], _stamp(observation, ARCHIVIST), details, said.now)
         return Observed(fate=Fate.DUPLICATE, ids=result.created or (held.id,), ops=(op,) if result.done else ())
+
+    def _same_day(self, now: Details, before: Details) -> bool:
+        """Whether nothing is new about it but the hour."""
+        days = [
+            None if one.time is None else datetime.fromtimestamp(one.time, self._engine.zone).date()
+            for one in (now, before)
+        ]
+        return days[0] == days[1] and replace(now, time=None) == replace(before, time=None)
 
     def _archive(self, observation: Observation, said: Said) -> _Taken:
         """Everything is kept; what nobody needed for longest makes room."""

@@ -2,7 +2,8 @@
 
 Every result is ``{"results": [{"id", "memory", "score", "event", "metadata", "created_at", …}]}``; events are ADD,
 UPDATE, DELETE, and NONE for what was known already, refused or not worth keeping. An id that an entry once had still
-finds it.
+finds it. What was added under a scope has an id that names it ("a1@ana"), so that ``get``, ``update``, ``delete`` and
+``history`` find it with no scope beside, as in mem0.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Mem0:
         results = []
         for text in texts:
             seen = agent.observe(text, metadata=metadata)
-            events = [_found(agent.get(id), "ADD" if seen.kept else "NONE") for id in seen.ids]
+            events = [self._found(agent, agent.get(id), "ADD" if seen.kept else "NONE") for id in seen.ids]
             results += events or [{"id": None, "memory": text, "event": "NONE", "reason": str(seen)}]
         return {"results": [one for one in results if one]}
 
@@ -59,12 +60,14 @@ class Mem0:
         if isinstance(threshold, bool) or not isinstance(threshold, int | float):
             raise InputError(f"search(threshold=) = {threshold!r:.60}: it must be a number in [0, 1]")
         filters, scope = _split(filters, scope)
-        hits = self._scoped(scope).search(query, limit, where=filters)
-        return {"results": [_found(hit) for hit in hits if hit.score >= threshold]}
+        agent = self._scoped(scope)
+        hits = agent.search(query, limit, where=filters)
+        return {"results": [self._found(agent, hit) for hit in hits if hit.score >= threshold]}
 
     def get(self, memory_id: str, **scope: str | None) -> dict[str, Any] | None:
         """One entry; None where there is none."""
-        return _found(self._scoped(scope).get(memory_id)) or None
+        agent, id = self._located("get", memory_id, scope)
+        return self._found(agent, agent.get(id)) or None
 
     def get_all(
         self, *, limit: int | None = None, filters: Mapping[str, Any] | None = None, **scope: str | None
@@ -73,38 +76,59 @@ class Mem0:
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
             raise InputError(f"get_all(limit=) = {limit!r:.60}: it must be a whole number of at least 0, or None")
         filters, scope = _split(filters, scope)
-        return {"results": [_found(one) for one in self._scoped(scope).all(where=filters)[:limit]]}
+        agent = self._scoped(scope)
+        return {"results": [self._found(agent, one) for one in agent.all(where=filters)[:limit]]}
 
     def update(
         self, memory_id: str, data: str, *, metadata: Mapping[str, Any] | None = None, **scope: str | None
     ) -> Results:
         """Put another text in an entry's place; the result's id is the new one. Raises InputError."""
-        agent = self._scoped(scope)
-        old = agent.get(memory_id)
-        seen: Observed = agent.update(memory_id, data, metadata=metadata)
+        agent, id = self._located("update", memory_id, scope)
+        old = agent.get(id)
+        seen: Observed = agent.update(id, data, metadata=metadata)
         if seen.fate is not Fate.KEPT or old is None:
             return {"results": [{"id": memory_id, "memory": data, "event": "NONE", "reason": str(seen)}]}
-        return {"results": [_found(agent.get(seen.ids[0]), "UPDATE") | {"previous_memory": old.text}]}
+        return {"results": [self._found(agent, agent.get(seen.ids[0]), "UPDATE") | {"previous_memory": old.text}]}
 
     def delete(self, memory_id: str, **scope: str | None) -> Results:
         """Remove an entry. Raises InputError where there is none of that id."""
-        return {"results": [_found(self._scoped(scope).delete(memory_id), "DELETE")]}
+        agent, id = self._located("delete", memory_id, scope)
+        return {"results": [self._found(agent, agent.delete(id), "DELETE")]}
 
     def delete_all(self, **scope: str | None) -> Results:
         """Remove all entries of a scope."""
         agent = self._scoped(scope)
         items = [one for one in agent.all() if isinstance(one.entry, Item)]
-        return {"results": [_found(agent.delete(one.id), "DELETE") for one in items]}
+        return {"results": [self._found(agent, agent.delete(one.id), "DELETE") for one in items]}
 
     def history(self, memory_id: str, **scope: str | None) -> list[dict[str, Any]]:
         """All changes of an entry, oldest first."""
+        agent, id = self._located("history", memory_id, scope)
         return [
             {
-                "memory_id": event.id, "event": event.event, "old_memory": event.before, "new_memory": event.after,
-                "new_id": event.new_id, "created_at": _clock(event.time), "is_deleted": event.event == "DELETE",
+                "memory_id": self._named(agent, event.id), "event": event.event, "old_memory": event.before,
+                "new_memory": event.after, "new_id": event.new_id and self._named(agent, event.new_id),
+                "created_at": _clock(event.time), "is_deleted": event.event == "DELETE",
             }
-            for event in self._scoped(scope).history(memory_id)
+            for event in agent.history(id)
         ]  # fmt: skip
+
+    def _located(self, call: str, memory_id: Any, scope: Mapping[str, Any]) -> tuple[MemoryAgent, str]:
+        """Whose memory an id leads to, and its id there. Raises InputError where a scope beside it says otherwise."""
+        agent = self._scoped(scope)
+        id, mark, name = memory_id.partition("@") if isinstance(memory_id, str) else (memory_id, "", "")
+        if not mark:
+            return agent, id
+        if agent is not self._agent and agent.name != name:
+            raise InputError(f"{call}(memory_id) = {memory_id!r:.80}: it is not of the scope that is named beside it")
+        return self._agent.user(name), id
+
+    def _named(self, agent: MemoryAgent, id: str) -> str:
+        """An id that says whose it is, but for those of the memory that no scope names."""
+        return id if agent.name == self._agent.name else f"{id}@{agent.name}"
+
+    def _found(self, agent: MemoryAgent, one: Found | None, event: str | None = None) -> dict[str, Any]:
+        return {} if one is None else _shown(one, self._named(agent, one.id), event)
 
     def _scoped(self, scope: Mapping[str, Any]) -> MemoryAgent:
         """The agent whose memory a scope means. Raises InputError for a scope that there is none of, or an empty id."""
@@ -132,6 +156,15 @@ def _split(filters: Mapping[str, Any] | None, scope: Mapping[str, Any]) -> tuple
     if filters is not None and not isinstance(filters, Mapping):
         raise InputError(f"filters = {filters!r:.60}: it must be a mapping of fields to values")
     filters = dict(filters or {})
+    if set(filters) == {"AND"} and isinstance(filters["AND"], list):
+        every = filters["AND"]
+        if not all(isinstance(one, Mapping) for one in every):
+            raise InputError(f"filters['AND'] = {every!r:.60}: it must be a list of mappings")
+        filters = {name: value for one in every for name, value in one.items()}
+    if odd := [name for name in ("AND", "OR", "NOT") if name in filters]:
+        raise InputError(
+            f"filters[{odd[0]!r}]: conditions cannot be combined so here; name fields, all of which must hold"
+        )
     return filters, {**scope, **{name: filters.pop(name) for name in SCOPES if name in filters}}
 
 
@@ -145,15 +178,12 @@ def _user_texts(messages: Any) -> list[str]:
         raise InputError(f"add(messages) = {messages!r:.60}: pass a text, or messages each with a role and content")
     if wrong := [one.get("role") for one in given if one.get("role") not in ROLES]:
         raise InputError(f"add(messages): role = {wrong[0]!r:.60}: take one of {', '.join(ROLES)}")
-    read = [(one["role"], read_messages([{**one, "role": "user"}]).last) for one in given]
-    return [text for role, text in read if role == "user"]
+    return [read_messages([one]).last for one in given if one["role"] == "user"]
 
 
-def _found(one: Found | None, event: str | None = None) -> dict[str, Any]:
-    if one is None:
-        return {}
+def _shown(one: Found, id: str, event: str | None) -> dict[str, Any]:
     metadata = dict(one.details.metadata)
-    shown = {"id": one.id, "memory": one.text, "score": one.score, "metadata": metadata, "trust": one.trust}
+    shown = {"id": id, "memory": one.text, "score": one.score, "metadata": metadata, "trust": one.trust}
     if one.details.time is not None:
         shown["created_at"] = _clock(one.details.time)
     return shown | ({"event": event} if event else {})

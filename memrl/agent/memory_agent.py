@@ -309,6 +309,7 @@ class MemoryAgent:
             gone = found(self._item("delete", id), 1.0, self._keeping)
             step = self._intake.tick()
             self._intake.change([Forget(gone.id)], Stamp(step=step, writer="user"), Details(), self._time())
+            self._intake.take_back([gone.text])
             return gone
 
     def forget(self, what: str, *, dry_run: bool = False, threshold: float = THRESHOLD) -> Forgotten:
@@ -336,6 +337,7 @@ class MemoryAgent:
                 which = meant(self._keeping, table, text, least)
             if not dry_run:
                 self._home.purge(self.name, self._keeping, which.entries, self._intake, text)
+                self._intake.take_back([text, *(one.text for one in which.entries)])
                 with self._engine.parts:
                     table.forget_kept(sorted({text, *(one.text for one in which.entries)}))
             told = {"gone": which.gone, "past": which.past, "together": which.together, "keeps": which.keeps}

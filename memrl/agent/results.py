@@ -31,6 +31,8 @@ class Reason(Enum):
     """Memory has no room for it, and nothing may go for it."""
     TOO_LONG = "too_long"
     """It is longer than all that memory may hold, or no part of it could ever be seen."""
+    TAKEN_BACK = "taken_back"
+    """It was deleted, changed or forgotten since, and is only sent again with the conversation in which it was said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,8 @@ class Observed:
 _REFUSED = {
     Reason.BLANK: "nothing to remember: the text is blank",
     Reason.OVER_BUDGET: "no room",
-    Reason.TOO_LONG: "no room: the text is longer than memory may ever hold",
+    Reason.TOO_LONG: "too long: memory could never hold it, or no view could show it",
+    Reason.TAKEN_BACK: "taken back: it was deleted, changed or forgotten since it was said",
 }
 
 

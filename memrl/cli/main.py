@@ -61,6 +61,10 @@ def main() -> None:
         # Whoever read our output has gone; the interpreter must not fail again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"{os.fsdecode(error.filename)}: {error.strerror}; put it right, or name another")
 
 
 def _fail(message: str) -> None:

@@ -43,7 +43,7 @@ def attribute_of(name: str, knob: str) -> Any:
     module, _, attribute = name.partition(":")
     if not module or not attribute:
         raise ConfigError(knob, name, "write it as 'module:attr', such as 'my_pkg.game:KeyDoor'")
-    made: Any = _outside_module(module, name, knob)
+    made: Any = module_of(module, knob, name)
     for step in attribute.split("."):
         if not hasattr(made, step):
             near = difflib.get_close_matches(step, [word for word in dir(made) if not word.startswith("_")])
@@ -53,8 +53,12 @@ def attribute_of(name: str, knob: str) -> Any:
     return made
 
 
-def _outside_module(module: str, name: str, knob: str) -> ModuleType:
-    """Import it; the working folder is looked in last, as a console script would not."""
+def module_of(module: str, knob: str, name: str) -> ModuleType:
+    """Import it for what a knob names; the working folder is looked in last, as a console script would not.
+
+    Raises:
+        ConfigError: there is no such module, or importing it fails.
+    """
     if "" not in sys.path and os.getcwd() not in sys.path:  # noqa: PTH109
         sys.path.append(os.getcwd())  # noqa: PTH109
     package = module.partition(".")[0]

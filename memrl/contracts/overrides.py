@@ -84,6 +84,9 @@ def with_settings(config: TrainConfig, settings: Sequence[str], allowed: Sequenc
         path, mark, text = setting.partition("=")
         if not mark or not path.strip():
             raise ConfigError("--set", setting, "write it as section.knob=value")
+        if path.strip() == "recipe":
+            way_out = f"it only says what a config was made from; to train another, --recipe {text.strip()}"
+            raise ConfigError("recipe", text.strip(), way_out)
         if allowed is not None and not any(f"{path.strip()}.".startswith(f"{one}.") for one in allowed):
             raise ConfigError(path.strip(), text.strip(), f"it cannot be set here; choose from {', '.join(allowed)}")
         _set(config, changes, [name.strip() for name in path.split(".")], text.strip())

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from memrl.contracts.errors import ConfigError, MissingExtra
+from memrl.contracts.errors import ConfigError, InputError, MissingExtra
 from memrl.contracts.imports import attribute_of, own_modules, told
 from memrl.contracts.options import options_from
 
@@ -127,6 +127,8 @@ def find(kind: str, name: str, knob: str) -> Part:
     if (kind, name) not in _PARTS:
         _load_entry_point(kind, name, knob)
     if (kind, name) not in _PARTS:
+        _load_from_home(kind, name, knob)
+    if (kind, name) not in _PARTS:
         raise ConfigError(knob, name, _unknown(kind, name, broken))
     return _PARTS[kind, name]
 
@@ -169,12 +171,14 @@ def make(kind: str, name: str, values: Mapping[str, Any], knob: str, *context: A
         pass  # Some built-in callables have no signature to look at: the call itself will tell.
     try:
         made = part.make(*given)
-    except MissingExtra:
+    except (MissingExtra, InputError):
         raise
     except ImportError as error:
         raise MissingExtra(f"{knob} = {name!r}: {error}") from error
+    except ValueError as error:
+        raise ConfigError(knob, name, f"it cannot be made with these options: {told(error)}") from error
     lacks = [needed for needed in KINDS[kind].needs if not hasattr(made, needed)]
-    if made is not None and lacks:
+    if lacks and (made is not None or not _is_ours(part.holder)):
         raise ConfigError(knob, name, f"{_a(kind)} has {', '.join(lacks)}, and {type(made).__name__} does not")
     return made
 
@@ -199,8 +203,12 @@ def origin(kind: str, name: str) -> str:
     """Where a part that is not ours comes from, such as "package keydoor 0.1"; "" for ours. Imports nothing."""
     part = _PARTS.get((kind, name))
     if part is not None:
-        ours = part.holder.partition(".")[0] in ("memrl", "memory_stores")
-        return "" if ours else part.holder if part.holder.startswith("package ") else f"module {part.holder}"
+        if _is_ours(part.holder) or part.holder.startswith("package "):
+            return "" if _is_ours(part.holder) else part.holder
+        if ":" in name or "<" in getattr(part.make, "__qualname__", "<"):
+            return f"module {part.holder}"
+        options = "" if part.options is None else f" with {part.options.__module__}:{part.options.__qualname__}"
+        return f"module {part.holder}:{part.make.__qualname__}{options}"
     return next((_package(point) for point in _points(kind, name)), "")
 
 
@@ -210,23 +218,6 @@ def origins(config: Any) -> list[tuple[str, str, str]]:
     named += [(kind, name) for name in config.evaluation.rows for kind in ("controller", "row")]
     named += [("sink", name) for name in config.logging.sinks]
     return [(kind, name, home) for kind, name in dict.fromkeys(named) if (home := origin(kind, name))]
-
-
-def row_kind(name: str) -> str:
-    """Whether a row of an evaluation is a part of kind "row", or a controller."""
-    return "row" if name in names("row") else "controller"
-
-
-def find_row(name: str, knob: str) -> Part:
-    """Who plays a row of an evaluation: a part of kind "row", or a controller. Raises as ``find`` does."""
-    kind = row_kind(name)
-    try:
-        return find(kind, name, knob)
-    except ConfigError as error:
-        if kind == "row" or ":" in name or name in names(kind):
-            raise
-        rows = ", ".join(names("row"))
-        raise ConfigError(knob, name, f"{error.way_out}; or one of the rows {rows}") from error
 
 
 def remember_origin(kind: str, name: str, home: str) -> None:
@@ -337,6 +328,25 @@ def _load_entry_point(kind: str, name: str, knob: str) -> None:
                 f"{_package(point)} offers it as the module {point.value!r}, which registers no {kind} of that name"
             )
             raise ConfigError(knob, name, offers)
+
+
+def _load_from_home(kind: str, name: str, knob: str) -> None:
+    """A part that a saved run had from a module by ``register``: the module may be here, and have it still."""
+    home, _, options = _HOMES.get((kind, name), "").removeprefix("module ").partition(" with ")
+    if ":" not in home:
+        return
+    try:
+        made = attribute_of(home, knob)
+        known = attribute_of(options, knob) if options else None
+    except ConfigError as error:
+        way_out = f"the run had this {kind} from {home}: {error.way_out}; or register it before the run is opened"
+        raise ConfigError(knob, name, way_out) from error
+    if callable(made) and (kind, name) not in _PARTS:
+        _enter(kind, name, made, known, home.partition(":")[0])
+
+
+def _is_ours(holder: str) -> bool:
+    return holder.partition(".")[0] in ("memrl", "memory_stores")
 
 
 def _holds(kind: str, name: str, made: Any) -> bool:

@@ -6,12 +6,14 @@ is a row as well, by its name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from memrl.contracts.errors import ConfigError
+from memrl.contracts.imports import attribute_of
 from memrl.contracts.protocols import Agent
+from memrl.contracts.registry import Part, find, names
 from memrl.contracts.types import Episode, Task
 
 
@@ -33,6 +35,36 @@ class Row(Protocol):
     def play(self, tasks: Sequence[Task], seed: Sequence[int]) -> list[Played]:
         """Each task once, in order."""
         ...
+
+
+def row_kind(name: str, knob: str = "rows") -> str:
+    """Whether a row is a part of kind "row" or a controller; of "module:attr", who can ``play`` is a row."""
+    if ":" in name:
+        return "row" if hasattr(attribute_of(name, knob), "play") else "controller"
+    return "row" if name in names("row") else "controller"
+
+
+def find_row(name: str, knob: str) -> Part:
+    """Who plays a row of an evaluation: a part of kind "row", or a controller. Raises as ``registry.find`` does."""
+    kind = row_kind(name, knob)
+    try:
+        return find(kind, name, knob)
+    except ConfigError as error:
+        if kind == "row" or ":" in name or name in names(kind):
+            raise
+        rows = ", ".join(names("row"))
+        raise ConfigError(knob, name, f"{error.way_out}; or one of the rows {rows}") from error
+
+
+def played(name: str, knob: str, given: Any, asked: int) -> list[Played]:
+    """What a row gave back, if it is one ``Played`` a task. Raises ConfigError, naming the row and what it did."""
+    found = list(given) if isinstance(given, Iterable) else []
+    wrong = next((one for one in found if not isinstance(one, Played) or not isinstance(one.episode, Episode)), None)
+    if wrong is not None or len(found) != asked:
+        what = f"a {type(wrong).__name__}" if wrong is not None else f"{len(found)}"
+        told = what if isinstance(given, Iterable) else f"a {type(given).__name__}"
+        raise ConfigError(knob, name, f"play() gave {told} for {asked} tasks; give a list of one Played each, in order")
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,9 @@ from memory_stores.token_store import TokenStore
 from memory_stores.types import Stamp, Write
 from memrl.contracts.contexts import ControllerContext, OffersContext
 from memrl.contracts.errors import ConfigError
+from memrl.contracts.kept_state import problem_of_state
 from memrl.contracts.offer_sets import stacked
+from memrl.contracts.promised import in_a_sentence, wrong_with
 from memrl.contracts.protocols import NO_OFFERS, Controller, ControllerRequest, OfferRequest, Offers, SampleRequest
 from memrl.contracts.registry import make as make_part
 from memrl.contracts.texts import TextTable
@@ -81,6 +83,11 @@ def check_controller(
         return controller(context)
 
     bench = Bench(subjects, offers, linker, offers_options)
+    with in_a_sentence("the controller"):
+        _check(make, bench, draws)
+
+
+def _check(make: Make, bench: Bench, draws: bool) -> None:
     first, second = make(bench.context()), make(bench.context())
     bench.wants_offers = getattr(first, "wants_offers", True)
     learns = bench.wants_offers and callable(getattr(first, "parameters", None))
@@ -177,6 +184,7 @@ def _check_decisions(controller: Controller, bench: Bench) -> None:
         assert decision.actor == request.actor, "a decision must be by the request's actor"
         assert decision.memory_hash == request.memory.state_hash(), "a decision must carry the hash of its memory"
         _check_op(request, decision) if bench.wants_offers else _check_tokens(decision)
+        assert (wrong := wrong_with(decision, request)) is None, wrong
 
 
 def _check_op(request: ControllerRequest, decision: Decision) -> None:
@@ -269,6 +277,7 @@ def _logprobs(controller: Any, requests: Sequence[ControllerRequest]) -> list[np
 
 
 def _check_state(first: Controller, second: Controller, bench: Bench) -> None:
+    assert (wrong := problem_of_state(first.state_dict())) is None, wrong
     second.load_state_dict(first.state_dict())
     assert second.version == first.version, "version must be part of the state"
     for greedy in (False, True):
@@ -284,7 +293,11 @@ def _decided(controller: Controller, requests: Sequence[ControllerRequest]) -> l
         decisions = controller.decide(requests)
     except ConfigError as error:
         raise AssertionError(error.way_out) from error
+    assert isinstance(decisions, Sequence), f"decide() must give a list of decisions, not a {type(decisions).__name__}"
     assert len(decisions) == len(requests), "decide() must give one decision a request"
+    assert all(isinstance(one, OpDecision | TokenDecision) for one in decisions), (
+        "decide() must give OpDecisions or TokenDecisions"
+    )
     return list(decisions)
 
 

@@ -78,7 +78,7 @@ class Recorded(Quiet):
 def played_tasks(path: Path) -> list[Mapping[str, Any]]:
     """The JSON of every task that was played, in order. Raises DataError for a file that is no ``tasks.jsonl``."""
     try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()]
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
         return [row["task"] for row in rows if row["accepted"]]
     except OSError as error:
         raise DataError(

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import Any
 
 from memrl.contracts.errors import ConfigError, MissingExtra
+from memrl.contracts.imports import module_of
 from memrl.contracts.protocols import Brief, Outcome
 from memrl.contracts.registry import register
 from memrl.contracts.types import Action, Choose, Observation, Say, Task, as_text
@@ -150,6 +151,9 @@ class GymnasiumTasks:
         _choices(self._made(), options)
 
     def _made(self) -> Any:
+        module, colon, _ = self._options.id.partition(":")
+        if colon:
+            module_of(module, "env.options.id", self._options.id)
         try:
             return gymnasium.make(self._options.id, **self._options.kwargs)
         except (gymnasium.error.Error, ImportError, TypeError) as error:

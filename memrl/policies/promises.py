@@ -15,6 +15,8 @@ import numpy as np
 from memrl.contracts.calls import Calls, Head
 from memrl.contracts.config import PolicyConfig
 from memrl.contracts.contexts import PolicyContext
+from memrl.contracts.kept_state import problem_of_state
+from memrl.contracts.promised import in_a_sentence, wrong_with
 from memrl.contracts.protocols import Brief, Env, Policy, SampleRequest
 from memrl.contracts.registry import make as make_part
 from memrl.contracts.types import Choose, Observation, Say, Task, TokenDecision, Unreadable, ViewLine
@@ -27,6 +29,8 @@ LINES = ("The lantern hangs in the attic.", "The kettle stands in the cellar.", 
 SHORT = 2
 """Tokens that the brief of one request allows."""
 SEEDS = 2
+TRAINABLE = ("parameters", "token_logprobs", "bump", "freeze_reference", "reference")
+"""What a policy has that is trained."""
 
 
 def check_policy(policy: str | Make, config: PolicyConfig | None = None, *, tolerance: float = 1e-3) -> None:
@@ -48,8 +52,16 @@ def check_policy(policy: str | Make, config: PolicyConfig | None = None, *, tole
             return make_part("policy", policy, knobs.options, "policy.name", context)
         return policy(context)
 
+    with in_a_sentence("the policy"):
+        _check(make, knobs, tolerance)
+
+
+def _check(make: Callable[[], Policy], knobs: PolicyConfig, tolerance: float) -> None:
     first, second = make(), make()
-    learns = all(callable(getattr(first, name, None)) for name in ("parameters", "token_logprobs"))
+    has = {name: callable(getattr(first, name, None)) for name in TRAINABLE}
+    learns = has["parameters"] and has["token_logprobs"]
+    lacks = [name for name, there in has.items() if not there]
+    assert not lacks or not has["parameters"], f"a policy with parameters() to train must have {', '.join(lacks)} too"
     _check_answers(first, knobs)
     _check_company(first, tolerance)
     if learns:
@@ -105,6 +117,7 @@ def _check_answers(policy: Policy, config: PolicyConfig) -> None:
         for greedy in (False, True):
             asked = _requests(policy, seed, greedy)
             for request, decision in zip(asked, _sampled(policy, asked), strict=True):
+                assert (wrong := wrong_with(decision, request)) is None, wrong
                 _check_answer(request, decision, config)
                 if renderer is not None:
                     _check_rendered(renderer, request, decision)
@@ -218,6 +231,7 @@ def _check_calls(policy: Any, tolerance: float) -> None:
 
 
 def _check_state(first: Policy, second: Policy) -> None:
+    assert (wrong := problem_of_state(first.state_dict())) is None, wrong
     second.load_state_dict(first.state_dict())
     assert second.version == first.version, "version must be part of the state"
     for greedy in (False, True):
@@ -236,6 +250,7 @@ def _check_reference(first: Any, second: Any, tolerance: float) -> None:
 
 def _sampled(policy: Policy, asked: Sequence[SampleRequest]) -> list[TokenDecision]:
     decisions = policy.sample(asked)
+    assert isinstance(decisions, Sequence), f"sample() must give a list of decisions, not a {type(decisions).__name__}"
     assert len(decisions) == len(asked), "sample() must give one decision a request"
     assert all(isinstance(one, TokenDecision) for one in decisions), "sample() must decide in tokens (TokenDecision)"
     return list(decisions)

@@ -39,13 +39,18 @@ def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
 def read_evaluation(folder: Path) -> Evaluation | None:
     """What ``save_evaluation`` wrote; None if the run was not evaluated."""
     try:
-        return json.loads((folder / "eval.json").read_bytes())
+        data = json.loads((folder / "eval.json").read_bytes())
+        rows = data["rows"]
+        if not all(isinstance(row["controller"], str) and isinstance(row["success"], int | float) for row in rows):
+            raise ValueError("its rows are none")
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
         raise RunFolderError(
-            f"{folder / 'eval.json'} cannot be read ({error}); delete it and evaluate again"
+            f"{folder / 'eval.json'} cannot be read ({reason}); delete it and evaluate again"
         ) from error
+    return data
 
 
 def write_report(folder: str | Path) -> Path:

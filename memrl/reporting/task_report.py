@@ -41,7 +41,7 @@ def read_task_log(folder: str | Path) -> list[dict[str, Any]]:
 
 
 def _whole_lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
+    return path.read_text(encoding="utf-8").split("\n")[:-1]
 
 
 def _row(path: Path, number: int, line: str) -> dict[str, Any]:

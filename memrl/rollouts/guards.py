@@ -9,12 +9,16 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 from memrl.contracts.errors import ConfigError, LeakError
 from memrl.contracts.protocols import Env, Outcome
 from memrl.contracts.questions import said_questions
 from memrl.contracts.types import POLICY, Action, Blob, Observation, Task, Text, Verdict, is_policy
+
+_LARGEST = 2**63
+"""Steps are kept in 64 bits."""
 
 
 class EnvFailed(Exception):
@@ -50,6 +54,8 @@ class EnvGuard:
         self._ids: set[str] = set()
         self._clock, self._asked = -1, False
         self._env: Env = self._call(make, task)
+        if lacks := [name for name in ("start", "step") if not callable(getattr(self._env, name, None))]:
+            raise EnvFailed(f"make() gave a {type(self._env).__name__}, which has no {lacks[0]}()")
 
     def start(self) -> Observation:
         """The first observation."""
@@ -70,7 +76,7 @@ class EnvGuard:
     def _checked(self, outcome: object) -> Outcome:
         if not isinstance(outcome, Outcome):
             raise EnvFailed(f"step() gave a {type(outcome).__name__}, not an Outcome")
-        if not math.isfinite(outcome.reward):
+        if not isinstance(outcome.reward, Real) or not math.isfinite(outcome.reward):
             raise EnvFailed(f"the reward is {outcome.reward!r}, not a finite number")
         if outcome.verdict is not None:
             self._judge(outcome.verdict)
@@ -88,12 +94,18 @@ class EnvGuard:
             raise EnvFailed("a verdict came where no action was wanted")
         if not isinstance(verdict, Verdict):
             raise EnvFailed(f"the verdict is a {type(verdict).__name__}, not a Verdict")
+        if not isinstance(verdict.score, int | float):
+            raise EnvFailed(f"the verdict's score is {verdict.score!r}, a {type(verdict.score).__name__} and no float")
         if not 0.0 <= verdict.score <= 1.0:
             raise EnvFailed(f"the verdict's score is {verdict.score!r}, outside [0, 1]")
+        for name in ("expected", "category"):
+            if not isinstance(getattr(verdict, name), str):
+                raise EnvFailed(f"the verdict's {name} is {getattr(verdict, name)!r}, which is no text")
 
     def _look_at(self, observation: object) -> None:
         if not isinstance(observation, Observation):
             raise EnvFailed(f"the observation is a {type(observation).__name__}, not an Observation")
+        _look_at_marks(observation)
         if observation.id in self._ids:
             raise EnvFailed(f"the observation id {observation.id!r} came twice")
         if observation.step <= self._clock:
@@ -106,6 +118,37 @@ class EnvGuard:
         return guarded(_within, self._seconds, call, *arguments) if self._seconds else guarded(call, *arguments)
 
 
+def _look_at_marks(observation: Observation) -> None:
+    """Everything but its content; what is remembered bears them for ever. Raises EnvFailed."""
+    id, step = observation.id, observation.step
+    if type(id) is not str or not _is_unicode(id):
+        raise EnvFailed(f"the observation id {id!r} is no text in valid Unicode")
+    if type(step) is not int or not -_LARGEST <= step < _LARGEST:
+        kind = type(step).__name__
+        raise EnvFailed(f"the step of observation {id!r} is {step!r}, a {kind}: it must be an int of at most 64 bits")
+    if type(observation.source) is not str or not _is_unicode(observation.source):
+        raise EnvFailed(f"the source of observation {id!r} is {observation.source!r}, no text in valid Unicode")
+    time = observation.time
+    if time is not None and (not isinstance(time, int | float) or not math.isfinite(time)):
+        raise EnvFailed(f"the time of observation {id!r} is {time!r}: give seconds since 1970, or None")
+    choices = observation.choices
+    if not isinstance(choices, tuple) or not all(type(one) is str and _is_unicode(one) for one in choices):
+        raise EnvFailed(f"the choices of observation {id!r} are {choices!r:.80}: give a tuple of texts")
+    if len(set(choices)) < len(choices):
+        raise EnvFailed(f"the choices of observation {id!r} name one twice: nobody could tell which was meant")
+
+
+def _is_unicode(text: str) -> bool:
+    """False for half of a surrogate pair, which no file can hold."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _look_inside(observation: Observation) -> None:
     """What an observation is made of. Raises EnvFailed."""
     name = repr(observation.id)
@@ -115,6 +158,8 @@ def _look_inside(observation: Observation) -> None:
     for part in observation.content:
         if not isinstance(part, (Text, Blob)) or not isinstance(part.text, str):
             raise EnvFailed(f"the content of observation {name} holds {part!r}, neither a Text nor a Blob")
+        if not _is_unicode(part.text):
+            raise EnvFailed(f"the text of observation {name} holds half of a surrogate pair, which is no Unicode")
     if not 0.0 <= observation.trust <= 1.0:
         raise EnvFailed(f"the trust of observation {name} is {observation.trust!r}, outside [0, 1]")
     if observation.to != POLICY and not is_policy(observation.to):

@@ -133,13 +133,14 @@ def _serve(needs: Needs, agent: Agent, workers: EnvWorkers) -> list[tuple[int, P
 def decide(needs: Sequence[OpNeed], agent: Agent) -> list[Decision | None]:
     """The controller's decisions, in order; None where nothing but Keep was on offer."""
     if agent.offers is None:
-        given = agent.controller.decide([need.asked(NO_OFFERS) for need in needs])
-        return list(decisions(agent.controller, "controller.name", given, len(needs)))
+        asked = [need.asked(NO_OFFERS) for need in needs]
+        return list(decisions(agent.controller, "controller.name", agent.controller.decide(asked), asked))
     offered = agent.offers.offers([need.moment for need in needs])
     open_ = [i for i, offers in enumerate(offered) if len(offers) > 1]
-    given = agent.controller.decide([needs[i].asked(offered[i]) for i in open_]) if open_ else []
+    asked = [needs[i].asked(offered[i]) for i in open_]
+    given = agent.controller.decide(asked) if open_ else []
     found: list[Decision | None] = [None] * len(needs)
-    for i, decision in zip(open_, decisions(agent.controller, "controller.name", given, len(open_)), strict=True):
+    for i, decision in zip(open_, decisions(agent.controller, "controller.name", given, asked), strict=True):
         found[i] = decision
     return found
 
@@ -152,8 +153,8 @@ def sample(requests: Sequence[SampleRequest], agent: Agent) -> list[Any]:
     found: list[Any] = [None] * len(requests)
     for places in by_policy.values():
         policy = agent.policy_of(requests[places[0]].actor)
-        given = policy.sample([requests[i] for i in places])
-        for i, decision in zip(places, decisions(policy, "policy.name", given, len(places)), strict=True):
+        asked = [requests[i] for i in places]
+        for i, decision in zip(places, decisions(policy, "policy.name", policy.sample(asked), asked), strict=True):
             found[i] = decision
     return found
 

@@ -128,10 +128,10 @@ class _Served:
         self.metrics.answered(usage["prompt_tokens"], usage["completion_tokens"])
 
     async def add_memory(self, request: Request) -> Response:
-        return await self._memory(self._memories.add, await _object(request))
+        return await self._memory(self._memories.add, await _object(request, no_query=True))
 
     async def search_memories(self, request: Request) -> Response:
-        return await self._memory(self._memories.search, await _object(request))
+        return await self._memory(self._memories.search, await _object(request, no_query=True))
 
     async def list_memories(self, request: Request) -> Response:
         query = request.query_params
@@ -142,12 +142,14 @@ class _Served:
         return await self._memory(self._memories.get, _user(request), id)
 
     async def update_memory(self, request: Request, id: str) -> Response:
-        return await self._memory(self._memories.update, id, await _object(request))
+        return await self._memory(self._memories.update, id, await _object(request, no_query=True))
 
     async def delete_memory(self, request: Request, id: str) -> Response:
+        await _no_body(request)
         return await self._memory(self._memories.delete, _user(request), id)
 
     async def delete_memories(self, request: Request) -> Response:
+        await _no_body(request)
         return await self._memory(self._memories.delete_all, _user(request))
 
     async def _memory(self, work: Callable[..., dict[str, Any]], *arguments: Any) -> Response:
@@ -176,8 +178,22 @@ def _user(request: Request, *others: str) -> str | None:
     return user
 
 
-async def _object(request: Request) -> dict[str, Any]:
-    """The body as a JSON object of whole characters and finite numbers. Raises RequestError."""
+async def _no_body(request: Request) -> None:
+    """A body that nobody reads may name the user whose memory is meant. Raises RequestError."""
+    if (await request.body()).strip():
+        what = "this request has no body; say whose memory is meant in the address, as ?user="
+        raise RequestError(400, what, "invalid_value")
+
+
+async def _object(request: Request, no_query: bool = False) -> dict[str, Any]:
+    """The body as a JSON object of whole characters and finite numbers. Raises RequestError.
+
+    Args:
+        no_query: refuse what stands in the address, which nobody reads.
+    """
+    if no_query and (told := next(iter(request.query_params), None)) is not None:
+        what = f"{told}: it stands in the address, where nobody reads it; put it into the body"
+        raise RequestError(400, what, "invalid_value", told)
     raw = await request.body()
     try:
         body: object = json.loads(raw, parse_constant=_not_finite)

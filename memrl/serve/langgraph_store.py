@@ -259,7 +259,10 @@ def _texts_at(value: Any, path: str) -> list[str]:
 
 
 def _plain(op: PutOp) -> dict[str, Any]:
-    """The value as JSON gives it back: a copy, tuples as lists."""
+    """The value as JSON gives it back: a copy, tuples as lists. Raises InputError for what is no object of JSON."""
+    if not isinstance(op.value, dict):
+        told = f"put({op.namespace!r}, {op.key!r}): the value is a {type(op.value).__name__}; give a dict"
+        raise InputError(told)
     try:
         json.dumps([op.value, op.key], ensure_ascii=False).encode()
         return json.loads(json.dumps(op.value, allow_nan=False))

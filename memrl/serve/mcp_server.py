@@ -125,10 +125,13 @@ class Server(MCPServer):
 
 def make_server(file: MemoryFile, user: str | None = None) -> MCPServer:
     """The server over one user's memories in a file. Raises DataError where the file cannot hold them."""
+    if user is not None and not user.strip():
+        raise InputError(f"user = {user!r}: it is blank; name whose memories these are, or leave it out")
     name = user or "default"
     try:
         graph = KnowledgeGraph(file.space(("graph", name), graph=GRAPH_TOKENS, archive=GRAPH_TOKENS))
-        notes = Notes(file.space(("default",) if user is None else ("users", user)))
+        # As ``wrap`` and the HTTP server call them: "default" is the memory of nobody in particular.
+        notes = Notes(file.space(("default",) if name == "default" else ("users", name)))
     except StoreError as error:
         raise DataError(str(error)) from error
     server = Server("memrl", log_level="WARNING", instructions="A memory that lasts: entities with observations and "

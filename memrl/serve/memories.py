@@ -50,17 +50,20 @@ class Memories:
         if where is not None and not isinstance(where, Mapping):
             raise refused("where", "it must be an object of fields and values")
         k = _count(body.get("k", 5), "k", least=1)
-        hits = self._of(body).search(_text(body, "query"), k, where=where)
+        query, user = _text(body, "query"), _optional(body, "user")
+        hits = self._of(body).search(query, k, where=where) if self._is_there(user) else []
         return {"object": "list", "data": [_shown(hit) for hit in hits]}
 
     def list(self, user: str | None, limit: str | None, offset: str | None) -> dict[str, Any]:
         first = _count(_number(offset, 0, "offset"), "offset", least=0, most=None)
         most = _count(_number(limit, 100, "limit"), "limit", least=1)
-        found = agent_of(self._agent, user).all(where=None)
+        found = agent_of(self._agent, user).all(where=None) if self._is_there(user) else []
         data = [_shown(one) for one in found[first : first + most]]
         return {"object": "list", "data": data, "total": len(found)}
 
     def get(self, user: str | None, id: str) -> dict[str, Any]:
+        if not self._is_there(user):
+            raise _unknown(id)
         return _shown(self._known(agent_of(self._agent, user), id))
 
     def update(self, id: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,8 +88,12 @@ class Memories:
     def _known(self, agent: ServedAgent, id: str) -> Found:
         found = agent.get(id)
         if found is None:
-            raise RequestError(404, f"there is no memory {id!r}; list them with GET /v1/memories", "not_found", "id")
+            raise _unknown(id)
         return found
+
+    def _is_there(self, user: str | None) -> bool:
+        """Whether a user has a memory: to look at one's who has none must not make it."""
+        return user is None or user in self._agent.users()
 
     def _told(self, agent: ServedAgent, seen: Observed) -> dict[str, Any]:
         self._observed(seen.fate.value)
@@ -100,6 +107,10 @@ class Memories:
             "evicted": list(seen.evicted),
             "memories": [_shown(one) for one in held],
         }
+
+
+def _unknown(id: str) -> RequestError:
+    return RequestError(404, f"there is no memory {id!r}; list them with GET /v1/memories", "not_found", "id")
 
 
 def only(given: Iterable[str], *known: str) -> None:

@@ -215,17 +215,15 @@ def _replacing(owner: MemoryFiles, files: Files, told: Mapping[str, Any]) -> Pla
 def _inserting(owner: MemoryFiles, files: Files, told: Mapping[str, Any]) -> Planned:
     path, line = checked_path(told["path"]), told["insert_line"]
     item = _file_at(files, path)
-    lines = owner.content(item).splitlines(keepends=True)
+    lines = owner.content(item).split("\n")
     if not 0 <= line <= len(lines):
         raise Refused(
             f"Invalid `insert_line` parameter: {line}. It should be within the range of lines of the file: "
             f"[0, {len(lines)}]"
         )
-    before, after = "".join(lines[:line]), "".join(lines[line:])
-    text = told["insert_text"]
-    before += "\n" if before and not before.endswith("\n") else ""
-    text += "\n" if after and not text.endswith("\n") else ""
-    made = _written(lambda kept: Overwrite(item.id, kept), path, before + text + after)
+    text = told["insert_text"].removesuffix("\n") if line < len(lines) else told["insert_text"]
+    changed = "\n".join([*lines[:line], text, *lines[line:]])
+    made = _written(lambda kept: Overwrite(item.id, kept), path, changed)
     return [made], f"The file {path} has been edited."
 
 

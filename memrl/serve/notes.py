@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from time import time
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +16,8 @@ from memory_stores.durable import Details, DurableMemory
 from memory_stores.types import Forget, Item, OpResult, Overwrite, Refusal, Stamp, Write
 from memrl.contracts.errors import InputError
 
-CREATED = "memrl_created"
+RESERVED = "memrl_"
+CREATED = f"{RESERVED}created"
 """Where a memory that was changed keeps the time it was first written."""
 Results = dict[str, list[dict[str, Any]]]
 Kept = tuple[Item, Details]
@@ -30,10 +32,11 @@ class Notes:
     def add(self, text: str, metadata: Mapping[str, Any] | None = None) -> Results:
         """Remember a text; one that is held already is held once (event NONE). Raises InputError."""
         for entry in self._items():
-            if entry.text == text:
+            if _bare(entry.text) == _bare(text):
                 return {"results": [self._shown(entry) | {"event": "NONE"}]}
         name = f"m-{uuid4().hex[:16]}"
-        result = self._apply(Write(text, "archive"), Details(name=name, metadata=dict(metadata or {})))
+        told = Details(name=name, metadata=_checked(metadata), event_time=time())
+        result = self._apply(Write(text, "archive"), told)
         return {"results": [self._shown(self._entry(result.created[0])) | {"event": "ADD"}]}
 
     def search(self, query: str, limit: int = 5, filters: Mapping[str, Any] | None = None) -> Results:
@@ -55,7 +58,7 @@ class Notes:
         old = self._named(id)
         details = self._details(old)
         kept = {CREATED: self._created(old), **(details.metadata or {})}
-        told = {CREATED: kept[CREATED], **metadata} if metadata is not None else kept
+        told = kept if metadata is None else {CREATED: kept[CREATED], **_checked(metadata)}
         new = Details(name=details.name, metadata=told, event_time=details.event_time)
         op = Overwrite(old.id, text) if details.name is None else Write(text, "archive")
         result = self._apply(op, new)
@@ -132,3 +135,18 @@ _WHY = {
 
 def _clock(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).isoformat()
+
+
+def _bare(text: str) -> str:
+    """Equal for texts that differ only in blanks and line breaks."""
+    return " ".join(text.split())
+
+
+def _checked(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A copy. Raises InputError for a field that is the memory's own, which a wrapped model would read as such."""
+    given = dict(metadata or {})
+    if own := [key for key in given if str(key).startswith(RESERVED)]:
+        raise InputError(
+            f"metadata: fields that begin with {RESERVED!r} are the memory's own: name {own[0]!r} otherwise"
+        )
+    return given

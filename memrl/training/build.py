@@ -28,7 +28,8 @@ from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import TaskGenerator, TaskProposer
 from memrl.contracts.learning import Curriculum, Reflection
 from memrl.contracts.protocols import Agent, Offers, Policy, TaskSource, writes_notes
-from memrl.contracts.registry import find, find_row, make, make_options
+from memrl.contracts.registry import find, make, make_options
+from memrl.contracts.rows import find_row
 from memrl.contracts.texts import TextTable
 from memrl.contracts.types import CONTROLLER, Task
 from memrl.controllers.advice import advice_of, in_words, worthless
@@ -303,7 +304,7 @@ def learns(part: Any) -> bool:
 
 def trained(part: Any, wanted: bool, section: str, say: Say | None = None) -> Any:
     """The part, if its weights are to be trained and it has any; else None."""
-    if wanted and not learns(part) and say is not None:
+    if wanted and not learns(part) and part is not None and say is not None:
         say(f"{section}.trained: {type(part).__name__} has no weights, so it stays as it is")
     return part if wanted and learns(part) else None
 

@@ -20,8 +20,11 @@ from typing import Any
 import numpy as np
 
 from memrl.contracts.errors import RunFolderError, StorageError
+from memrl.contracts.kept_state import safe_types
 
 _NAME = re.compile(r"step-(\d{6,})\.pt")
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+"""Colours of a terminal, which torch's messages have."""
 
 
 def write_checkpoint(
@@ -109,7 +112,9 @@ def drop_newer(folder: Path, step: int) -> None:
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
-    """Newest first; empty if nothing was saved."""
+    """Newest first; empty if nothing was saved. Raises RunFolderError where nobody may look."""
+    if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+        raise RunFolderError(f"{folder} cannot be read (Permission denied); make it readable")
     return sorted((path for path in folder.glob("step-*.pt") if step_of(path) >= 0), key=step_of, reverse=True)
 
 
@@ -130,7 +135,7 @@ def read_newest(folder: Path, tell: Callable[[str], None]) -> dict[str, Any] | N
         try:
             return read_state(path)
         except (OSError, RuntimeError, EOFError, ValueError) as error:
-            reason = str(error).strip().partition("\n")[0]
+            reason = _ESCAPES.sub("", str(error)).strip().partition("\n")[0]
             tell(f"checkpoint {path} cannot be read ({reason}): going back to the one before")
     if files:
         raise RunFolderError(
@@ -152,21 +157,13 @@ def read_state(path: Path) -> dict[str, Any]:
             damaged = archive.testzip()
         if damaged is not None:
             raise ValueError(f"its part {damaged} is damaged")
-        with torch.serialization.safe_globals(_numpy_types()):
+        with torch.serialization.safe_globals(safe_types()):
             state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise ValueError(str(error)) from error
     if not isinstance(state, dict):
         raise ValueError("it holds no parts")
     return state
-
-
-def _numpy_types() -> list[Any]:
-    """What a pickled numpy array or number names, an empty one ``bytes``: allowed on top of torch's own short list."""
-    from numpy._core import multiarray
-
-    kinds = [type(np.dtype(code)) for code in "?bBhHiIlLqQefd"]
-    return [multiarray._reconstruct, multiarray.scalar, np.ndarray, np.dtype, bytes, *kinds]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def seed_everything(seed: int) -> None:

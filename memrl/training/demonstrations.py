@@ -18,7 +18,7 @@ from memrl.contracts.capabilities import Demonstrates, EvidenceReader, Example, 
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError, DataError
 from memrl.contracts.protocols import Agent, SampleRequest
-from memrl.contracts.registry import row_kind
+from memrl.contracts.rows import row_kind
 from memrl.contracts.types import End, Episode, OpDecision, Task, TokenDecision, Unreadable, as_text
 from memrl.curricula._draws import Draws
 from memrl.policies.parsing import parse

@@ -127,7 +127,7 @@ def read_feedback(path: str | Path) -> list[Rated]:
         DataError: the file is missing, or a line is damaged; it names the line.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8").rstrip("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"feedback file {path} cannot be read ({error}); `agent.feedback` writes one") from error
     rated: dict[str, Rated] = {}

@@ -21,10 +21,14 @@ def append(path: Path, line: Mapping[str, Any]) -> None:
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """All whole lines; none where there is no file. Raises RunFolderError, naming the line that is none."""
-    if not path.exists():
+    try:
+        lines = path.read_bytes().rpartition(b"\n")[0].splitlines()
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be read ({error.strerror}); put back what was there") from error
     found: list[dict[str, Any]] = []
-    for number, line in enumerate(path.read_bytes().rpartition(b"\n")[0].splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         try:
             found.append(json.loads(line))
         except ValueError as error:

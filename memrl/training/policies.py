@@ -24,6 +24,8 @@ from memrl.contracts.registry import make
 from memrl.contracts.types import POLICY, Actor, is_policy
 
 OTHERS = "others"
+TRAINABLE = ("parameters", "token_logprobs", "bump", "freeze_reference", "reference")
+"""What a policy has that is trained."""
 
 
 def configs_of_others(config: TrainConfig) -> dict[Actor, PolicyConfig]:
@@ -34,8 +36,11 @@ def configs_of_others(config: TrainConfig) -> dict[Actor, PolicyConfig]:
     """
     made: dict[Actor, PolicyConfig] = {}
     for actor, knobs in sorted(config.others.items()):
-        if not is_policy(actor) or actor == POLICY:
-            raise ConfigError(f"{OTHERS}.{actor}", dict(knobs), "name a further policy, such as 'policy:bob'")
+        if not is_policy(actor) or actor == POLICY or actor.endswith(":"):
+            raise ConfigError(f"{OTHERS}.{actor}", knobs, "name a further policy, such as 'policy:bob'")
+        if not isinstance(knobs, Mapping):
+            way_out = "give the knobs in which it differs from `policy`, or {} for none"
+            raise ConfigError(f"{OTHERS}.{actor}", knobs, way_out)
         made[actor] = changed(config.policy, knobs, f"{OTHERS}.{actor}.")
     return made
 
@@ -57,11 +62,19 @@ def learners_of(
 
     Args:
         trained: part, whether it is wanted, its section -> the part or None.
+
+    Raises:
+        ConfigError: a policy has weights, and lacks something that it takes to train them.
     """
-    others = configs_of_others(config)
-    return {POLICY: trained(agent.policy, config.policy.trained, POLICY)} | {
-        actor: trained(agent.others[actor], knobs.trained, f"{OTHERS}.{actor}") for actor, knobs in others.items()
-    }
+    found = {POLICY: trained(agent.policy, config.policy.trained, POLICY)}
+    for actor, knobs in configs_of_others(config).items():
+        found[actor] = trained(agent.others[actor], knobs.trained, f"{OTHERS}.{actor}")
+    for actor, policy in found.items():
+        section = POLICY if actor == POLICY else f"{OTHERS}.{actor}"
+        if policy is not None and (lacks := [name for name in TRAINABLE if not hasattr(policy, name)]):
+            way_out = f"it has parameters() and lacks {', '.join(lacks)}; add them, or set {section}.trained = false"
+            raise ConfigError(f"{section}.name", type(policy).__qualname__, way_out)
+    return found
 
 
 def with_others(agent: Agent, config: TrainConfig) -> Agent:

@@ -32,9 +32,15 @@ class Loaded(NamedTuple):
 
 
 def is_run(folder: Path) -> bool:
-    """True where a run was begun in the folder. A model folder has a ``config.json`` too, but another one."""
+    """True where a run was begun in the folder. A model folder has a ``config.json`` too, but another one.
+
+    Raises:
+        RunFolderError: nobody may read that file.
+    """
     try:
         data = json.loads((folder / CONFIG).read_bytes())
+    except PermissionError as error:
+        raise RunFolderError(f"{folder / CONFIG} cannot be read ({error.strerror}); make it readable") from error
     except (OSError, ValueError):
         return False
     return isinstance(data, dict) and "memrl_run" in data
@@ -55,8 +61,10 @@ def load_config(folder: str | Path) -> TrainConfig:
         raise RunFolderError(f"run folder {folder}: there is no such folder; name one that `memrl train` made")
     try:
         data = json.loads((folder / CONFIG).read_bytes())
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise RunFolderError(f"run folder {folder}: it holds no run; name one that `memrl train` made") from error
+    except OSError as error:
+        raise RunFolderError(f"{folder / CONFIG} cannot be read ({error.strerror}); make it readable") from error
     except ValueError as error:
         raise RunFolderError(f"run folder {folder}: {CONFIG} cannot be read ({error}); train again") from error
     version = data.get("memrl_run") if isinstance(data, dict) else None
@@ -120,7 +128,7 @@ def done_early(folder: Path) -> str:
     """Why a finished run ended before its last step; empty where it did not."""
     try:
         return str(json.loads((folder / DONE).read_bytes()).get("stopped", ""))
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return ""
 
 

@@ -21,6 +21,7 @@ from memory_stores.files import write_json
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.config_io import config_to_dict
 from memrl.contracts.errors import ConfigError, RunFolderError
+from memrl.contracts.kept_state import check_kept
 from memrl.contracts.protocols import Checkpointed
 from memrl.contracts.registry import origins
 from memrl.training.checkpoints import (
@@ -183,7 +184,8 @@ class Run:
         append(self.folder / METRICS, {**{name: finite(value) for name, value in metrics.items()}, "step": step})
         seconds = time.perf_counter() - self._step_started
         append(self.folder / TIMINGS, {"step": step, "seconds": round(seconds, 4), **(timings or {})})
-        self._selection.observe(metrics)
+        for line in self._selection.observe(metrics):
+            self.say(line)
         if self._sinks is not None:
             self._sinks.log(step, metrics)
         self._note = "  ".join(f"{name} {metrics[name]:.2f}" for name in _NOTED if name in metrics)
@@ -224,7 +226,9 @@ class Run:
 
         Raises:
             RunFolderError: no checkpoint can be read, or one lacks a part.
+            ConfigError: a part keeps what no checkpoint could give back.
         """
+        check_kept(parts)
         if not self._resumed:
             return 0
         state = read_newest(self.folder / CHECKPOINTS, self.say) or {"step": 0, "metrics_bytes": 0, "parts": {}}

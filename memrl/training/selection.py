@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from memrl.contracts.checks import nearest
 from memrl.contracts.run_config import CheckpointsConfig, EarlyStopConfig
 
 _INSTEAD = {"success": "practice_success"}
@@ -23,6 +24,7 @@ class Selection:
         self._sum, self._count = 0.0, 0
         self._top: float | None = None
         self._waited = 0
+        self._is_known = False
         self._of_best = self._of_stop = ""
         """The metrics that were read for these, ``_INSTEAD`` among them."""
 
@@ -34,11 +36,28 @@ class Selection:
         verb = "risen above" if self._stop.mode == "max" else "fallen below"
         return f"{self._stop.metric} has not {verb} {self._top:.4g} for {self._waited} steps"
 
-    def observe(self, metrics: Mapping[str, float]) -> None:
-        """Take in one step. A value that is missing or not finite is no news: it neither counts nor waits.
+    def observe(self, metrics: Mapping[str, float]) -> list[str]:
+        """Take in one step; what a person should know of it, in lines.
 
-        Where the metric itself is there at last, what was read in its place no longer counts.
+        A value that is missing or not finite is no news: it neither counts nor waits. Where the metric itself is there
+        at last, what was read in its place no longer counts.
         """
+        self._follow(metrics)
+        said = [] if self._is_known else self._strange(metrics)
+        self._is_known = True
+        return said
+
+    def _strange(self, metrics: Mapping[str, float]) -> list[str]:
+        """Metrics that the first step did not tell: they may come later, or be misspelt."""
+        followed = {"checkpoints.keep_best": self._best.keep_best, "early_stop.metric": self._stop.metric}
+        return [
+            f"{knob} = {name!r}: the first step told no such metric, and nothing happens until one does"
+            f"{nearest(name, list(metrics))}"
+            for knob, name in followed.items()
+            if name is not None and name not in metrics and _INSTEAD.get(name, name) not in metrics
+        ]
+
+    def _follow(self, metrics: Mapping[str, float]) -> None:
         name, value = _read(metrics, self._best.keep_best, self._of_best)
         if value is not None:
             if self._of_best and name != self._of_best:

@@ -13,7 +13,7 @@ import yaml
 from toy import Taker, toy_agent
 
 from memory_stores.types import Write
-from memrl.contracts import registry
+from memrl.contracts import registry, rows
 from memrl.contracts.registry import make
 from memrl.contracts.types import End, Say
 from memrl.policies.scripted import ScriptedPolicy
@@ -130,6 +130,6 @@ def test_the_environment_on_the_page_keeps_its_promises_and_its_row_is_a_row() -
     exec(environment, {"__name__": "page"})
     try:
         exec(row, {"__name__": "page"})
-        assert registry.row_kind("best_of_four") == "row"
+        assert rows.row_kind("best_of_four") == "row"
     finally:
         registry._PARTS.pop(("row", "best_of_four"), None)

@@ -115,7 +115,10 @@ def _sets_faults(sets: Any, where: str, order: Mapping[str, int], last: int) -> 
 
 def _still_right(raw: Mapping[str, Any], where: str) -> Iterator[Fault]:
     """A set of units cannot be outdated and accepted."""
-    sets = {name: raw.get(name) if isinstance(raw.get(name), list) else [] for name in ("evidence_alt", "outdated")}
+    sets: dict[str, list[Any]] = {}
+    for name in ("evidence_alt", "outdated"):
+        found = raw.get(name)
+        sets[name] = found if isinstance(found, list) else []
     accepted = [one for one in (raw.get("evidence"), *sets["evidence_alt"]) if isinstance(one, list) and one]
     for i, one in enumerate(sets["outdated"]):
         if isinstance(one, list) and any(all(id in one for id in right) for right in accepted):

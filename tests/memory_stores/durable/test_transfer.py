@@ -157,3 +157,31 @@ def test_a_file_that_another_has_open_stays_after_a_failed_load(tmp_path):
     other.close()
     with opened(path) as file:
         assert [entry.text for entry in file.space("a").entries()] == ["kept"] and file.verify().ok
+
+
+def test_separators_of_lines_within_a_text_come_back(tmp_path):
+    text = "pasted \u2028 from \u2029 the \x85 web \x0b\x0c\x1c"
+    with opened(tmp_path / "a.db") as file:
+        file.space("one").apply(Write(text, "archive"))
+        file.export(tmp_path / "out")
+    with opened(tmp_path / "b.db") as file:
+        file.load(tmp_path / "out")
+        assert [entry.text for entry in file.space("one").entries()] == [text]
+
+
+def test_a_copy_of_no_space_is_refused_and_makes_none(tmp_path):
+    with opened(tmp_path / "a.db") as file:
+        with pytest.raises(StoreError, match="has no space 'typo' to copy"):
+            file.copy("typo", "new")
+        assert not file.spaces()
+
+
+def test_who_changes_his_own_metadata_changes_no_memory(tmp_path):
+    told = {"topic": "tea", "deep": {"a": [1]}}
+    with opened(tmp_path / "a.db") as file:
+        memory = file.space("one")
+        memory.apply_all([Write("x", "archive")], details=Details(metadata=told))
+        told["topic"] = "coffee"
+        memory.details("a1").metadata["deep"]["a"].append(2)
+        assert memory.details("a1").metadata == {"topic": "tea", "deep": {"a": [1]}}
+        assert len(memory.search("x", where={"topic": "tea"})) == 1

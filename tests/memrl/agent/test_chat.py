@@ -50,7 +50,7 @@ def test_what_was_forgotten_is_said_and_what_stays(monkeypatch, capsys):
 
 def test_what_has_no_room_is_said(monkeypatch, capsys):
     out = said(agent_of(archive_tokens=4), "one two three four five\n/why\n/dance\n", monkeypatch, capsys)
-    assert out[0].startswith("no room") and out[1] == "nothing was answered yet"
+    assert out[0].startswith("too long") and out[1] == "nothing was answered yet"
     assert "/forget" in out[2] and "/why" in out[2]
 
 

@@ -128,6 +128,38 @@ def test_the_answer_says_what_was_not_remembered():
     agent = agent_of(archive_tokens=100)
     answer = agent.chat([user("word. " * 200), user("I like tea. And you?")])
     assert [str(one) for one in answer.observed] == [
-        "no room: the text is longer than memory may ever hold",
+        "too long: memory could never hold it, or no view could show it",
         "remembered",
     ]
+
+
+def test_what_was_taken_back_does_not_come_back_with_the_whole_conversation_sent_again():
+    for take_back in (
+        lambda agent, id: agent.forget("My PIN is 4711."),
+        lambda agent, id: agent.delete(id),
+        lambda agent, id: agent.update(id, "My PIN is secret."),
+    ):
+        agent = agent_of()
+        said = [user("My PIN is 4711.")]
+        answer = agent.chat(said)
+        take_back(agent, answer.observed[0].ids[0])
+        left = [one.text for one in agent.all()]
+        again = agent.chat([*said, {"role": "assistant", "content": "Ok."}, user("I like tea.")])
+        assert [one.text for one in agent.all()] == [*left, "I like tea."]
+        assert str(again.observed[0]).startswith("taken back") and not again.observed[0]
+        # Who says it in a turn of its own says it anew, and from then on it may be sent again.
+        agent.chat([*said, user("My PIN is 4711.")])
+        agent.chat([*said, user("Thanks.")])
+        assert [one.text for one in agent.all()].count("My PIN is 4711.") == 1
+
+
+def test_the_newest_said_again_on_another_day_has_that_date_and_its_new_metadata():
+    clock = Clock(NOON)
+    agent = agent_of(clock=clock)
+    agent.observe("I went to the dentist.", metadata={"a": 1})
+    clock.now = NOON + 60
+    assert not agent.observe("I went to the dentist.").ops
+    clock.now = NOON + 5 * DAY
+    agent.observe("I went to the dentist.", metadata={"b": 2})
+    [one] = agent.all()
+    assert one.details.time == NOON + 5 * DAY and one.details.metadata == {"a": 1, "b": 2}

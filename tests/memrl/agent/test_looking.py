@@ -199,3 +199,28 @@ def test_a_reward_is_finite():
     for reward in (10**400, float("nan"), "1"):
         with pytest.raises(InputError, match=r"feedback\(reward\) = .*: it must be a finite number"):
             agent.feedback(answer, reward, "rated.jsonl")
+
+
+def test_an_id_of_a_scope_says_whose_it_is():
+    memory = agent_of(Reader()).mem0
+    memory.add("Company rule: never share keys.")
+    [zoe] = memory.add("Zoe's PIN is 1.", user_id="zoe")["results"]
+    [bob] = memory.add("Bob's PIN is 2.", user_id="bob", agent_id="x")["results"]
+    assert memory.get(zoe["id"])["memory"] == "Zoe's PIN is 1." and memory.get(zoe["id"], user_id="zoe")
+    [changed] = memory.update(bob["id"], "Bob's PIN is 3.")["results"]
+    assert [event["new_memory"] for event in memory.history(changed["id"])] == ["Bob's PIN is 2.", "Bob's PIN is 3."]
+    with pytest.raises(InputError, match="it is not of the scope that is named beside it"):
+        memory.delete(zoe["id"], user_id="bob")
+    memory.delete(zoe["id"])
+    assert not memory.get_all(user_id="zoe")["results"] and len(memory.get_all()["results"]) == 1
+
+
+def test_mem0s_conditions_that_all_hold_are_one_filter_and_others_are_refused():
+    memory = agent_of(Reader()).mem0
+    memory.add("Zoe likes tea.", user_id="zoe", metadata={"topic": "tea"})
+    every = {"AND": [{"user_id": "zoe"}, {"topic": "tea"}]}
+    assert len(memory.search("tea", filters=every)["results"]) == 1
+    with pytest.raises(InputError, match=r"filters\['OR'\]: conditions cannot be combined so"):
+        memory.search("tea", filters={"OR": [{"user_id": "zoe"}]})
+    called = {"role": "assistant", "content": None, "tool_calls": []}
+    assert len(memory.add([{"role": "user", "content": "I swim."}, called])["results"]) == 1

@@ -208,4 +208,6 @@ def test_an_answer_that_is_none_cannot_be_rated(tmp_path: Path):
 
 def test_what_can_never_fit_is_refused_before_it_is_cut():
     agent = agent_of(archive_tokens=10)
-    assert str(agent.observe("word " * 50)).startswith("no room: the text is longer") and len(agent.memory) == 0
+    assert (
+        str(agent.observe("word " * 50)).startswith("too long: memory could never hold it") and len(agent.memory) == 0
+    )

@@ -251,3 +251,28 @@ def test_this_machine_needs_none():
         assert is_loopback(host)
         check_address(host, 0, None)
     check_address("0.0.0.0", 8000, TOKEN)
+
+
+def test_a_user_where_nobody_reads_it_is_refused_and_nothing_is_changed(http):
+    http.post("/v1/memories", json={"text": "Nobody's only note."})
+    [id] = http.post("/v1/memories", json={"text": "Zoe's note.", "user": "zoe"}).json()["ids"]
+    tried = [
+        http.request("DELETE", "/v1/memories", json={"user": "zoe"}),
+        http.request("DELETE", f"/v1/memories/{id}", json={"user": "zoe"}),
+        http.put(f"/v1/memories/{id}?user=zoe", json={"text": "Another."}),
+        http.post("/v1/memories?user=zoe", json={"text": "Another."}),
+        http.post("/v1/memories/search?user=zoe", json={"query": "note"}),
+    ]
+    assert [one.status_code for one in tried] == [400] * 5
+    assert "in the address, as ?user=" in tried[0].json()["error"]["message"]
+    assert "put it into the body" in tried[2].json()["error"]["message"]
+    held = [one["text"] for one in http.get("/v1/memories").json()["data"]]
+    assert "Nobody's only note." in held and "Another." not in held
+    assert http.get("/v1/memories?user=zoe").json()["total"] == 1
+
+
+def test_to_look_at_nobody_makes_nobody(http, tiny):
+    assert http.get("/v1/memories?user=nobody").json() == {"object": "list", "data": [], "total": 0}
+    assert http.post("/v1/memories/search", json={"query": "x", "user": "nobody"}).json()["data"] == []
+    assert http.get("/v1/memories/a1?user=nobody").status_code == 404
+    assert "nobody" not in tiny.users()

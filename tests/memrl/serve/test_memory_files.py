@@ -181,3 +181,14 @@ def test_edits_at_once_are_all_kept(space):
         thread.join()
     told = files.run({"command": "view", "path": "/memories/a"})
     assert all(f"line {n} {i}" in told for n in range(4) for i in range(5))
+
+
+def test_lines_are_counted_alike_by_view_and_insert(run):
+    run("create", path="/memories/a.txt", file_text="first a\u2028first b\nsecond\x0cstill second\nthird")
+    run("insert", path="/memories/a.txt", insert_line=1, insert_text="between\n")
+    assert content(run, "/memories/a.txt") == ["first a\u2028first b", "between", "second\x0cstill second", "third"]
+    assert "[0, 4]" in run("insert", path="/memories/a.txt", insert_line=5, insert_text="x")
+    run("create", path="/memories/b.txt", file_text="one\ntwo\n")
+    run("insert", path="/memories/b.txt", insert_line=0, insert_text="zero")
+    run("insert", path="/memories/b.txt", insert_line=3, insert_text="three\n")
+    assert content(run, "/memories/b.txt") == ["zero", "one", "two", "three", ""]

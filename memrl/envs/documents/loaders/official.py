@@ -30,7 +30,7 @@ def read_json(path: Path, form: str) -> Any:
     """The JSON value of a file, or the list of those of its lines. Raises DataError."""
     try:
         text = path.read_text(encoding="utf-8")
-        lines = text.splitlines() if path.suffix == ".jsonl" else []
+        lines = text.split("\n") if path.suffix == ".jsonl" else []
         return [json.loads(line) for line in lines if line.strip()] if lines else json.loads(text)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
