@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 mem_app = typer.Typer(help="Look into a memory file, and mend it.", rich_markup_mode=None, no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A memory file.")]
-Space = Annotated[str, typer.Option(help="Namespace, its words parted by /; `mem spaces` lists them.")]
+Space = Annotated[str, typer.Option(help="Namespace as `mem spaces` lists it: words parted by /.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="An entry's id or name.")]
 Moment = Annotated[str, typer.Argument(help="An op's number, or a time such as 2026-11-27T18:00+00:00.")]
 Json = Annotated[bool, typer.Option("--json", help=JSON_HELP)]

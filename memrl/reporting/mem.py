@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from memory_stores.codec import entry_to_dict
 from memory_stores.durable import DurableMemory, LoggedOp, MemoryDiff, MemoryFile, PurgeReport, VerifyReport, Version
+from memory_stores.durable.types import SpaceName
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Entry
 from memrl.contracts.errors import DataError
@@ -40,11 +41,17 @@ def opened(path: Path, read_only: bool = True) -> Iterator[MemoryFile]:
 def looked_into(path: Path, space: str) -> Iterator[DurableMemory]:
     """One space of the file, to read. Raises DataError, naming those that there are."""
     with opened(path) as file:
-        name = tuple(space.split("/"))
-        if name not in file.spaces():
-            known = ", ".join("/".join(one) for one in file.spaces()) or "none"
-            raise DataError(f"--space {space}: {path} has no such space; it has {known}")
-        yield file.space(name)
+        named = {_named(one): one for one in file.spaces()}
+        # As it is listed; or just joined, where that can mean one only.
+        meant = [named[space]] if space in named else [one for one in named.values() if "/".join(one) == space]
+        if len(meant) != 1:
+            raise DataError(f"--space {space}: {path} has no such space; it has {', '.join(named) or 'none'}")
+        yield file.space(meant[0])
+
+
+def _named(space: SpaceName) -> str:
+    """Its words parted by "/"; one that stands within a word is written %2F, and % as %25."""
+    return "/".join(word.replace("%", "%25").replace("/", "%2F") for word in space)
 
 
 def moment(text: str) -> int | datetime:
@@ -62,7 +69,7 @@ def spaces(file: MemoryFile) -> Told:
     """Every space and what it holds."""
     held = [(name, file.space(name)) for name in file.spaces()]
     rows = [
-        {"space": "/".join(name), "entries": len(one), "tokens": one.tokens_used, "budget": one.budget, "ops": one.seq}
+        {"space": _named(name), "entries": len(one), "tokens": one.tokens_used, "budget": one.budget, "ops": one.seq}
         for name, one in held
     ]
     line = "{space}  {entries} entries, {tokens} of {budget} tokens, {ops} ops"

@@ -60,6 +60,11 @@ class ChatRequest:
         for name, why in UNSUPPORTED.items():
             if body.get(name):
                 raise refused(name, why)
+        form = body.get("response_format")
+        if form not in (None, {"type": "text"}):
+            raise refused("response_format", "answers are plain text, in no form that could be promised; leave it out")
+        if body.get("modalities") not in (None, ["text"]):
+            raise refused("modalities", "only text is answered; leave it out")
 
 
 def agent_of(agent: ServedAgent, user: str | None) -> ServedAgent:

@@ -36,6 +36,7 @@ from memrl.controllers.advice import advice_of, in_words, worthless
 from memrl.controllers.guided import Guided
 from memrl.controllers.offers import NUMBER_NAMES
 from memrl.curricula._draws import Draws
+from memrl.curricula.looked_at import LookedAt
 from memrl.policies.advised import Advised
 from memrl.policies.models import cache_folder
 from memrl.policies.oracle_reader import OracleReader
@@ -157,7 +158,8 @@ def build_curriculum(config: TrainConfig, agent: Agent) -> Curriculum:
     if knobs.proposer != "none" and getattr(curriculum, "proposer", None) is None:
         way_out = f"curriculum.name = {knobs.name!r} takes no tasks from a proposer; use none, or 'written'"
         raise ConfigError("curriculum.proposer", knobs.proposer, way_out)
-    return curriculum
+    is_ours = type(curriculum).__module__.partition(".")[0] == "memrl"
+    return curriculum if is_ours else LookedAt(curriculum, knobs.name)
 
 
 def build_proposer(config: TrainConfig, agent: Agent, task_generator: TaskGenerator) -> TaskProposer | None:

@@ -62,6 +62,19 @@ def test_spaces_are_listed_with_what_they_hold(mem, told, file: Path):
     assert "users/ben  1 entries" in mem("mem", "spaces", file)
 
 
+def test_a_space_whose_word_holds_a_stroke_is_named_as_it_is_listed(told, tmp_path: Path):
+    path = tmp_path / "odd.db"
+    names = (("users", "a/b"), ("users", "a", "b"), ("users", "50%"))
+    with MemoryFile(path, count_tokens=len) as opened:
+        for number, name in enumerate(names):
+            opened.space(name).apply(Write(f"{number}", "archive"))
+    listed = [row["space"] for row in told("spaces", path)["spaces"]]
+    assert sorted(listed) == ["users/50%25", "users/a%2Fb", "users/a/b"]
+    asked = {"users/a%2Fb": "0", "users/a/b": "1", "users/50%": "2", "users/50%25": "2"}
+    for space, text in asked.items():
+        assert [entry["text"] for entry in told("show", path, "--space", space)["entries"]] == [text]
+
+
 def test_what_is_held_now_and_earlier(mem, told, file: Path):
     now = [entry["id"] for entry in told("show", file)["entries"]]
     assert now == ["t2", "g2", "a1"]

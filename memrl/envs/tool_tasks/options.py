@@ -13,8 +13,9 @@ HEADER = "Call a tool where you need one; else answer in a few words."
 class ToolTasksOptions:
     data: str = ""
     """A file of tasks, one JSON object a line."""
-    tools: tuple[str, ...] = ()
-    """"python", "sql:FILE", "search:FILE", "mcp:COMMAND", and your own: "my_tools:function", "my_tools:Class"."""
+    tools: str | tuple[str, ...] = ()
+    """"python", "sql:FILE", "search:FILE", "mcp:COMMAND", and your own: "my_tools:function", "my_tools:Class"; one, or
+    a list."""
     held_out: tuple[str, ...] = ()
     """Ids of the tasks that evaluation plays and training never sees; empty for the last fifth of the file."""
     judge: str = "f1"
@@ -37,6 +38,11 @@ class ToolTasksOptions:
     """What the policy is told before anything else."""
     max_new_tokens: int = 64
     """Of a call or an answer."""
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """``tools`` as a list."""
+        return (self.tools,) if isinstance(self.tools, str) else self.tools
 
     def __post_init__(self) -> None:
         check(

@@ -43,7 +43,7 @@ class ToolTasks:
         self._tasks = {one.id: one for one in load(Path(options.data).expanduser())}
         self._split = self._splits()
         self._judge = judge_of(options.judge)
-        self._tools = Toolset(options.tools, options.seconds, options.sandboxed)
+        self._tools = Toolset(options.entries, options.seconds, options.sandboxed)
         self._specs = self._tools.box(next(iter(self._tasks.values())).state).specs
         self._check()
         if options.joined == 1:

@@ -344,3 +344,59 @@ def test_a_part_that_was_registered_from_a_module_is_found_there_again() -> None
     registry.remember_origin("env", "larder", "module no_such_module:Larder")
     with pytest.raises(ConfigError, match="the run had this env from no_such_module:Larder: there is no module"):
         registry.find("env", "larder", "env.name")
+
+
+# A curriculum
+
+
+class Odd:
+    """Draws what it is told to."""
+
+    def __init__(self, context: Any, give: Any, tell: Any) -> None:
+        self._source, self._give, self._tell = context.task_source, give, tell
+
+    def draw(self, count):
+        return self._give(self._source, count)
+
+    def observe(self, groups, lessons=()) -> None:
+        """Nothing."""
+
+    def auxiliary_losses(self):
+        return []
+
+    def metrics(self):
+        return self._tell
+
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state) -> None:
+        """Nothing."""
+
+
+def trained(source: Any, count: int) -> list[Task]:
+    return [source.train(source.cells()[-1], n) for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("give", "tell", "told"),
+    [
+        (lambda source, count: [source.held_out(0)] * count, {}, "a task of the evaluation split"),
+        (lambda source, count: trained(source, count + 1), {}, r"draw\(1\) gave 2 tasks"),
+        (lambda source, count: ["task"] * count, {}, "'task', which is no Task"),
+        (lambda source, count: None, {}, r"draw\(\) gave a NoneType, not a list"),
+        (trained, {"success": 99.0}, "metrics\\(\\) tells 'success', which is the run's own"),
+        (trained, {"odd": "x"}, "'odd': 'x', where a finite number is expected"),
+        (trained, None, r"metrics\(\) gave a NoneType"),
+    ],
+)
+def test_a_curriculum_that_breaks_its_contract_is_told(give: Any, tell: Any, told: str, tmp_path: Path) -> None:
+    memrl.register("curriculum", "odd", lambda context: Odd(context, give, tell))
+    with pytest.raises(ConfigError, match=f"curriculum.name = 'odd': it breaks its contract: .*{told}"):
+        train(kitchens(tmp_path / "run", curriculum={"name": "odd"}))
+
+
+def test_a_curriculum_of_others_that_keeps_its_contract_trains(tmp_path: Path) -> None:
+    memrl.register("curriculum", "even", lambda context: Odd(context, trained, {"drawn": 1.0}))
+    run = train(kitchens(tmp_path / "run", curriculum={"name": "even"}))
+    assert '"drawn": 1.0' in (run / "metrics.jsonl").read_text()
