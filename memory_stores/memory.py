@@ -162,8 +162,7 @@ class AgentMemory:
 
     def _carried_out(self, part: Any, op: MemoryOp, stamp: Stamp) -> OpResult:
         """What a store makes of an op that was checked. Raises ValueError where it gives an id that leads nowhere."""
-        kind: type[Any] = type(part)
-        if _has_do(kind):
+        if _has_do(part.__class__):
             return part.do(op, stamp)
         result: OpResult = part.apply(op, stamp)
         for id in result.created:
