@@ -4,9 +4,10 @@ python benchmarks/textworld_cooking.py train RUNS SEED ...   # the recipe textwo
 python benchmarks/textworld_cooking.py greedy RUNS SEED ...  # the same runs played greedily, before and after RL
 python benchmarks/textworld_cooking.py window RUNS SEED ...  # a policy taught and trained with a window for memory
 python benchmarks/textworld_cooking.py few RUNS SEED ...     # reward after a warm start of few walkthroughs
+python benchmarks/textworld_cooking.py more RUNS SEED ...    # the same in three times as many steps
 python benchmarks/textworld_cooking.py long RUNS SEED ...    # the same runs in episodes of three games
 
-In this order: each adds to what the first wrote; few writes to results/textworld_few. Commands are drawn, as training
+In this order: each adds to what the first wrote; few and more write to folders of their own. Commands are drawn, as training
 draws them, unless it says greedily.
 """
 
@@ -41,6 +42,8 @@ ROWS = ("scorer", "untrained", "none", "window", "fifo", "bm25_archive", "full_c
 FEW_OUT = OUT.with_name("textworld_few")
 FEW = 8
 """Walkthroughs of the weaker warm start."""
+MORE_OUT, MORE = OUT.with_name("textworld_more"), 3
+"""Times the recipe's steps."""
 BEFORE = ("scorer", "window")
 """Rows before RL: policy and scorer as the warm start left them."""
 LONG, LONG_ROWS, LONG_GAMES = 100, ("scorer", "window"), 16
@@ -139,20 +142,26 @@ def window(seed: int, runs: Path) -> None:
     add(seed, {"taught_window": {"before": plain(before)["window"], "after": plain(after)["window"]}})
 
 
-def few(seed: int, runs: Path) -> None:
-    """What reward adds where there are few walkthroughs."""
-    made = config(seed, str(runs / f"few-{seed}"))
-    made = replace(made, warm_start=replace(made.warm_start, demonstrations=FEW))
-    trained(made, runs / f"few-{seed}.json")
+def few(seed: int, runs: Path, times: int = 1, out: Path = FEW_OUT) -> None:
+    """What reward adds where there are few walkthroughs, in so many times the recipe's steps."""
+    folder = runs / f"{out.name}-{seed}"
+    made = config(seed, str(folder))
+    made = replace(made, steps=times * made.steps, warm_start=replace(made.warm_start, demonstrations=FEW))
+    trained(made, folder.with_suffix(".json"))
     before, after = before_and_after(Path(str(made.out)), ("own",), ("own",))
     told = {
         "seed": seed, "episodes": after.episodes, "walkthroughs": FEW, "steps": made.steps,
         "tries": made.steps * made.rollout.tasks * made.rollout.group_size,
         "curve": curve_of(Path(str(made.out))), "before": plain(before)["scorer"], "after": plain(after)["scorer"],
     }  # fmt: skip
-    FEW_OUT.mkdir(parents=True, exist_ok=True)
-    (FEW_OUT / f"{seed}.json").write_text(json.dumps(told, indent=1) + "\n")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{seed}.json").write_text(json.dumps(told, indent=1) + "\n")
     print(seed, {when: round(told[when]["success"], 3) for when in ("before", "after")}, flush=True)
+
+
+def more(seed: int, runs: Path) -> None:
+    """The same with more of it."""
+    few(seed, runs, MORE, MORE_OUT)
 
 
 def longer(seed: int, runs: Path) -> None:
@@ -178,4 +187,4 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     what, runs, *seeds = sys.argv[1:]
     for each in seeds:
-        {"train": main, "greedy": greedily, "window": window, "few": few, "long": longer}[what](int(each), Path(runs))
+        {"train": main, "greedy": greedily, "window": window, "few": few, "more": more, "long": longer}[what](int(each), Path(runs))

@@ -18,6 +18,7 @@ def sections() -> dict[str, Callable[[Path], str | None]]:
     return {
         "textworld": lambda folder: of_seeds(textworld, folder / "textworld"),
         "textworld_few": lambda folder: of_seeds(few, folder / "textworld_few"),
+        "textworld_more": lambda folder: of_seeds(more, folder / "textworld_more"),
     }
 
 
@@ -64,11 +65,17 @@ def textworld(runs: Sequence[Found]) -> str:
     return f"{title}\n\n{table((*HEAD, 'words a step', 'ms a step'), rows)}"
 
 
-def few(runs: Sequence[Found]) -> str:
+def more(runs: Sequence[Found]) -> str:
+    """The same with more of it."""
+    return few(runs, "more")
+
+
+def few(runs: Sequence[Found], command: str = "few") -> str:
     """What reward adds to a warm start of few walkthroughs, run by run."""
     one = runs[0]
+    what = f"`benchmarks/textworld_cooking.py {command}`, {one['steps']} steps"
     title = (
-        f"**RL after {one['walkthroughs']} walkthroughs (`benchmarks/textworld_cooking.py few`).** {len(runs)} seeds "
+        f"**RL after {one['walkthroughs']} walkthroughs ({what}).** {len(runs)} seeds "
         f"({', '.join(str(run['seed']) for run in runs)}: as many as there was time for), {one['tries']} tries "
         f"of RL each; {one['episodes']} unseen games before and after, commands drawn as in training."
     )

@@ -21,7 +21,7 @@ from memrl.agent.keeping import Keeping, Known, Room, key_of
 from memrl.agent.results import Details, Fate, Observed, Reason
 from memrl.agent.said import Said
 from memrl.agent.support import again
-from memrl.agent.texts import one_line, piece_of, pieces
+from memrl.agent.texts import is_blank, piece_of, pieces
 from memrl.contracts.types import ARCHIVIST, CONTROLLER, Observation
 
 
@@ -54,7 +54,7 @@ class Intake:
         Args:
             resent: a client sends it again with a whole conversation: what is held of it keeps its date.
         """
-        if not one_line(said.text):
+        if is_blank(said.text):
             return Observed(fate=Fate.REFUSED, reason=Reason.BLANK)
         self.refresh()
         if (held := self._again(said, resent)) is not None:
@@ -81,7 +81,7 @@ class Intake:
     def replace(self, old: Item, said: Said) -> Observed:
         """Another text in the place of an item. What is refused changes nothing."""
         engine = self._engine
-        if not one_line(said.text):
+        if is_blank(said.text):
             return Observed(fate=Fate.REFUSED, reason=Reason.BLANK)
         if engine.agent.count_tokens(said.text) > engine.longest:
             return Observed(fate=Fate.REFUSED, reason=Reason.TOO_LONG)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -172,6 +173,11 @@ def whole_of(observation_id: str) -> str:
 def one_line(text: str) -> str:
     """Data as one line of a prompt: a line break is a blank there, and control characters are not shown."""
     return _CONTROLS.sub("", _BREAKS.sub(" ", text)).strip()
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: blanks, controls and signs without width alone."""
+    return all(one.isspace() or unicodedata.category(one) in ("Cc", "Cf") for one in text)
 
 
 def day(time: float, zone: tzinfo) -> str:

@@ -141,6 +141,8 @@ class LangGraphStore(BaseStore):
     def _search(self, op: SearchOp) -> list[SearchItem]:
         if op.limit < 0 or op.offset < 0:
             raise InputError(f"search limit = {op.limit}, offset = {op.offset}: they must be at least 0")
+        if op.query is not None and not isinstance(op.query, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"search query = {op.query!r:.60}: it must be a text, or None")
         self._memory.refresh()
         end = op.offset + op.limit
         held = {

@@ -169,7 +169,7 @@ def test_what_is_no_list_of_texts_is_one_line(texts):
     assert len(agent.memory) == 0
 
 
-@pytest.mark.parametrize("text", ["\0", "\x07 \x00", " \n "])
+@pytest.mark.parametrize("text", ["\0", "\x07 \x00", " \n ", "\u200b\ufeff", "\u2060 "])
 def test_what_shows_nothing_is_blank(text):
     assert str(agent_of().observe(text)) == "nothing to remember: the text is blank"
 

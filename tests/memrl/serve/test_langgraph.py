@@ -272,3 +272,12 @@ def test_a_compiled_graph_remembers_through_it(store):
     graph.invoke({"said": "The lamp is blue.", "found": []})
     assert graph.invoke({"said": "The key is red.", "found": []})["found"] == ["The key is red."]
     assert len(store.search(("facts",))) == 2
+
+
+def test_a_value_that_is_no_dict_is_refused_before_it_is_kept(store):
+    with pytest.raises(InputError, match="the value is a str; give a dict"):
+        store.put(ANA, "bad", "a string")
+    with pytest.raises(InputError, match="search query = 5: it must be a text, or None"):
+        store.search(ANA, query=5)
+    store.put(ANA, "ok", {"n": 1})
+    assert [item.key for item in store.search(ANA, filter={"n": 1})] == ["ok"]
