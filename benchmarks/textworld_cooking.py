@@ -187,4 +187,6 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     what, runs, *seeds = sys.argv[1:]
     for each in seeds:
-        {"train": main, "greedy": greedily, "window": window, "few": few, "more": more, "long": longer}[what](int(each), Path(runs))
+        {"train": main, "greedy": greedily, "window": window, "few": few, "more": more, "long": longer}[what](
+            int(each), Path(runs)
+        )

@@ -17,6 +17,7 @@ import numpy as np
 
 from memory_stores.memory import AgentMemory
 from memory_stores.types import Hit
+from memrl.contracts.errors import InputError, PromptTooLong
 from memrl.contracts.protocols import Agent, Brief, SampleRequest
 from memrl.contracts.types import Decision, Observation, Say, Task, TokenDecision, ViewLine, as_text
 from memrl.rollouts.outside import bring_into_view, take_in
@@ -96,7 +97,16 @@ class Engine:
         )
 
     def speak(self, request: SampleRequest, stream: bool) -> Generator[str, None, TokenDecision]:
-        """The model's answer, in pieces where that is wanted and it can."""
+        """The model's answer, in pieces where that is wanted and it can. Raises InputError."""
+        try:
+            return (yield from self._spoken(request, stream))
+        except PromptTooLong as error:
+            told = f"the prompt has {error.tokens} tokens, and this model reads {max(error.most, 0)} beside its answer"
+            raise InputError(
+                f"{told}: shorten the question or the instructions, or wrap with fewer read_tokens"
+            ) from error
+
+    def _spoken(self, request: SampleRequest, stream: bool) -> Generator[str, None, TokenDecision]:
         policy = self.agent.policy
         if stream and isinstance(policy, Streams):
             with closing(policy.stream(request)) as pieces:

@@ -2,7 +2,7 @@
 
 MemrlError
 ├── InputError          what a user named cannot be used (exit code 2; also a ValueError)
-│   ├── ConfigError     a knob has a value that no run can have
+│   ├── ConfigError     a knob has a value that no run can have (PromptTooLong: more than a model reads at once)
 │   ├── DataError       a data file is missing, corrupt or of another format
 │   ├── ModelError      a model cannot be found or has no weights
 │   ├── RunFolderError  a run folder exists already, is missing, or is of another version
@@ -32,6 +32,18 @@ class ConfigError(InputError):
     def __init__(self, knob: str, value: object, way_out: str) -> None:
         super().__init__(f"{knob} = {value!r}: {way_out}")
         self.way_out = way_out
+
+
+class PromptTooLong(ConfigError):
+    """A prompt and the room for an answer exceed what a model reads at once."""
+
+    def __init__(self, model: object, tokens: int, answer: int, context: int) -> None:
+        way_out = (
+            f"a prompt of {tokens} tokens and policy.max_new_tokens = {answer} exceed its context of {context} tokens; "
+            "lower memory.read_budget, or take a model that reads more"
+        )
+        super().__init__("policy.model", model, way_out)
+        self.tokens, self.most = tokens, context - answer
 
 
 class DataError(InputError):

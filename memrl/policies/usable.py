@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from memrl.contracts.config import PolicyConfig
-from memrl.contracts.errors import ConfigError, ModelError
+from memrl.contracts.errors import ConfigError, ModelError, PromptTooLong
 
 WAY_OUT = "name a causal LM of dense attention layers, such as one of `memrl models list`"
 
@@ -94,12 +94,8 @@ def check_prompts(config: PolicyConfig, context: int | None, prompts: Sequence[S
     """Prompts as they came out fit the model's context: observations have no budget of their own.
 
     Raises:
-        ConfigError: one does not.
+        PromptTooLong: one does not.
     """
     longest = max(map(len, prompts), default=0)
     if context is not None and longest + config.max_new_tokens > context:
-        way_out = (
-            f"a prompt of {longest} tokens and policy.max_new_tokens = {config.max_new_tokens} exceed its context of "
-            f"{context} tokens; lower memory.read_budget, or take a model that reads more"
-        )
-        raise ConfigError("policy.model", config.model, way_out)
+        raise PromptTooLong(config.model, longest, config.max_new_tokens, context)

@@ -87,3 +87,14 @@ def test_a_count_that_is_none_is_named_as_it_was_given(knob, count):
 def test_a_clock_is_a_function():
     with pytest.raises(InputError, match=r"wrap\(clock=\) = None: pass a function"):
         wrap("tiny", clock=None)
+
+
+def test_a_question_that_is_too_long_is_told_in_the_words_of_a_caller():
+    agent = wrap("tiny")
+    agent.observe("The key is under the mat.")
+    for ask in (lambda: agent.ask("word " * 100_000), lambda: agent.ask("Where?", instructions="word " * 100_000)):
+        with pytest.raises(
+            InputError, match=r"the prompt has \d+ tokens, and this model reads \d+ beside its answer: sho"
+        ):
+            ask()
+    assert len(agent.memory) == 1 and agent.ask("Where is the key?").used
