@@ -121,18 +121,18 @@ class EnvGuard:
 def _look_at_marks(observation: Observation) -> None:
     """Everything but its content; what is remembered bears them for ever. Raises EnvFailed."""
     id, step = observation.id, observation.step
-    if type(id) is not str or not _is_unicode(id):
+    if not isinstance(id, str) or not _is_unicode(id):
         raise EnvFailed(f"the observation id {id!r} is no text in valid Unicode")
     if type(step) is not int or not -_LARGEST <= step < _LARGEST:
         kind = type(step).__name__
         raise EnvFailed(f"the step of observation {id!r} is {step!r}, a {kind}: it must be an int of at most 64 bits")
-    if type(observation.source) is not str or not _is_unicode(observation.source):
+    if not isinstance(observation.source, str) or not _is_unicode(observation.source):
         raise EnvFailed(f"the source of observation {id!r} is {observation.source!r}, no text in valid Unicode")
     time = observation.time
     if time is not None and (not isinstance(time, int | float) or not math.isfinite(time)):
         raise EnvFailed(f"the time of observation {id!r} is {time!r}: give seconds since 1970, or None")
     choices = observation.choices
-    if not isinstance(choices, tuple) or not all(type(one) is str and _is_unicode(one) for one in choices):
+    if not isinstance(choices, tuple) or not all(isinstance(one, str) and _is_unicode(one) for one in choices):
         raise EnvFailed(f"the choices of observation {id!r} are {choices!r:.80}: give a tuple of texts")
     if len(set(choices)) < len(choices):
         raise EnvFailed(f"the choices of observation {id!r} name one twice: nobody could tell which was meant")
