@@ -117,8 +117,8 @@ def _check_answers(policy: Policy, config: PolicyConfig) -> None:
         for greedy in (False, True):
             asked = _requests(policy, seed, greedy)
             for request, decision in zip(asked, _sampled(policy, asked), strict=True):
-                assert (wrong := wrong_with(decision, request)) is None, wrong
                 _check_answer(request, decision, config)
+                assert (wrong := wrong_with(decision, request)) is None, wrong
                 if renderer is not None:
                     _check_rendered(renderer, request, decision)
     if (count := getattr(policy, "count_tokens", None)) is not None:
