@@ -7,8 +7,8 @@ python benchmarks/textworld_cooking.py few RUNS SEED ...     # reward after a wa
 python benchmarks/textworld_cooking.py more RUNS SEED ...    # the same in three times as many steps
 python benchmarks/textworld_cooking.py long RUNS SEED ...    # the same runs in episodes of three games
 
-In this order: each adds to what the first wrote; few and more write to folders of their own. Commands are drawn, as training
-draws them, unless it says greedily.
+In this order: each adds to what the first wrote; few and more write to folders of their own. Commands are drawn, as
+training draws them, unless it says greedily.
 """
 
 from __future__ import annotations
