@@ -53,7 +53,7 @@ def check(op: MemoryOp, stamp: Stamp) -> OpResult | None:
         text = getattr(op, name)
         if not isinstance(text, str):
             raise ValueError(f"{kind.__name__}.{name} = {text!r}: it must be of type str")
-        if not text.isascii() and not _is_unicode(text):
+        if not text.isascii() and not is_unicode(text):
             return REFUSED[Refusal.BAD_ARGUMENT]
     if isinstance(op, Retrieve):
         _check_counts(op)
@@ -74,7 +74,7 @@ def _check_stamp(stamp: Stamp) -> None:
     if not _is(trust, (int, float)) or not 0 <= trust <= 1:
         raise ValueError(f"Stamp.trust = {trust!r}: it must be a number (of type float) in [0, 1]")
     for name, text in (("observation_id", seen), ("writer", writer)):
-        if not _is(text, str) or not (text.isascii() or _is_unicode(text)):
+        if not _is(text, str) or not (text.isascii() or is_unicode(text)):
             raise ValueError(f"Stamp.{name} = {text!r}: it must be of type str, in valid Unicode")
 
 
@@ -90,7 +90,8 @@ def _is(value: object, kind: type | tuple[type, ...]) -> bool:
     return isinstance(value, kind)
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """False for half of a surrogate pair, which no file can hold."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -59,8 +59,6 @@ class Intake:
         self.refresh()
         if (held := self._again(said, resent)) is not None:
             return held
-        if resent and self._digest(said.text) in self._gone:
-            return Observed(fate=Fate.REFUSED, reason=Reason.TAKEN_BACK)
         engine = self._engine
         # Cut only what has a chance: blanks that fall away at the cuts never halve a text.
         if engine.keeps_all and engine.agent.count_tokens(said.text) > 2 * _largest(self._keeping):

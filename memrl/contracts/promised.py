@@ -14,6 +14,8 @@ from memory_stores.types import MEMORY_OPS
 from memrl.contracts.errors import ConfigError, InputError, MissingExtra
 from memrl.contracts.types import Action, Choose, Decision, MemoryOps, OpDecision, Say, Think, TokenDecision
 
+TRAINABLE = ("parameters", "token_logprobs", "bump", "freeze_reference", "reference")
+"""What a policy has that is trained."""
 _ABOVE = 1e-3
 """By which rounding may lift a log-probability above 0."""
 
@@ -23,7 +25,7 @@ def decisions(part: object, knob: str, given: Any, requests: Sequence[Any]) -> S
     found = _as_many(part, knob, given, len(requests), "decisions", "requests; give one each, in order")
     if wrong := [one for one in found if not isinstance(one, OpDecision | TokenDecision)]:
         raise broken(part, knob, f"it gave {wrong[0]!r:.60}, which is no OpDecision and no TokenDecision")
-    if not _is_ours(part):
+    if not is_ours(part):
         for decision, request in zip(found, requests, strict=True):
             if what := wrong_with(decision, request):
                 raise broken(part, knob, what)
@@ -71,7 +73,7 @@ def _wrong_logprob(value: Any) -> str | None:
     return f"a log-probability must be a finite number of at most 0, not {value!r:.40}"
 
 
-def _is_ours(part: object) -> bool:
+def is_ours(part: object) -> bool:
     """Ours are looked at by the kits in our tests, and need no second look in every run."""
     return type(part).__module__.partition(".")[0] == "memrl"
 

@@ -16,7 +16,7 @@ from memrl.contracts.calls import Calls, Head
 from memrl.contracts.config import PolicyConfig
 from memrl.contracts.contexts import PolicyContext
 from memrl.contracts.kept_state import problem_of_state
-from memrl.contracts.promised import in_a_sentence, wrong_with
+from memrl.contracts.promised import TRAINABLE, in_a_sentence, wrong_with
 from memrl.contracts.protocols import Brief, Env, Policy, SampleRequest
 from memrl.contracts.registry import make as make_part
 from memrl.contracts.types import Choose, Observation, Say, Task, TokenDecision, Unreadable, ViewLine
@@ -29,8 +29,6 @@ LINES = ("The lantern hangs in the attic.", "The kettle stands in the cellar.", 
 SHORT = 2
 """Tokens that the brief of one request allows."""
 SEEDS = 2
-TRAINABLE = ("parameters", "token_logprobs", "bump", "freeze_reference", "reference")
-"""What a policy has that is trained."""
 
 
 def check_policy(policy: str | Make, config: PolicyConfig | None = None, *, tolerance: float = 1e-3) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
+from memory_stores.checks import is_unicode
 from memrl.contracts.errors import ConfigError, LeakError
 from memrl.contracts.protocols import Env, Outcome
 from memrl.contracts.questions import said_questions
@@ -121,32 +122,21 @@ class EnvGuard:
 def _look_at_marks(observation: Observation) -> None:
     """Everything but its content; what is remembered bears them for ever. Raises EnvFailed."""
     id, step = observation.id, observation.step
-    if not isinstance(id, str) or not _is_unicode(id):
+    if not isinstance(id, str) or not is_unicode(id):
         raise EnvFailed(f"the observation id {id!r} is no text in valid Unicode")
     if type(step) is not int or not -_LARGEST <= step < _LARGEST:
         kind = type(step).__name__
         raise EnvFailed(f"the step of observation {id!r} is {step!r}, a {kind}: it must be an int of at most 64 bits")
-    if not isinstance(observation.source, str) or not _is_unicode(observation.source):
+    if not isinstance(observation.source, str) or not is_unicode(observation.source):
         raise EnvFailed(f"the source of observation {id!r} is {observation.source!r}, no text in valid Unicode")
     time = observation.time
     if time is not None and (not isinstance(time, int | float) or not math.isfinite(time)):
         raise EnvFailed(f"the time of observation {id!r} is {time!r}: give seconds since 1970, or None")
     choices = observation.choices
-    if not isinstance(choices, tuple) or not all(isinstance(one, str) and _is_unicode(one) for one in choices):
+    if not isinstance(choices, tuple) or not all(isinstance(one, str) and is_unicode(one) for one in choices):
         raise EnvFailed(f"the choices of observation {id!r} are {choices!r:.80}: give a tuple of texts")
     if len(set(choices)) < len(choices):
         raise EnvFailed(f"the choices of observation {id!r} name one twice: nobody could tell which was meant")
-
-
-def _is_unicode(text: str) -> bool:
-    """False for half of a surrogate pair, which no file can hold."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _look_inside(observation: Observation) -> None:
@@ -158,7 +148,7 @@ def _look_inside(observation: Observation) -> None:
     for part in observation.content:
         if not isinstance(part, (Text, Blob)) or not isinstance(part.text, str):
             raise EnvFailed(f"the content of observation {name} holds {part!r}, neither a Text nor a Blob")
-        if not _is_unicode(part.text):
+        if not is_unicode(part.text):
             raise EnvFailed(f"the text of observation {name} holds half of a surrogate pair, which is no Unicode")
     if not 0.0 <= observation.trust <= 1.0:
         raise EnvFailed(f"the trust of observation {name} is {observation.trust!r}, outside [0, 1]")

@@ -27,6 +27,7 @@ from memrl.contracts.contexts import (
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import TaskGenerator, TaskProposer
 from memrl.contracts.learning import Curriculum, Reflection
+from memrl.contracts.promised import is_ours
 from memrl.contracts.protocols import Agent, Offers, Policy, TaskSource, writes_notes
 from memrl.contracts.registry import find, make, make_options
 from memrl.contracts.rows import find_row
@@ -158,8 +159,7 @@ def build_curriculum(config: TrainConfig, agent: Agent) -> Curriculum:
     if knobs.proposer != "none" and getattr(curriculum, "proposer", None) is None:
         way_out = f"curriculum.name = {knobs.name!r} takes no tasks from a proposer; use none, or 'written'"
         raise ConfigError("curriculum.proposer", knobs.proposer, way_out)
-    is_ours = type(curriculum).__module__.partition(".")[0] == "memrl"
-    return curriculum if is_ours else LookedAt(curriculum, knobs.name)
+    return curriculum if is_ours(curriculum) else LookedAt(curriculum, knobs.name)
 
 
 def build_proposer(config: TrainConfig, agent: Agent, task_generator: TaskGenerator) -> TaskProposer | None:

@@ -19,13 +19,12 @@ from memrl.contracts.config import PolicyConfig, TrainConfig
 from memrl.contracts.config_io import changed
 from memrl.contracts.contexts import PolicyContext
 from memrl.contracts.errors import ConfigError
+from memrl.contracts.promised import TRAINABLE
 from memrl.contracts.protocols import Agent, Policy, TaskSource, TrainablePolicy
 from memrl.contracts.registry import make
 from memrl.contracts.types import POLICY, Actor, is_policy
 
 OTHERS = "others"
-TRAINABLE = ("parameters", "token_logprobs", "bump", "freeze_reference", "reference")
-"""What a policy has that is trained."""
 
 
 def configs_of_others(config: TrainConfig) -> dict[Actor, PolicyConfig]:

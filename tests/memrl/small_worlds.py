@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from memrl.contracts import registry
 from memrl.contracts.config import TrainConfig
 from memrl.recipes import recipe
 
@@ -16,3 +17,11 @@ def kitchens(out: Path, **changes: Any) -> TrainConfig:
         memory={"token_budget": 24, "read_budget": 24, "embedder": "hash"}, out=str(out), evaluation={"episodes": 3},
         rollout={"tasks": 1, "group_size": 2}, **changes,
     )  # fmt: skip
+
+
+def forget_parts() -> None:
+    """What a test registered is gone; ours stay, as their modules do."""
+    for kind, name in list(registry._PARTS):
+        if registry.origin(kind, name):
+            del registry._PARTS[kind, name]
+    registry._HOMES.clear()

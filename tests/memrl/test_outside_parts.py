@@ -11,9 +11,9 @@ from pathlib import Path
 import forked
 import pytest
 import torch
+from small_worlds import forget_parts
 
 import memrl
-from memrl.contracts import registry
 from memrl.contracts.errors import ConfigError
 from memrl.controllers.scorer import Scorer, ScorerOptions
 from memrl.recipes import recipe
@@ -71,10 +71,7 @@ class Wide(Scorer):
 def clean():
     """What a test registers is gone after it; ours stay, as their modules do."""
     yield
-    for kind, name in list(registry._PARTS):
-        if registry.origin(kind, name):
-            del registry._PARTS[kind, name]
-    registry._HOMES.clear()
+    forget_parts()
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from memory_stores.checks import is_unicode
 from memrl.contracts.errors import DataError
 from memrl.contracts.types import ToolCall
 
@@ -114,13 +115,7 @@ def _turn_faults(turn: Any) -> Iterator[str]:
 
 
 def _is_text(value: object) -> bool:
-    if not isinstance(value, str) or not value.strip():
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return isinstance(value, str) and bool(value.strip()) and is_unicode(value)
 
 
 def _asks(turn: Any) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from kitchen import Kitchens
-from small_worlds import kitchens
+from small_worlds import forget_parts, kitchens
 
 import memrl
 from memory_stores import AgentMemory, Bm25Store, Forget, Write
@@ -30,10 +30,7 @@ from memrl.train import train
 @pytest.fixture(autouse=True)
 def clean():
     yield
-    for kind, name in list(registry._PARTS):
-        if registry.origin(kind, name):
-            del registry._PARTS[kind, name]
-    registry._HOMES.clear()
+    forget_parts()
 
 
 # What a part keeps

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import torch
 from kitchen import Kitchens
-from small_worlds import kitchens
+from small_worlds import forget_parts, kitchens
 
 import memrl
-from memrl.contracts import registry
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Outcome
 from memrl.contracts.types import Observation, Say, Task, Verdict
@@ -23,9 +22,7 @@ from memrl.train import train
 @pytest.fixture(autouse=True)
 def clean():
     yield
-    for kind, name in list(registry._PARTS):
-        if registry.origin(kind, name):
-            del registry._PARTS[kind, name]
+    forget_parts()
 
 
 class One:
