@@ -63,6 +63,7 @@ KINDS: dict[str, dict[str, Any]] = {
             "max_ops": 1,
         },
         "credit": {"name": "return_to_go"},
+        "warm_start": {"controller_steps": 200},
     },
     "overwrite": {},
     **{

@@ -13,7 +13,7 @@ import numpy as np
 
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import TaskGenerator
-from memrl.contracts.protocols import PLAIN, Brief, SampleRequest, TaskSource
+from memrl.contracts.protocols import PLAIN, Brief, Controller, SampleRequest, TaskSource
 from memrl.contracts.types import Actor, Observation, Task, ViewLine
 
 
@@ -146,6 +146,19 @@ class TakesLessons(Protocol):
 
     def lessons(self, source: TaskSource, task: Task, budget: int, count: Callable[[str], int]) -> list[Example]:
         """What it is to be asked along one passive task, and the text to write each time; memory has ``budget`` tokens.
+
+        Raises:
+            ConfigError: the source knows no ideal memory.
+        """
+        ...
+
+
+@runtime_checkable
+class TakesChoices(Protocol):
+    """A controller, not a source: it chooses among offers, and can be taught to choose as an ideal memory would."""
+
+    def ideal(self, source: TaskSource, budget: int, count: Callable[[str], int]) -> Controller:
+        """Whoever chooses, and writes, so that memory becomes the ideal one of each passive task that it plays.
 
         Raises:
             ConfigError: the source knows no ideal memory.

@@ -23,7 +23,8 @@ class WarmStartConfig:
     run's controller. What a step needs and memory lacks is taught as a guess; "foresight" holds it, given room."""
     controller_steps: int = 0
     """Optimiser steps in which a controller that chooses among offers learns to keep memory as it was kept in these
-    plays; 0 for none: it begins as ``controller`` says."""
+    plays, and one whose texts the policy writes ("hybrid") to choose as the ideal memories of ``memory_tasks`` would;
+    0 for none: it begins as ``controller`` says."""
     batch_size: int = 8
     """Lessons a step: many small steps read better than a few large ones at the same cost."""
     learning_rate: float = 1e-3
@@ -38,8 +39,7 @@ class WarmStartConfig:
             learning_rate="[0, inf)", controller_steps="[0, inf)",
         )  # fmt: skip
         for knob in ("memory_tasks", "demonstrations"):
-            learned = self.steps or (knob == "demonstrations" and self.controller_steps)
-            if getattr(self, knob) and not learned:
+            if getattr(self, knob) and not (self.steps or self.controller_steps):
                 raise ConfigError(
                     f"warm_start.{knob}", getattr(self, knob), "with warm_start.steps = 0 nobody learns them"
                 )

@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from memory_stores.types import Overwrite, Write
+from memory_stores.types import Forget, Overwrite, Write
 from memrl.contracts.capabilities import Example
 from memrl.contracts.checks import check
 from memrl.contracts.contexts import ControllerContext
-from memrl.contracts.protocols import Brief, ControllerRequest, SampleRequest, TaskSource
+from memrl.contracts.protocols import Brief, Chooser, ControllerRequest, OpChoice, SampleRequest, TaskSource
 from memrl.contracts.registry import register
+from memrl.contracts.silent import silent_decision
 from memrl.contracts.types import (
     Action,
     Decision,
@@ -34,6 +35,7 @@ from memrl.controllers.passing import answered, lines_of, moments
 from memrl.controllers.scorer import Scorer, ScorerOptions
 from memrl.controllers.writing import asked, taught, writer_of
 
+NO_WORDS = Brief(header="")
 HEADER = "Write a note in one line in the place of the memory shown: keep what may be needed later, add what is new."
 
 
@@ -84,9 +86,12 @@ class HybridMemory(Scorer):
         seen = [item for item in held if isinstance(op, Write) or item.id == op.id]
         return asked(request, lines_of(*(item.text for item in seen)), self._brief)
 
+    def ideal(self, source: TaskSource, budget: int, count: Callable[[str], int]) -> IdealNotes:
+        """Whoever keeps all of an ideal memory in one note."""
+        return IdealNotes(self, source, min(budget, self._most), count)
+
     def lessons(self, source: TaskSource, task: Task, budget: int, count: Callable[[str], int]) -> list[Example]:
-        """One passing of a task with all of an ideal memory in one note: each note to write, and each answer. What to
-        write on is the scorer's, and is not taught.
+        """One passing of a task with all of an ideal memory in one note: each note to write, and each answer.
 
         Raises:
             ConfigError: the source knows no ideal memory.
@@ -99,6 +104,53 @@ class HybridMemory(Scorer):
                 held = BETWEEN.join(moment.ideal)
                 found += [Example(taught(task, moment.observation, view, self._brief), held)] if held else []
         return found
+
+
+class IdealNotes(Chooser):
+    """Writes the ideal memory of a task as one note, anew whenever it changes, and leaves it alone otherwise.
+
+    Args:
+        hybrid: in whose place it decides.
+        budget: tokens of the note at the most.
+    """
+
+    writes_notes = True
+
+    def __init__(self, hybrid: HybridMemory, source: TaskSource, budget: int, count: Callable[[str], int]) -> None:
+        self.policy = hybrid.policy
+        self._source, self._budget, self._count = source, budget, count
+        self._ideals: dict[int, tuple[Task, dict[str, str]]] = {}
+        """By the task's identity, which the task beside it keeps."""
+
+    def choose(self, requests: Sequence[ControllerRequest]) -> list[OpChoice]:
+        return [OpChoice(self._place(request), 0.0) for request in requests]
+
+    def decide(self, requests: Sequence[ControllerRequest]) -> list[Decision]:
+        """One op a request, in order; those that write have the ideal memory for a note."""
+        return [
+            with_note(one, silent_decision(self._ideal(request), asked(request, (), NO_WORDS)))
+            if isinstance(one, OpDecision) and isinstance(one.action, Write | Overwrite)
+            else one
+            for request, one in zip(requests, super().decide(requests), strict=True)
+        ]
+
+    def _place(self, request: ControllerRequest) -> int:
+        """Of the offer to take: the first, Keep, where memory is as it should be or cannot be made so."""
+        token, ideal = request.memory.token, self._ideal(request)
+        held = () if token is None else token.entries()
+        is_ideal = [item.text for item in held] == ([ideal] if ideal else [])
+        if is_ideal or request.count or not request.observation.writable:
+            return 0
+        wanted = Forget if not ideal else Overwrite if held else Write
+        return next((i for i, op in enumerate(request.offers.ops) if isinstance(op, wanted)), 0)
+
+    def _ideal(self, request: ControllerRequest) -> str:
+        task = request.task
+        if id(task) not in self._ideals:
+            passing = moments(self._source, task, self._budget, self._count, BETWEEN)
+            ideals = {one.observation.id: BETWEEN.join(one.ideal) for one in passing if one.observation.writable}
+            self._ideals[id(task)] = task, ideals
+        return self._ideals[id(task)][1].get(request.observation.id, "")
 
 
 def with_note(decision: Decision, note: TokenDecision) -> Decision:

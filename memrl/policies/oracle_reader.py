@@ -12,8 +12,8 @@ from typing import Any
 
 from memrl.contracts.capabilities import EvidenceReader, need, shown
 from memrl.contracts.protocols import SampleRequest, TaskSource
+from memrl.contracts.silent import silent_decision
 from memrl.contracts.types import TokenDecision
-from memrl.policies.scripted import silent_decision
 
 WAY_OUT = "an exact reader cannot answer there: set rollout.practice_tasks to 0 in training, or take a run with a model"
 EPS = 1e-3

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from memrl.contracts.protocols import SampleRequest
-from memrl.contracts.types import Say, TokenDecision
+from memrl.contracts.silent import silent_decision
+from memrl.contracts.types import TokenDecision
 
 Script = Sequence[str] | Callable[[SampleRequest], str]
 
@@ -35,15 +36,3 @@ class ScriptedPolicy:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._next = int(state["next"])
-
-
-def silent_decision(answer: str, request: SampleRequest) -> TokenDecision:
-    """A decision that nobody sampled: there is nothing in it to learn from."""
-    return TokenDecision(
-        actor=request.actor,
-        action=Say(answer),
-        memory_hash=request.memory_hash,
-        prompt_ids=(),
-        action_ids=(),
-        logprobs=(),
-    )

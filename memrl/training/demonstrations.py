@@ -19,10 +19,11 @@ from memrl.contracts.config import TrainConfig
 from memrl.contracts.errors import ConfigError, DataError
 from memrl.contracts.protocols import Agent, SampleRequest
 from memrl.contracts.rows import row_kind
+from memrl.contracts.silent import silent_decision
 from memrl.contracts.types import End, Episode, OpDecision, Task, TokenDecision, Unreadable, as_text
 from memrl.curricula._draws import Draws
 from memrl.policies.parsing import parse
-from memrl.policies.scripted import ScriptedPolicy, silent_decision
+from memrl.policies.scripted import ScriptedPolicy
 from memrl.rollouts.scheduler import play
 from memrl.training.build import OWN
 from memrl.training.players import make_row, with_controller

@@ -21,12 +21,11 @@ import numpy as np
 from memrl.contracts.capabilities import (
     Example,
     Lessons,
-    OracleMemory,
     ReadingLesson,
+    TakesChoices,
     TakesLessons,
     able,
     brief_of,
-    is_passive,
     need,
     over_view,
 )
@@ -39,13 +38,14 @@ from memrl.policies.models import cache_folder
 from memrl.policies.warm_start import teach, warm_start
 from memrl.training.checkpoints import read_state, seed_everything, write_state
 from memrl.training.demonstrations import demonstrations
+from memrl.training.ideal_memories import MEMORY_TASKS, ideal_choices, memory_lessons
 from memrl.training.imitation import imitate
 
 VIEW_LINES = 6
 """The longest view of the reader's lessons."""
 
 
-MEMORY_TASKS, CHOICES = "warm_start.memory_tasks", "warm_start.controller_steps"
+CHOICES = "warm_start.controller_steps"
 
 
 class Reports(Protocol):
@@ -98,23 +98,37 @@ def _teach_policy(agent: Agent, config: TrainConfig, reports: Reports) -> None:
 
 
 def _check_controller(agent: Agent, config: TrainConfig) -> None:
-    """Raises ConfigError where there are no demonstrations, or the run's controller does not learn to choose."""
-    steps = config.warm_start.controller_steps
-    if not config.warm_start.demonstrations:
-        raise ConfigError(CHOICES, steps, "with warm_start.demonstrations = 0 there is nothing to learn from")
+    """Raises ConfigError where nobody shows how to choose, or the run's controller does not learn to."""
+    knobs, steps = config.warm_start, config.warm_start.controller_steps
+    is_taught = _chooses_ideally(agent)
+    if knobs.memory_tasks and not (knobs.steps or is_taught):
+        way_out = (
+            f"with warm_start.steps = 0 controller {config.controller.name!r} learns nothing from them; set it to 0"
+        )
+        raise ConfigError(MEMORY_TASKS, knobs.memory_tasks, way_out)
+    if not knobs.demonstrations and not (knobs.memory_tasks and is_taught):
+        also = f" and {MEMORY_TASKS} = 0" if is_taught else ""
+        way_out = f"with warm_start.demonstrations = 0{also} there is nothing to learn from"
+        raise ConfigError(CHOICES, steps, way_out)
     if agent.offers is None or not hasattr(agent.controller, "logprobs"):
         way_out = f"controller {config.controller.name!r} does not learn to choose among offers; set it to 0"
         raise ConfigError(CHOICES, steps, way_out)
 
 
+def _chooses_ideally(agent: Agent) -> bool:
+    return able(agent.controller, TakesChoices) is not None
+
+
 def _teach_controller(agent: Agent, config: TrainConfig, reports: Reports) -> None:
-    """The choices of whoever keeps memory in the demonstrations.
+    """The choices of whoever keeps memory in the demonstrations, and those that lead to ideal memories.
 
     Raises:
         ConfigError: whoever keeps memory there does not choose.
     """
     knobs = config.warm_start
-    kept = demonstrations(agent, config).kept
+    kept = demonstrations(agent, config).kept if knobs.demonstrations else []
+    if knobs.memory_tasks and _chooses_ideally(agent):
+        kept = [*kept, *ideal_choices(agent, config)]
     if not kept:
         way_out = f"{knobs.demonstrated_with!r} (warm_start.demonstrated_with) chooses among no offers; set it to 0"
         raise ConfigError(CHOICES, knobs.controller_steps, way_out)
@@ -130,36 +144,6 @@ def lessons_of(agent: Agent, config: TrainConfig) -> Sequence[ReadingLesson | Ex
         memories = memory_lessons(agent, config) if knobs.memory_tasks else []
         return memories + (demonstrations(agent, config).lessons if knobs.demonstrations else [])
     return reading_lessons(agent, config, config.warm_start.steps * config.warm_start.batch_size)
-
-
-def memory_lessons(agent: Agent, config: TrainConfig) -> list[Example]:
-    """What the run's controller takes from an ideal memory of training tasks of the last cell.
-
-    Raises:
-        ConfigError: the controller writes no texts, or the environment knows no ideal memory.
-    """
-    count = config.warm_start.memory_tasks
-    asked = (MEMORY_TASKS, count)
-    writer = able(agent.controller, TakesLessons)
-    if writer is None:
-        raise ConfigError(*asked, f"controller {config.controller.name!r} writes no texts; set it to 0")
-    need(agent.task_source, OracleMemory, *asked, "set it to 0")
-    if not is_passive(agent.task_source):
-        way_out = f"what env {agent.task_source.name!r} shows may hang on what is done; set it to 0"
-        raise ConfigError(*asked, way_out)
-    rng = np.random.default_rng([config.seed, 0x3E3])
-    source, hardest = agent.task_source, agent.task_source.cells()[-1]
-    tasks = [source.train(hardest, int(rng.integers(2**31))) for _ in range(count)]
-    budget = min(config.memory.token_budget, config.memory.read_budget)
-    found = [one for task in tasks for one in writer.lessons(source, task, budget, agent.count_tokens)]
-    if not found:
-        way_out = (
-            f"env {agent.task_source.name!r} asks nothing in these tasks, or nothing fits into {budget} tokens of "
-            "memory (memory.token_budget, read_budget) and into what is written at once (controller.options); give "
-            "more, or set it to 0"
-        )
-        raise ConfigError(*asked, way_out)
-    return found
 
 
 def _asked(lessons: Sequence[ReadingLesson | Example], agent: Agent) -> list[Example]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import groupby
 from math import cos, pi
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,25 @@ import pytest
 import torch
 from rows_read import rows_read
 
+from memory_stores.types import Keep, Overwrite, Write
 from memrl.contracts.capabilities import Example, ReadingLesson
-from memrl.contracts.config import TrainConfig, WarmStartConfig
+from memrl.contracts.config import ControllerConfig, TrainConfig, WarmStartConfig
 from memrl.contracts.errors import ConfigError, InputError
 from memrl.contracts.protocols import Agent
-from memrl.contracts.types import CONTROLLER
+from memrl.contracts.types import CONTROLLER, TokenDecision
+from memrl.controllers.overwrite import BETWEEN
+from memrl.controllers.passing import moments
 from memrl.policies.prompts import render
 from memrl.policies.scripted import ScriptedPolicy
 from memrl.policies.warm_start import share, teach
 from memrl.recipes import recipe
+from memrl.reflection.auxiliary_losses import offer_logprobs
+from memrl.rollouts.scheduler import play
 from memrl.train import train
 from memrl.training.build import build_agent
+from memrl.training.ideal_memories import ideal_choices, memory_lessons
 from memrl.training.run_folder import is_finished, load_run
-from memrl.training.warm_up import lessons_of, memory_lessons, warm_up
+from memrl.training.warm_up import lessons_of, warm_up
 
 SMALL = str(Path(__file__).parents[1] / "streams" / "small.jsonl")
 WORLD = {"horizon": 12, "objects": 2, "places": 4, "questions": 3, "delay": 2, "distractor_level": 1}
@@ -104,6 +111,62 @@ def test_the_same_seed_teaches_the_same_weights() -> None:
         warm_up(agent, one, Quiet())
         states.append(torch.cat([value.flatten() for value in agent.policy.state_dict()["net"].values()]))
     assert torch.equal(states[0], states[1]) and not torch.equal(states[0], states[2])
+
+
+def hybrid(**warm_start: Any) -> TrainConfig:
+    options = {"note_tokens": 10, "width": 4, "hidden": 16}
+    return config(
+        controller={"name": "hybrid", "options": options, "max_ops": 1},
+        warm_start={"steps": 0, "controller_steps": 60, **warm_start},
+    )
+
+
+def test_a_scorer_that_has_notes_written_learns_when_to_write() -> None:
+    made, quiet = hybrid(), Quiet()
+    agent = build_agent(made)
+    shown = ideal_choices(agent, made)
+    kinds = {type(one.action) for one in shown}
+    assert {Write, Overwrite, Keep} <= kinds, "a change is written, nothing new is let be"
+    controller: Any = agent.controller
+
+    def taken() -> float:
+        choice_D1 = torch.tensor([[one.choice] for one in shown])
+        return float(offer_logprobs(controller, shown).gather(1, choice_D1).detach().exp().mean())
+
+    before = taken()
+    warm_up(agent, made, quiet)
+    assert taken() > before + 0.3 and quiet.ticks == 60
+
+
+def test_whoever_shows_when_to_write_ends_with_the_ideal_memory() -> None:
+    made = hybrid()
+    agent = build_agent(made)
+    source = agent.task_source
+    task = source.train(source.cells()[-1], 7)
+    controller: Any = agent.controller
+    keeper = controller.ideal(source, 12, agent.count_tokens)
+    [group] = play(replace(agent, controller=keeper, policy=ScriptedPolicy([""])), [task], [0], tries=1)
+    notes = [one for one in group.episodes[0].decisions if isinstance(one, TokenDecision) and one.ops]
+    written = [getattr(one.ops[0], "text", "") for one in notes]
+    ideals = [BETWEEN.join(one.ideal) for one in moments(source, task, 10, agent.count_tokens, BETWEEN)]
+    changes = [ideal for ideal, _ in groupby(ideal for ideal in ideals if ideal)]
+    assert written == changes and len(written) > 1
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (hybrid(memory_tasks=0), r"warm_start\.controller_steps = 60: .*memory_tasks = 0"),
+        (
+            replace(hybrid(), controller=ControllerConfig(options={"width": 4})),
+            r"warm_start\.memory_tasks = 6: with warm_start\.steps = 0 controller 'scorer' learns nothing",
+        ),
+    ],
+    ids=["nobody shows it", "nobody takes it"],
+)
+def test_when_to_write_is_asked_for_in_vain(made: TrainConfig, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        warm_up(build_agent(made), made, Quiet())
 
 
 def test_a_reader_that_is_no_language_model_learns_short_views() -> None:
