@@ -52,10 +52,14 @@ def memagent() -> TrainConfig:
 def mem1() -> TrainConfig:
     """MEM1's memory (arXiv:2506.15841): one state rewritten at every turn, also before the policy answers, when it
     knows what is asked; all that it has of older turns. Credit by GAE with lambda 1 and the siblings for a critic.
+    Sixteen questions a text, for each of which the state is written once more: it learns to lose nothing by that.
     """
+    base = overwrite()
+    asked = plain_axes(replace(three_things(), horizon=40, questions=16))
     return replace(
-        overwrite(),
+        base,
         recipe="mem1",
+        env=replace(base.env, options={**base.env.options, "env_options": asked}),
         controller=ControllerConfig(name="state", options={"max_new_tokens": 12, "questions": True}),
         rollout=RolloutConfig(tasks=8, practice_tasks=0, env_workers=0, query_free=False),
         credit=CreditConfig(name="gae", options={"gae_lambda": 1.0}),
