@@ -3,8 +3,8 @@
 python benchmarks/acting_rows.py SEED              # SmolLM2-135M; figures go to results/acting_rows/SEED.json
 python benchmarks/acting_rows.py SEED --tasks 2 --model tiny --lessons 2    # whether it runs
 
-The model learns from walkthroughs, in full context, what a right call looks like (SFT, LoRA), and nothing else; no reward
-is given to anybody. Every row then plays the same held-out tasks, greedily, with the same weights.
+The model learns from walkthroughs, in full context, what a right call looks like (SFT, LoRA), and nothing else; nobody
+is given a reward. Every row then plays the same held-out tasks, greedily, with the same weights.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from memrl.training.warm_up import warm_up
 
 RESULTS = Path(__file__).parent / "results" / "acting_rows"
 ROWS = (
-    "none", "window", "bm25_archive", "oracle", "full_context", "react", "self_refine", "reflexion", "overwrite", "state",
+    "none", "window", "bm25_archive", "oracle", "full_context", "react", "self_refine", "reflexion", "overwrite",
+    "state",
 )  # fmt: skip
 
 

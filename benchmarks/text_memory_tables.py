@@ -132,7 +132,8 @@ def _at_once(folder: Path) -> str | None:
     title = (
         f"**N questions at the end of a text.** Score a question and words of the longest prompt, 2 to 16 questions; "
         f"means over seeds ({_seeds(found)}), 64 texts each, greedy. Trained on texts of 3 things with 4 questions "
-        "along the way, `mem1` (the recipe: `state`) with 16; 3 things are told in 6 sentences with 20 words of memory, 12 things in 24 sentences with 48."
+        "along the way, `mem1` (the recipe: `state`) with 16; 3 things are told in 6 sentences with 20 words of "
+        "memory, 12 things in 24 sentences with 48."
     )
     return f"{title}\n\n{table(AT_ONCE, lines)}"
 
