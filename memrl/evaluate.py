@@ -201,7 +201,8 @@ def for_evaluation(
         env_config = dataclasses.replace(env_config, options={**env_config.options, **source.at_horizon(horizon)})
     memory = config.memory
     if memory_tokens is not None:
-        memory = dataclasses.replace(memory, token_budget=memory_tokens, read_budget=memory_tokens)
+        read = memory_tokens or memory.read_budget
+        memory = dataclasses.replace(memory, token_budget=memory_tokens, read_budget=read)
     if read_tokens is not None:
         memory = dataclasses.replace(memory, read_budget=read_tokens)
     return dataclasses.replace(config, env=env_config, memory=memory)
@@ -222,6 +223,8 @@ def evaluate_agent(
     Args:
         trained: state of the run's own controller; None for the agent's as it stands.
     """
+    if isinstance(rows, str):
+        raise ConfigError("rows", rows, "it must be a list of names")
     tasks = held_out_tasks(agent, config, seed, episodes)
     bounds = _bounds(agent, config, tasks)
     if trained is None:

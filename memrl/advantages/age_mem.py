@@ -53,8 +53,7 @@ def age_mem(episodes: Sequence[Episode], scene: Scene) -> list[Advantages]:
 
 
 def _task(episode: Episode) -> float:
-    said = episode.judged is not None or episode.verdicts
-    return episode.success if said else float(sum(step.reward for step in episode.steps))
+    return episode.success if episode.is_judged else float(sum(step.reward for step in episode.steps))
 
 
 def _context(episode: Episode, scene: Scene) -> float:
@@ -73,9 +72,7 @@ def _memory(episode: Episode) -> float:
     written = {id for decision in episode.decisions for id in decision.created}
     right = [step for step in episode.steps if step.verdict is not None and step.verdict.score > 0]
     used = {line.entry_id for step in right for line in step.view} & written
-    kept = any(
-        isinstance(op, MAINTAINS) for decision in episode.decisions if not decision.refused for op in decision.ops
-    )
+    kept = any(isinstance(op, MAINTAINS) for decision in episode.decisions for op in decision.carried_out)
     return 0.5 * (len(used) / len(written) if written else 0.0) + 0.5 * kept
 
 

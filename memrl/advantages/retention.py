@@ -174,9 +174,7 @@ def _changes(decision: Decision) -> bool:
 
 def _removed(decision: Decision) -> list[str]:
     """Ids of the entries that a decision took away."""
-    if decision.refused:
-        return []
-    return [op.id for op in decision.ops if isinstance(op, Overwrite | Forget | Relink | Unlink)]
+    return [op.id for op in decision.carried_out if isinstance(op, Overwrite | Forget | Relink | Unlink)]
 
 
 register("estimator", "retention", retention, RetentionOptions)

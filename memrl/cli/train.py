@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def train(
     recipe: Annotated[str | None, typer.Option(help="A run of memrl.recipes; quickstart if not given.")] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="YAML on top of its `recipe:`; `memrl config show` prints one.")
+        Path | None,
+        typer.Option(metavar="FILE", help="YAML on top of its `recipe:`; see `memrl config show RECIPE`."),
     ] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KNOB=VALUE", help=SET_HELP)] = None,
     model: Annotated[str | None, typer.Option(help="Policy: a name of `memrl models list`, folder or hub id.")] = None,
@@ -43,7 +44,7 @@ def train(
             "--recipe": recipe, "--config": config, "--set": settings, "--model": model, "--env": env, "--seed": seed,
             "--steps": steps, "--resume": resume,
         }  # fmt: skip
-        if given := [name for name, value in unread.items() if value]:
+        if given := [name for name, value in unread.items() if value is not None and value != []]:
             raise InputError(
                 f"--from-feedback {from_feedback}: leave out {', '.join(given)}; nothing of it is read here"
             )
@@ -108,12 +109,15 @@ def configured_run(
     from memrl.contracts.config import EnvConfig
     from memrl.contracts.config_io import changed
     from memrl.contracts.overrides import read_config_file, with_settings
+    from memrl.contracts.policy_models import check_read
     from memrl.recipes import configured
 
     config = configured(read_config_file(file) if file is not None else {}, recipe)
     if env is not None and env != config.env.name:
         config = replace(config, env=EnvConfig(name=env))
     config = with_settings(config, settings)
+    told = {one.partition("=")[0].strip(): one.partition("=")[2] for one in settings}
+    check_read(config.policy.name, {**told, **({"--model": model} if model is not None else {})})
     given = {"out": out, "seed": seed, "steps": steps}
     named = {name: value for name, value in given.items() if value is not None}
     if model is not None:

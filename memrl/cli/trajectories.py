@@ -39,7 +39,7 @@ def trajectories(
         from memrl.evaluate import collect
         from memrl.reporting.trajectories import to_jsonl
 
-        to_jsonl([], out)  # So is a file that cannot be written, before anything is played.
+        to_jsonl([], out).unlink()  # So is a file that cannot be written, before anything is played.
         played = collect(
             run,
             episodes=episodes,

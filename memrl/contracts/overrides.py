@@ -78,6 +78,8 @@ def with_settings(config: TrainConfig, settings: Sequence[str], allowed: Sequenc
         ConfigError: there is no such knob, no run can have its value, or it is none of the ``allowed`` (knobs and
             sections).
     """
+    if isinstance(settings, str):
+        raise ConfigError("settings", settings, "it must be a list of texts such as 'section.knob=value'")
     changes: dict[str, Any] = {}
     # Sections before what stands in them, and so the name of a part before its options.
     for setting in sorted(settings, key=lambda one: one.partition("=")[0].count(".")):

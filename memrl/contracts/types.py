@@ -221,6 +221,8 @@ class TokenDecision:
     """Ids of the entries that its memory ops made."""
     refused: bool = False
     """Whether a memory op of it was refused."""
+    refused_ops: tuple[int, ...] = ()
+    """Which of ``ops`` were; where none is named, all of them."""
     calls: Calls | None = None
     """What it was sampled under, if anything: ``logprobs`` are then among what was allowed at each place."""
 
@@ -228,6 +230,13 @@ class TokenDecision:
     def ops(self) -> tuple[MemoryOp, ...]:
         """The memory ops it decided on; none of an action on the environment."""
         return self.action.ops if isinstance(self.action, MemoryOps) else ()
+
+    @property
+    def carried_out(self) -> tuple[MemoryOp, ...]:
+        """``ops`` less those that were refused."""
+        if not self.refused:
+            return self.ops
+        return tuple(op for i, op in enumerate(self.ops) if self.refused_ops and i not in self.refused_ops)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -252,6 +261,11 @@ class OpDecision:
     def ops(self) -> tuple[MemoryOp, ...]:
         """The op, as the one of a list; none where a note is carried out."""
         return (self.action,) if self.note is None else ()
+
+    @property
+    def carried_out(self) -> tuple[MemoryOp, ...]:
+        """``ops``, unless they were refused."""
+        return () if self.refused else self.ops
 
 
 Decision = TokenDecision | OpDecision
@@ -318,6 +332,11 @@ class Episode:
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
         return tuple(step.verdict for step in self.steps if step.verdict is not None)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether anybody said how well it went."""
+        return self.judged is not None or any(step.verdict is not None for step in self.steps)
 
     @property
     def success(self) -> float:

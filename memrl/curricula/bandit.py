@@ -68,7 +68,8 @@ class Bandit(FromCells):
         return self._draws.tasks(self._cells, probabilities, count)
 
     def observe(self, groups: Sequence[Group], lessons: Sequence[Lesson] = ()) -> None:
-        """Count the answers of each cell; what lies back fades by ``memory`` a step."""
+        """Count the answers of each cell, or its episodes where the whole alone is judged; what lies back fades by
+        ``memory`` a step."""
         self._successes *= self._memory
         self._tries *= self._memory
         for group in groups:
@@ -76,9 +77,12 @@ class Bandit(FromCells):
                 continue
             i = self._cells.index(group.task.cell)
             for episode in group.usable:
-                verdicts = episode.verdicts
-                self._successes[i] += sum(v.score for v in verdicts)
-                self._tries[i] += len(verdicts)
+                if verdicts := episode.verdicts:
+                    self._successes[i] += sum(v.score for v in verdicts)
+                    self._tries[i] += len(verdicts)
+                elif episode.is_judged:
+                    self._successes[i] += episode.success
+                    self._tries[i] += 1
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "successes": self._successes.copy(), "tries": self._tries.copy()}

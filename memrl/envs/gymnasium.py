@@ -43,7 +43,8 @@ class GymnasiumOptions:
     writable: bool = True
     """Whether memory ops may follow a step."""
     misses: int = 8
-    """Inadmissible actions in a row after which an episode ends; each is told so and shown the choices again."""
+    """Inadmissible actions in a row after which an episode ends with success 0 and the return ``lowest``; each is told
+    so and shown the choices again."""
     lowest: float = 0.0
     """The return that counts as success 0, where the environment says no success itself."""
     highest: float = 1.0
@@ -106,7 +107,8 @@ class GymnasiumEnv:
         self._missed += 1
         if self._missed >= self._options.misses:
             self._env.close()
-            return Outcome(0.0, None, success=self._success({}))
+            # As low as can be: who does nothing must not end above who tried and paid for it.
+            return Outcome(self._options.lowest - self._return, None, success=0.0)
         said = as_text(action)
         return Outcome(0.0, self._observed(f"{said!r} is no action here. {self._shown}", again=True))
 
@@ -156,7 +158,7 @@ class GymnasiumTasks:
             module_of(module, "env.options.id", self._options.id)
         try:
             return gymnasium.make(self._options.id, **self._options.kwargs)
-        except (gymnasium.error.Error, ImportError, TypeError) as error:
+        except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise ConfigError("env.options.id", self._options.id, f"gymnasium cannot make it: {reason}") from error
 
@@ -189,6 +191,8 @@ def _choices(env: Any, options: GymnasiumOptions) -> tuple[str, ...]:
     names = options.actions or tuple(str(start + i) for i in range(count))
     if len(names) != count:
         raise ConfigError("env.options.actions", list(names), f"{options.id} has {count} actions; name each")
+    if len({name.casefold().strip() for name in names}) != count:
+        raise ConfigError("env.options.actions", list(names), "two actions have the same name; tell them apart")
     return names
 
 

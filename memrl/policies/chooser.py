@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -51,6 +52,7 @@ STEEP = 8.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChooserOptions:
+    loads_model: ClassVar[bool] = False
     width: int = 8
     """Of what is learned of a word."""
     hidden: int = 48

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from memrl.contracts.contexts import PolicyContext
 from memrl.contracts.registry import register
@@ -19,6 +20,7 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 class ExactOptions:
     """Of the policy "exact"."""
 
+    loads_model: ClassVar[bool] = False
     tokenizer: str = ""
     """A model whose tokenizer counts what budgets are made of: a name of ``memrl models``, a folder, a hub id. Empty
     counts words and punctuation marks."""

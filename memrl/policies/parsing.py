@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from keyword import iskeyword
 from typing import Any
 
 from memrl.contracts.protocols import SampleRequest
@@ -70,23 +72,61 @@ def _tagged_call(text: str) -> ToolCall | Unreadable | None:
     try:
         data: Any = json.loads(found.group(1))
         arguments = data.get("arguments", {})
-        return ToolCall(str(data["name"]), tuple(arguments.items()))
-    except (ValueError, KeyError, AttributeError):
+        return ToolCall(str(data["name"]), tuple((name, _json_value(value)) for name, value in arguments.items()))
+    except (ValueError, KeyError, AttributeError, RecursionError):
         return Unreadable(text)
 
 
 def plain_call(text: str, tools: Sequence[Tool]) -> ToolCall | Unreadable | None:
-    """A call as the plain layout asks for it, ``name(argument=value)`` with literal values; None for no call."""
+    """A call as the plain layout asks for it, ``name(argument=value)`` with literal values; None for no call.
+
+    Names of tools and of arguments are taken as they are, whether Python could have them or not.
+    """
     name = text.partition("(")[0].strip()
     tool = next((tool for tool in tools if tool.name == name), None)
     if tool is None or "(" not in text:
         return None
+    names = [parameter for parameter, _ in tool.parameters]
+    stand_in = {f"_argument_{i}": one for i, one in enumerate(names) if not one.isidentifier() or iskeyword(one)}
     try:
-        call = ast.parse(text, mode="eval").body
-        assert isinstance(call, ast.Call)
-        names = [parameter for parameter, _ in tool.parameters]
-        given = dict(zip(names, map(ast.literal_eval, call.args), strict=False))
-        given |= {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg is not None}
-    except (SyntaxError, ValueError, AssertionError):
+        call = ast.parse(_sayable(text[text.index("(") :], stand_in), mode="eval").body
+        assert isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and len(call.args) <= len(names)
+        said = [(word.arg, word.value) for word in call.keywords]
+        given = [*zip(names, call.args, strict=False), *((stand_in.get(key or "", key), value) for key, value in said)]
+        assert len({key for key, _ in given}) == len(given) and None not in dict(given)
+        return ToolCall(name, tuple((str(key), _json_value(ast.literal_eval(value))) for key, value in given))
+    except (SyntaxError, ValueError, AssertionError, RecursionError, MemoryError, TypeError):
         return Unreadable(text)
-    return ToolCall(name, tuple(given.items()))
+
+
+_QUOTED = re.compile(r"""('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""", re.DOTALL)
+
+
+def _sayable(arguments: str, stand_in: Mapping[str, str]) -> str:
+    """A call's arguments behind a name that Python can read, and so with the arguments' own names, quotes aside."""
+    pieces = _QUOTED.split(arguments)
+    for key, name in stand_in.items():
+        named = re.compile(rf"(?<=[(,\s]){re.escape(name)}(?=\s*=)")
+        pieces[::2] = [named.sub(key, piece) for piece in pieces[::2]]
+    return f"call{''.join(pieces)}"
+
+
+MOST_BITS = 4096
+"""Of a whole number: longer ones cannot be written out in decimals."""
+
+
+def _json_value(value: Any) -> Any:
+    """A value that JSON has, tuples as lists. Raises ValueError for another."""
+    match value:
+        case None | bool() | str():
+            return value
+        case int() if value.bit_length() <= MOST_BITS:
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case list() | tuple():
+            return [_json_value(one) for one in value]
+        case dict() if all(isinstance(name, str) for name in value):
+            return {name: _json_value(one) for name, one in value.items()}
+        case _:
+            raise ValueError(f"JSON has no {type(value).__name__} like this")

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -57,6 +57,7 @@ Row = tuple[Sequence[int], Sequence[int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointerOptions:
+    loads_model: ClassVar[bool] = False
     width: int = 6
     """Of what is learned of a neighbouring word."""
     hidden: int = 32

@@ -178,7 +178,7 @@ class Reflecting:
         return [(g, [e for g2, e in chosen if g2 == g]) for g in sorted({g for g, _ in chosen})]
 
     def _has_failed(self, episode: Episode) -> bool:
-        return bool(episode.verdicts) and episode.end is End.DONE and episode.success < self._config.threshold
+        return episode.is_judged and episode.end is End.DONE and episode.success < self._config.threshold
 
     def _guarded(self, lessons: Sequence[Lesson], groups: Sequence[Group]) -> list[Lesson]:
         """Those that may be told: a change, told once, in words that give nothing away."""

@@ -11,8 +11,9 @@ from typing import Any
 from rich.table import Table
 
 from memory_stores.files import write_json
-from memrl.contracts.config import TrainConfig
+from memrl.contracts.config import PolicyConfig, TrainConfig
 from memrl.contracts.errors import RunFolderError
+from memrl.contracts.policy_models import loads_model
 from memrl.reporting.plots import draw_curve
 from memrl.training.run_folder import is_finished, load_config, read_metrics
 
@@ -153,8 +154,8 @@ def _knobs(config: TrainConfig) -> str:
     alone = not config.policy_plays(1)
     rows: Sequence[tuple[str, object]] = (
         ("environment", f"{config.env.name} ({axes or 'default options'})"),
-        ("policy", f"{config.policy.model}, LoRA rank {config.policy.lora_rank}{_frozen(config.policy.trained)}"),
-        ("warm start of the reader", f"{config.warm_start.steps} SFT steps"),
+        ("policy", f"{_policy(config.policy)}{_frozen(config.policy.trained)}"),
+        ("warm start of the policy", f"{config.warm_start.steps} SFT steps"),
         ("controller", f"{config.controller.name}{_frozen(config.controller.trained)}"),
         ("memory", f"{memory.token_budget} tokens, graph {memory.graph_budget}, archive {memory.archive_budget}"),
         ("episodes a step", f"({rollout.tasks} + {rollout.practice_tasks} practice tasks) × {rollout.group_size}"),
@@ -162,6 +163,13 @@ def _knobs(config: TrainConfig) -> str:
         ("curriculum", config.curriculum.name),
     )
     return "\n".join(["| knob | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def _policy(policy: PolicyConfig) -> str:
+    """Its name, and the model where it has one."""
+    if not loads_model(policy.name):
+        return policy.name
+    return f"{policy.name}: {policy.model}" + (f", LoRA rank {policy.lora_rank}" if policy.name == "hf" else "")
 
 
 def _frozen(trained: bool) -> str:

@@ -1,6 +1,8 @@
-"""Episodes out of memrl and back: JSON lines that lose nothing, and rows for ``datasets``.
+"""Episodes out of memrl and back: JSON lines, and rows for ``datasets``.
 
-One line an episode. Every object is ``{"is": its class, field: value, ...}``; an array carries its dtype and shape.
+One line an episode. All comes back as it was, but for the rows of an offer: they number the texts of a process that has
+ended, and a controller that was given them elsewhere would look at other texts. Every object is
+``{"is": its class, field: value, ...}``; an array carries its dtype and shape.
 """
 
 from __future__ import annotations
@@ -35,22 +37,26 @@ def to_jsonl(episodes: Iterable[types.Episode], path: str | Path, offers: bool =
     """Write one line an episode, in the place of what is there; returns the path.
 
     Args:
-        offers: False leaves out the arrays [C, K] and [C, F] of what was on offer, by far the largest part; the ops
-            themselves stay.
+        offers: False leaves out the numbers [C, F] of what was on offer, by far the largest part; the ops stay.
 
     Raises:
-        DataError: the file cannot be written, or a task's ``theta`` holds what JSON cannot.
+        DataError: the file cannot be written, or an episode holds what JSON cannot; what was there before stays.
     """
     path = Path(path)
+    whole = path if path.exists() and not path.is_file() else path.with_name(f"{path.name}.part")
     try:
-        with path.open("w", encoding="utf-8") as file:
+        with whole.open("w", encoding="utf-8") as file:
             for episode in episodes:
                 line = {"format": FORMAT, "episode": _out(episode, offers)}
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        whole.replace(path)
     except OSError as error:
         raise DataError(f"trajectories {path}: cannot be written ({error.strerror or error})") from error
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise DataError(f"trajectories {path}: an episode holds what JSON cannot ({error})") from error
+    finally:
+        if whole != path:
+            whole.unlink(missing_ok=True)
     return path
 
 
@@ -92,8 +98,10 @@ def token_rows(
         advantages: of each episode, one number for every decision of ``episode.decisions``, in that order.
 
     Raises:
-        ValueError: there are not as many as decisions.
+        ValueError: there are not as many lists as episodes, or numbers as decisions.
     """
+    if advantages is not None and len(advantages) != len(episodes):
+        raise ValueError(f"advantages: {len(advantages)} lists for {len(episodes)} episodes")
     for number, episode in enumerate(episodes):
         own = advantages[number] if advantages is not None else None
         if own is not None and len(own) != sum(1 for _ in episode.decisions):
@@ -127,7 +135,7 @@ def _out(value: Any, offers: bool) -> Any:
     if isinstance(value, MEMORY_OPS):
         return {"is": "op", **op_to_dict(value)}
     if isinstance(value, OfferSet):
-        arrays = {"rows": _array(value.rows), "numbers": _array(value.numbers)} if offers else {}
+        arrays = {"numbers": _array(value.numbers)} if offers else {}
         return {"is": "OfferSet", "ops": [_out(op, offers) for op in value.ops], **arrays}
     if isinstance(value, types.End):
         return {"is": "End", "value": value.value}
@@ -141,7 +149,9 @@ def _out(value: Any, offers: bool) -> Any:
         name = {"is": type(value).__name__} if _CLASSES.get(type(value).__name__) is type(value) else {}
         return name | {knob.name: _out(getattr(value, knob.name), offers) for knob in fields(value)}
     if isinstance(value, Mapping):
-        return {str(name): _out(inner, offers) for name, inner in value.items()}
+        if all(isinstance(name, str) and name != "is" for name in value):
+            return {name: _out(inner, offers) for name, inner in value.items()}
+        return {"is": "map", "of": [[_out(name, offers), _out(inner, offers)] for name, inner in value.items()]}
     if isinstance(value, tuple):
         return {"is": "tuple", "of": [_out(inner, offers) for inner in value]}
     return [_out(inner, offers) for inner in value] if isinstance(value, list) else value
@@ -164,6 +174,8 @@ def _in(value: Any) -> Any:
             return op_from_dict({name: inner for name, inner in value.items() if name != "is"})
         case "tuple":
             return tuple(_in(inner) for inner in value["of"])
+        case "map":
+            return {_in(name): _in(inner) for name, inner in value["of"]}
         case "End":
             return types.End(value["value"])
         case "bytes":
@@ -177,8 +189,8 @@ def _in(value: Any) -> Any:
 
 
 def _offers(value: Mapping[str, Any]) -> OfferSet:
-    """Arrays that were left out come back with no columns."""
+    """Arrays that were left out come back with no columns; rows always were, or mean nothing any more."""
     ops = tuple(_in(op) for op in value["ops"])
-    rows = _in(value["rows"]) if "rows" in value else np.zeros((len(ops), 0), dtype=np.int32)
+    rows = np.zeros((len(ops), 0), dtype=np.int32)
     numbers = _in(value["numbers"]) if "numbers" in value else np.zeros((len(ops), 0), dtype=np.float32)
     return OfferSet(ops=ops, rows=rows, numbers=numbers)

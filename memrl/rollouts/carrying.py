@@ -27,14 +27,18 @@ def carry_out(
         created = tuple(id for result in results for id in result.created)
         refused = any(not result.done for result in results)
         hits = tuple(hit for result in results for hit in result.hits)
-    decisions.append(_with_outcome(decision, created, refused) if created or refused else decision)
+    if created or refused:
+        which = tuple(i for i, result in enumerate(results) if not result.done)
+        decision = _with_outcome(decision, created, which)
+    decisions.append(decision)
     return hits
 
 
-def _with_outcome(decision: Decision, created: tuple[str, ...], refused: bool) -> Decision:
+def _with_outcome(decision: Decision, created: tuple[str, ...], refused_ops: tuple[int, ...]) -> Decision:
     """The decision, and what came of it. Spelled out where it is made for every op, as ``replace`` takes its time."""
+    refused = bool(refused_ops)
     if not isinstance(decision, OpDecision):
-        return replace(decision, created=created, refused=refused)
+        return replace(decision, created=created, refused=refused, refused_ops=refused_ops)
     return OpDecision(
         actor=decision.actor,
         action=decision.action,

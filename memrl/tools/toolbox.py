@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -71,10 +72,11 @@ class Toolbox:
         tool = self._tools.get(call.name)
         if tool is None:
             return ToolResult(self._unknown(call.name), False)
-        if wrong := problem_of_call(call.arguments, tool.spec.parameters):
-            return ToolResult(f"Error: {call.name}: {wrong}", False)
         try:
-            return self._checked(call.name, tool.run(dict(call.arguments)))
+            if wrong := problem_of_call(call.arguments, tool.spec.parameters):
+                return ToolResult(f"Error: {call.name}: {wrong}", False)
+            # A copy: what a tool does to its arguments is not what was said.
+            return self._checked(call.name, tool.run(deepcopy(dict(call.arguments))))
         except KeyboardInterrupt:
             raise  # a person's
         except BaseException as error:

@@ -85,9 +85,9 @@ def _teach_policy(agent: Agent, config: TrainConfig, reports: Reports) -> None:
     kept = _kept_at(config, examples) if config.warm_start.reuse else None
     if kept is not None and kept.exists():
         agent.policy.load_state_dict(read_state(kept))
-        reports.say(f"warm start of the reader: taken from {kept}")
+        reports.say(f"warm start of the policy: taken from {kept}")
     else:
-        tick = reports.progress("warm start of the reader", config.warm_start.steps)
+        tick = reports.progress("warm start of the policy", config.warm_start.steps)
         if is_lm:
             warm_start(agent.policy, examples, config.warm_start, seed=config.seed, on_step=tick)  # pyright: ignore[reportArgumentType]
         else:

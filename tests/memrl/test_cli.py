@@ -125,10 +125,10 @@ def test_a_shown_config_is_read_back_equal(memrl, run_folder: Path, tmp_path: Pa
 
 def test_file_then_settings_then_named_options_win(tmp_path: Path):
     path = tmp_path / "run.yaml"
-    path.write_text("recipe: smoke\nseed: 1\nsteps: 11\npolicy: {model: a, lora_rank: 2}\n")
+    path.write_text("recipe: tiny\nseed: 1\nsteps: 11\npolicy: {model: a, lora_rank: 2}\n")
     made = configured_run(None, path, ["seed=2", "policy.model=b", "steps=12"], model="c", steps=13)
     want = {"seed": 2, "steps": 13, "policy": {"model": "c", "lora_rank": 2}}
-    assert made == recipe("smoke", **want)
+    assert made == recipe("tiny", **want)
     assert configured_run("graph", path, []).memory == recipe("graph").memory
 
 

@@ -21,6 +21,11 @@ from memrl.tools import Toolbox, ToolResult
 NEITHER = ToolResult("Error: that is neither a call of a tool nor an answer", False)
 
 
+def flat(text: str) -> str:
+    """A text by its letters: lower case, one blank between words."""
+    return " ".join(text.casefold().split())
+
+
 class Told(NamedTuple):
     """A turn, and the tools of its task."""
 
@@ -39,6 +44,7 @@ class ToolTasksEnv:
         self._lines: list[str] = []
         """What they gave, a line or more each."""
         self._is_result = False
+        self._asked = frozenset(flat(one.turn.text) for one in told if one.turn.asks)
         self._questions = frozenset(said for one in told if one.turn.asks for said in said_questions(one.turn.text))
 
     def start(self) -> Observation:
@@ -71,9 +77,13 @@ class ToolTasksEnv:
             content=result.text or "(nothing)",
             source=name,
             # What repeats a question must not reach memory, which would then know what is asked.
-            writable=bool(name) and not self._questions & said_questions(result.text),
+            writable=bool(name) and not self._repeats(result.text),
         )
         return Outcome(-options.call_cost - options.invalid_cost * (not result.ok), shown)
+
+    def _repeats(self, text: str) -> bool:
+        """Whether a text says what is asked in this episode."""
+        return bool(self._questions & said_questions(text)) or any(one in flat(text) for one in self._asked)
 
     def _judged(self, turn: Turn, answer: str | None) -> tuple[float, Verdict]:
         """None for who only went on calling."""

@@ -11,8 +11,9 @@ classes. Further fields are anybody's own; a judge of yours can read them.
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,9 @@ def _faults(raw: Any) -> Iterator[str]:
     if not isinstance(raw, dict):
         yield f"{raw!r:.60} where an object is expected"
         return
-    if not isinstance(raw.get("id"), str) or not raw["id"].strip():
-        yield "id: a text is expected"
+    if not _is_text(raw.get("id")):
+        yield "id: a text is expected, in valid Unicode"
+    yield from (f"{name}: {fault}" for name, fault in _meant(raw, ("id", "state", "turns")))
     if not isinstance(raw.get("state", {}), dict):
         yield "state: an object is expected, with the arguments of your class"
     if not isinstance(raw.get("turns"), list) or not raw["turns"]:
@@ -95,13 +97,18 @@ def _turn_faults(turn: Any) -> Iterator[str]:
         return
     if not _is_text(turn.get("text")):
         yield ".text: a text is expected, in valid Unicode"
+    yield from (f".{name}: {fault}" for name, fault in _meant(turn, ("text", "answers", "ask", "category", "calls")))
     answers = turn.get("answers", [])
     if not isinstance(answers, list) or not all(_is_text(one) for one in answers):
         yield ".answers: a list of texts is expected"
+    elif "answers" in turn and not answers and not turn.get("ask"):
+        yield '.answers: none; leave it out where nothing is asked, or say "ask": true for a judge of your own'
     if not isinstance(turn.get("ask", False), bool):
         yield ".ask: true or false is expected"
-    if not isinstance(turn.get("category", ""), str):
-        yield ".category: a text is expected"
+    elif turn.get("ask") is False and answers:
+        yield ".ask: false beside answers; leave out one of them"
+    if not isinstance(turn.get("category", ""), str) or not is_unicode(turn.get("category", "")):
+        yield ".category: a text is expected, in valid Unicode"
     calls = turn.get("calls", [])
     if not isinstance(calls, list):
         yield ".calls: a list of calls is expected"
@@ -110,8 +117,18 @@ def _turn_faults(turn: Any) -> Iterator[str]:
         named = isinstance(call, dict) and isinstance(call.get("name"), str)
         if not named or not isinstance(call.get("arguments", {}), dict):
             yield f'.calls[{place}]: {{"name": ..., "arguments": {{...}}}} is expected'
+        elif other := [name for name in call if name not in ("name", "arguments")]:
+            yield f".calls[{place}].{other[0]}: a call has a name and arguments, and nothing else"
     if calls and not _asks(turn):
         yield ".calls: only a turn that asks can have calls"
+
+
+def _meant(raw: Mapping[str, Any], known: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Fields that nobody reads and that look like one that is read."""
+    for name in raw:
+        near = difflib.get_close_matches(name.lower(), known, 1, 0.8) if name not in known else []
+        if near and near[0] not in raw:
+            yield name, f"there is no such field; did you mean {near[0]!r}? (yours may have any other name)"
 
 
 def _is_text(value: object) -> bool:

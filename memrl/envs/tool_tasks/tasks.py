@@ -7,7 +7,7 @@ env:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ import numpy as np
 
 from memrl.contracts.errors import ConfigError, DataError
 from memrl.contracts.protocols import Brief
+from memrl.contracts.questions import said_questions
 from memrl.contracts.registry import register
-from memrl.contracts.types import Split, Task, as_text
-from memrl.envs.tool_tasks.env import Told, ToolTasksEnv
+from memrl.contracts.types import Split, Task, Tool, as_text
+from memrl.envs.tool_tasks.env import Told, ToolTasksEnv, flat
 from memrl.envs.tool_tasks.judging import judge_of, needs_answers
 from memrl.envs.tool_tasks.options import ToolTasksOptions, ToolTasksTheta
-from memrl.envs.tool_tasks.records import ToolTask, load
+from memrl.envs.tool_tasks.records import ToolTask, Turn, load
 from memrl.envs.tool_tasks.toolset import Toolset
+from memrl.tools.schema import problem_of_call
 
 
 class ToolTasks:
@@ -44,6 +46,9 @@ class ToolTasks:
         self._split = self._splits()
         self._judge = judge_of(options.judge)
         self._tools = Toolset(options.entries, options.seconds, options.sandboxed)
+        for one in self._tasks.values():
+            if wrong := self._tools.problem_of_state(one.state):
+                raise DataError(f"{options.data}: task {one.id!r}: state: it does not fit {wrong}")
         self._specs = self._tools.box(next(iter(self._tasks.values())).state).specs
         self._check()
         if options.joined == 1:
@@ -74,8 +79,11 @@ class ToolTasks:
     def at_horizon(self, horizon: int) -> dict[str, Any]:
         """As many tasks an episode as have so many turns, about."""
         turns = sum(len(one.turns) for one in self._tasks.values()) / len(self._tasks)
-        most = min(map(len, self._split.values()))
-        return {"joined": max(1, min(most, round(horizon / turns)))}
+        most, wanted = min(map(len, self._split.values())), max(1, round(horizon / turns))
+        if wanted > most:
+            way_out = f"a task has {turns:.3g} turns and a split {most} tasks: ask for {int(most * turns)} at most"
+            raise ConfigError("horizon", horizon, way_out)
+        return {"joined": wanted}
 
     def _walkthrough(self, task: Task) -> Sequence[str]:
         made = [self._tasks[id] for id in self._ids(task)]
@@ -126,16 +134,30 @@ class ToolTasks:
         return split
 
     def _check(self) -> None:
-        """What the tasks ask of the judge and of the tools."""
-        known = [spec.name for spec in self._specs]
+        """What the tasks ask of the judge, of the tools and of memory. Raises DataError."""
+        known = {spec.name: spec for spec in self._specs}
+        every = [turn.text for one in self._tasks.values() for turn in one.turns if turn.asks]
+        joined = frozenset(said for text in every for said in said_questions(text)) if self.options.joined > 1 else None
         for one in self._tasks.values():
+            asked = [flat(turn.text) for turn in one.turns if turn.asks]
             for place, turn in enumerate(one.turns):
-                where = f"{self.options.data}: task {one.id!r}: turns[{place}]"
-                if turn.asks and not turn.answers and needs_answers(self.options.judge):
-                    way_out = f"the judge {self.options.judge!r} needs answers; give some, or a judge of your own"
-                    raise DataError(f"{where}.answers: none: {way_out}")
-                if wrong := [call.name for call in turn.calls if call.name not in known]:
-                    raise DataError(f"{where}.calls: there is no tool {wrong[0]!r}; there are {', '.join(known)}")
+                if fault := self._fault(turn, asked, joined or frozenset(), known):
+                    raise DataError(f"{self.options.data}: task {one.id!r}: turns[{place}].{fault}")
+
+    def _fault(self, turn: Turn, asked: Sequence[str], others: frozenset[str], known: Mapping[str, Tool]) -> str:
+        """What is wrong with a turn, from its field on; empty where nothing is."""
+        judge = self.options.judge
+        told = flat(turn.text)
+        if not turn.asks and (any(question in told for question in asked) or said_questions(turn.text) & others):
+            return "text: it repeats what is asked, and memory, which may hold it, must not know: say it in other words"
+        if turn.asks and not turn.answers and needs_answers(judge):
+            return f"answers: none: the judge {judge!r} needs answers; give some, or a judge of your own"
+        for call in turn.calls:
+            if call.name not in known:
+                return f"calls: there is no tool {call.name!r}; there are {', '.join(known)}"
+            if problem := problem_of_call(call.arguments, known[call.name].parameters):
+                return f"calls: {call.name}: {problem}"
+        return ""
 
 
 register("env", "tool_tasks", ToolTasks, ToolTasksOptions)

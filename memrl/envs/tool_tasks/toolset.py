@@ -7,8 +7,10 @@ my_tools:room      a function                         my_tools:Shop a class: one
 
 from __future__ import annotations
 
+import inspect
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,12 +41,17 @@ class Toolset:
         if not entries:
             way_out = "name at least one: python, sql:FILE, search:FILE, mcp:COMMAND, or 'my_tools:room' of your own"
             raise ConfigError(KNOB, list(entries), way_out)
-        self._seconds, self._sandboxed = seconds, sandboxed
+        self._seconds, self._sandboxed, self._entries = seconds, sandboxed, tuple(entries)
         self._isolated = [one for one in entries if sandboxed and _is_own(one) and not _class_of(one)]
         self._shared: list[Any] = []
         self._classes: list[tuple[str, Kind]] = []
         for entry in entries:
             if (kind := _class_of(entry)) is not None:
+                if sandboxed:
+                    way_out = "a class keeps its state in this process and cannot run in the sandbox"
+                    raise ConfigError(
+                        "env.options.sandboxed", True, f"{entry}: {way_out}; take functions, or set false"
+                    )
                 self._classes.append((entry, kind))
                 continue
             try:
@@ -70,7 +77,7 @@ class Toolset:
             case "mcp" if rest:
                 from memrl.tools.mcp import McpServer
 
-                return list(McpServer(shlex.split(rest), seconds=self._seconds).tools)
+                return list(McpServer(_words(entry, rest), seconds=self._seconds).tools)
             case _:
                 return [self._function(entry)]
 
@@ -85,7 +92,7 @@ class Toolset:
         own: list[Any] = []
         for entry, kind in self._classes:
             try:
-                made = kind(**state)
+                made = kind(**deepcopy(dict(state)))  # A task's own, whatever earlier plays did to theirs.
             except Exception as error:
                 way_out = f"an instance cannot be made of the task's state {dict(state)!r:.80}: {told(error)}"
                 raise ConfigError(KNOB, entry, way_out) from error
@@ -93,21 +100,40 @@ class Toolset:
         try:
             return Toolbox([*self._shared, *own])
         except InputError as error:
-            raise ConfigError(KNOB, "", str(error)) from error
+            raise ConfigError(KNOB, list(self._entries), str(error)) from error
+
+    def problem_of_state(self, state: Mapping[str, Any]) -> str:
+        """Which class cannot be made of it, in one line; empty where its arguments fit."""
+        for entry, kind in self._classes:
+            try:
+                inspect.signature(kind).bind(**state)
+            except TypeError as error:
+                return f"{entry}: {error}"
+            except ValueError:
+                continue  # a class that does not tell what it takes
+        return ""
 
     def _methods(self, entry: str, made: Any) -> list[FunctionTool]:
-        """Public methods; what has no docstring is none of the tools."""
-        found = [
-            method
-            for name in vars(type(made)) if not name.startswith("_")
-            if callable(method := getattr(made, name)) and method.__doc__
-        ]  # fmt: skip
+        """Public methods, inherited ones too; what has no docstring is none of the tools."""
+        kinds = [kind for kind in type(made).__mro__ if kind.__module__ != "builtins"]
+        names = dict.fromkeys(
+            name for kind in reversed(kinds) for name, one in vars(kind).items() if not name.startswith("_")
+            if inspect.isfunction(one) or isinstance(one, staticmethod | classmethod)
+        )  # fmt: skip
+        found = [method for name in names if (method := getattr(made, name)).__doc__]
         if not found:
             raise ConfigError(KNOB, entry, "no public method of that class has a docstring, so it has no tool")
         try:
             return [tool_of(method, "", "", self._seconds) for method in found]
         except InputError as error:
             raise ConfigError(KNOB, entry, str(error)) from error
+
+
+def _words(entry: str, command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise ConfigError(KNOB, entry, f"the command cannot be read: {error}") from error
 
 
 def _is_own(entry: str) -> bool:

@@ -13,7 +13,9 @@ from memrl.contracts.capabilities import Demonstrates, Finite, Stretchable, able
 from memrl.contracts.errors import ConfigError, DataError
 from memrl.contracts.options import options_from
 from memrl.contracts.types import Observation, Say, ToolCall, Unreadable
+from memrl.envs.tool_tasks.judging import judge_of
 from memrl.envs.tool_tasks.options import ToolTasksOptions
+from memrl.envs.tool_tasks.records import Turn
 from memrl.envs.tool_tasks.tasks import ToolTasks
 from memrl.testing import check_env
 
@@ -53,6 +55,28 @@ def echo(text: str) -> str:
 
 def fewest(answer, turn, calls):
     return 1.0 if answer == turn["wanted"] and len(calls) == 1 and calls[0][3] else 0.25
+
+
+class Cart:
+    \"\"\"What was bought.\"\"\"
+
+    def __init__(self, items: list) -> None:
+        self.items = items
+
+    def add(self, item: str) -> str:
+        \"\"\"Put it in; says how many there are.\"\"\"
+        self.items.append(item)
+        return str(len(self.items))
+
+
+def sort(numbers: list) -> list:
+    \"\"\"In order.\"\"\"
+    numbers.sort()
+    return numbers
+
+
+def near(answer, turn, calls):
+    return float(abs(float(answer) - turn["wanted"]) < 1)
 
 
 def wild(answer, turn, calls):
@@ -163,7 +187,9 @@ def test_a_result_that_repeats_a_question_can_not_be_remembered(folder: Path) ->
 def test_joined_tasks_take_turns_each_in_its_own_order_with_its_own_tools(folder: Path) -> None:
     trips = [trip(name, 10 * (n + 1)) for n, name in enumerate("abcdef")]
     tasks = source(folder, *trips, joined=2, held_out=["e", "f"])
-    assert able(tasks, Finite) is None and tasks.at_horizon(4) == {"joined": 2} == tasks.at_horizon(400)
+    assert able(tasks, Finite) is None and tasks.at_horizon(4) == {"joined": 2}
+    with pytest.raises(ConfigError, match="horizon = 400: .* ask for 4 at most"):
+        tasks.at_horizon(400)
     orders = set()
     for seed in range(12):
         task = tasks.held_out(seed)
@@ -189,12 +215,48 @@ def way(tasks: ToolTasks, task: Any) -> list[Any]:
     ("judge", "answer", "score"),
     [
         ("f1", "it costs 100", 0.5), ("exact", "100!", 1.0), ("exact", "it costs 100", 0.0),
-        ("contains", "it costs 100 now", 1.0), ("contains", "1000", 0.0),
+        ("contains", "it costs 100 now", 1.0), ("contains", "1000", 0.0), ("contains", "-100", 0.0),
+        ("f1", "1.00", 0.0), ("f1", "-100", 0.0), ("exact", "-100", 0.0), ("exact", "...", 0.0), ("f1", "the", 0.0),
     ],
 )  # fmt: skip
 def test_judges(folder: Path, judge: str, answer: str, score: float) -> None:
     tasks = source(folder, judge=judge)
     assert played(tasks, tasks.held_out(0), Say(answer))[2] == [score]
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted", "score"),
+    [
+        ("C#", "C++", 0.0), ("<", "<=", 0.0), ("x = 1", "x != 1", 0.0), ("\u2717", "\u2713", 0.0), ("a", "", 0.0),
+        ("1,600", "1600", 1.0), ("\u201cThe Attic.\u201d", "the attic", 1.0), ("...", "...", 1.0),
+    ],
+)  # fmt: skip
+def test_exact_tells_signs_and_numbers_apart(said: str, wanted: str, score: float) -> None:
+    assert judge_of("exact")(said, Turn(text="?", answers=(wanted,)), []) == score
+
+
+def test_a_judge_that_fails_ends_the_run_and_drops_no_answer(folder: Path) -> None:
+    turn = {"text": "Do it.", "ask": True, "wanted": 3}
+    tasks = source(folder, *({"id": id, "turns": [turn]} for id in "ab"), judge=f"{module_of(folder)}:near")
+    assert played(tasks, tasks.held_out(0), Say("3"))[2] == [1.0]
+    with pytest.raises(ConfigError, match="it raised ValueError: .* for the answer 'no idea'"):
+        played(tasks, tasks.held_out(0), Say("no idea"))
+
+
+def test_a_task_begins_with_its_own_state_whatever_was_done_before(folder: Path) -> None:
+    turns = [asked("How many?", "1")]
+    both = [{"id": id, "state": {"items": []}, "turns": turns} for id in "ab"]
+    tasks = source(folder, *both, own=("Cart",))
+    for _ in range(3):
+        assert played(tasks, tasks.held_out(0), call("add", item="x"), Say("1"))[0][1].text == "1"
+
+
+def test_what_a_tool_does_to_its_arguments_was_not_said(folder: Path) -> None:
+    tasks = source(folder, own=("Hotel", "sort"))
+    said = call("sort", numbers=[3, 1, 2])
+    seen, *_ = played(tasks, tasks.held_out(0), said, Say("x"))
+    assert dict(said.arguments) == {"numbers": [3, 1, 2]}
+    assert any("[3, 1, 2]" in o.text for o in seen) and any(o.text == "[1, 2, 3]" for o in seen)
 
 
 def test_a_judge_of_ones_own_sees_the_turn_and_the_calls(folder: Path) -> None:
@@ -244,6 +306,8 @@ def test_functions_can_run_in_the_sandbox(folder: Path) -> None:
         ({"held_out": ("Ana", "Ben")}, "no task is left to train on"),
         ({"held_out": ("Eve",)}, "env.options.held_out = 'Eve'"),
         ({"calls": -1}, "env.options.calls = -1"),
+        ({"sandboxed": True}, "env.options.sandboxed = True: .*Hotel: a class .* cannot run in the sandbox"),
+        ({"tools": ("mcp:python 'x",)}, "the command cannot be read: No closing quotation"),
         ({"data": ""}, "env.options.data"),
     ],
 )
@@ -268,7 +332,25 @@ def test_what_cannot_be_played_is_said(folder: Path, options: dict[str, Any], me
         ({"id": "Ben", "turns": [asked("Q?", "a")]}, "an earlier task has the id 'Ben' too|id 'Ben'"),
         ({"id": "a", "turns": [{"text": "Q?", "ask": True}]}, "the judge 'f1' needs answers"),
         ({"id": "a", "turns": [asked("Q?", "a", calls=[{"name": "rooms"}])]}, "no tool 'rooms'; there are cost, book"),
-        ({"id": "a", "state": {"stars": 5}, "turns": [asked("Q?", "a")]}, "an instance cannot be made"),
+        ({"id": "a", "state": {"stars": 5}, "turns": [asked("Q?", "a")]}, "task 'a': state: it does not fit .*Hotel"),
+        (
+            {"id": "a", "turns": [{"text": "Q?", "answer": ["a"]}, asked("Q?", "a")]},
+            "answer: .* did you mean 'answers'",
+        ),
+        ({"id": "a", "turns": [{"text": "Q?", "answers": []}, asked("P?", "a")]}, r"turns\[0\].answers: none"),
+        ({"id": "a", "turns": [asked("Q?", "a", ask=False)]}, "ask: false beside answers"),
+        (
+            {"id": "a", "turns": [asked("Q?", "a", calls=[{"name": "cost", "args": {}}])]},
+            r"calls\[0\].args: a call has",
+        ),
+        (
+            {"id": "a", "turns": [asked("Q?", "a", calls=[{"name": "cost", "arguments": {"night": 2}}])]},
+            "calls: cost: there is no argument 'night'",
+        ),
+        (
+            {"id": "a", "turns": [{"text": "She says: Who is it?"}, asked("Who is it?", "a")]},
+            r"turns\[0\].text: it repeats what is asked",
+        ),
     ],
 )
 def test_a_fault_of_the_file_is_said(folder: Path, record: Any, message: str) -> None:

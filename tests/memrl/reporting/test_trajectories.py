@@ -99,7 +99,8 @@ def test_every_field_comes_back(tmp_path: Path):
     offers = one.steps[0].decisions[1].offers  # pyright: ignore[reportAttributeAccessIssue]
     want = op(1).offers
     assert offers.ops == want.ops and offers.rows.dtype == np.int32 and offers.numbers.dtype == np.float32
-    assert offers.rows.tolist() == want.rows.tolist() and offers.numbers.tobytes() == want.numbers.tobytes()
+    assert offers.numbers.tobytes() == want.numbers.tobytes()
+    assert offers.rows.shape == (len(want.ops), 0), "they number texts of a process that is no more"
 
 
 def test_arrays_of_offers_may_be_left_out(tmp_path: Path):
