@@ -36,6 +36,7 @@ from memrl.training.build import (
 from memrl.training.players import make_row, with_controller
 from memrl.training.policies import load_policies
 from memrl.training.run_folder import load_run
+from memrl.training.trained_on import check_unseen
 
 EVAL_SEED = 1_000_003
 """Held-out tasks of seed s start at s * EVAL_SEED; their names and phrasings never occur in training."""
@@ -66,6 +67,9 @@ class Row:
     tries: float = 1.0
     """Mean number of tries at a task; the last one counts."""
     env_errors: int = 0
+    """Episodes that the environment ended with an error: they count in no figure."""
+    cut: int = 0
+    """Episodes that a limit of steps or tokens ended: what was not asked any more counts in no figure."""
     categories: dict[str, float] = field(default_factory=dict)
     """Mean score of each kind of question."""
     by_episode: tuple[float | None, ...] = ()
@@ -135,6 +139,7 @@ def evaluate(
     config = with_settings(config, settings, EVAL_KNOBS)
     config = for_evaluation(config, env, horizon, memory_tokens, data, read_tokens)
     agent = build_agent(config)
+    check_unseen(agent.task_source, parts.get("data", {}))
     load_policies(agent, parts)
     return evaluate_agent(
         agent, config, seed=seed, episodes=episodes, rows=rows, progress=progress, trained=parts["controller"]
@@ -172,6 +177,8 @@ def collect(
     config, parts = load_run(Path(run), checkpoint)
     config = with_settings(config, settings, EVAL_KNOBS)
     agent = build_agent(config)
+    if split == "held_out":
+        check_unseen(agent.task_source, parts.get("data", {}))
     load_policies(agent, parts)
     agent.controller.load_state_dict(parts["controller"])
     tasks = held_out_tasks(agent, config, seed, episodes)
@@ -256,8 +263,10 @@ def held_out_tasks(agent: Agent, config: TrainConfig, seed: int, episodes: int |
     """Tasks of the evaluation split with the run's own options."""
     finite = able(agent.task_source, Finite)
     most = finite.num_tasks if finite is not None else config.evaluation.episodes
-    count = episodes if episodes is not None else min(config.evaluation.episodes, most)
+    count = episodes if episodes is not None else config.evaluation.episodes
     whole("episodes", count, 1)
+    if finite is not None:
+        count = min(count, most)  # The same task once more is no more evidence.
     return [agent.task_source.held_out(seed * EVAL_SEED + i) for i in range(count)]
 
 
@@ -318,6 +327,7 @@ def summarise_row(name: str, episodes: Sequence[Episode], seconds: float, bounds
         peak_context_tokens=max(step.context_tokens for step in steps),
         refused_ops=count_refused(scored),
         env_errors=len(episodes) - len(scored),
+        cut=sum(e.end in (End.STEP_LIMIT, End.TOKEN_LIMIT) and e.judged is None for e in scored),
         categories={name: float(np.mean(scores)) for name, scores in sorted(by_category.items())},
         by_episode=tuple(None if e.end is End.ENV_ERROR else float(e.success) for e in episodes),
     )

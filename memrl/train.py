@@ -12,6 +12,7 @@ from memrl.training.batch import make_batch
 from memrl.training.build import build
 from memrl.training.rereading import reread
 from memrl.training.run_folder import Run
+from memrl.training.trained_on import TrainedOn
 from memrl.training.warm_up import warm_up
 
 
@@ -31,7 +32,7 @@ def train(config: TrainConfig, resume: Path | None = None) -> Path:
         parts = {
             "policy": agent.policy, "controller": agent.controller, "texts": agent.table,
             "curriculum": curriculum, "learner": learner, "reflection": reflection, "monitor": monitor,
-            **agent.others,
+            "data": TrainedOn(agent.task_source), **agent.others,
         }  # fmt: skip
         if not run.restore(**parts):
             warm_up(agent, config, run)

@@ -6,6 +6,7 @@ A plain environment has none of them. ``able(source, EvidenceReader)`` gives the
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
@@ -14,7 +15,7 @@ import numpy as np
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.generation import TaskGenerator
 from memrl.contracts.protocols import PLAIN, Brief, Controller, SampleRequest, TaskSource
-from memrl.contracts.types import Actor, Observation, Task, ViewLine
+from memrl.contracts.types import Actor, Observation, Split, Task, ViewLine
 
 
 class ReadingLesson(NamedTuple):
@@ -174,6 +175,21 @@ class Foreseen(Protocol):
 
 
 @runtime_checkable
+class Fingerprinted(Protocol):
+    """Draws its tasks from data that somebody keeps in files, and can tell whether they are what they were."""
+
+    def fingerprints(self, split: Split) -> Sequence[str]:
+        """Of each record of a split, in order; equal for equal texts, whatever their ids. ``fingerprint`` makes one."""
+        ...
+
+
+def fingerprint(*texts: str) -> str:
+    """16 hexadecimal digits; case and blanks make no other."""
+    flat = "\n".join(" ".join(text.casefold().split()) for text in texts)
+    return hashlib.blake2b(flat.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+@runtime_checkable
 class Finite(Protocol):
     """Has only so many held-out tasks."""
 
@@ -198,6 +214,7 @@ _MEANS: Mapping[type, str] = {
     Lessons: "reading lessons (reading_lessons)",
     OracleMemory: "an oracle memory (ideal_memory)",
     Demonstrates: "a walkthrough of its tasks (walkthrough)",
+    Fingerprinted: "fingerprints of its data (fingerprints)",
     Finite: "a fixed number of tasks (num_tasks)",
 }
 

@@ -66,7 +66,7 @@ def write_report(folder: str | Path) -> Path:
     done = f"{len(metrics)} of {config.steps} steps" + ("" if is_finished(folder) else ", not finished")
     parts = [f"# {config.recipe}, seed {config.seed}", f"{done}.", _knobs(config), "![curve](curve.png)", _CAPTION]
     if evaluation is not None:
-        parts += [setting(evaluation), markdown_table(evaluation)]
+        parts += [setting(evaluation), markdown_table(evaluation), left_out(evaluation)]
     path = folder / "report.md"
     path.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
     return path
@@ -126,6 +126,19 @@ def _cells(evaluation: Evaluation) -> list[list[str]]:
         ]
         for row in evaluation["rows"]
     ]
+
+
+def left_out(evaluation: Evaluation) -> str:
+    """Which rows lack episodes or ends of episodes, in a line; empty where all were played out."""
+    what = {
+        "env_errors": "ended in an error of the environment and count in no figure",
+        "cut": "were cut by a limit, and what they did not come to counts in no figure",
+    }
+    lines = []
+    for key, why in what.items():
+        if found := [f"{row['controller']} {row[key]}" for row in evaluation["rows"] if row.get(key)]:
+            lines.append(f"Of {evaluation['episodes']} episodes some {why}: {', '.join(found)}.")
+    return " ".join(lines)
 
 
 def _figure(value: float | None, digits: int = 3) -> str:

@@ -17,7 +17,7 @@ from memory_stores.types import Entry
 from memrl.contracts.config_io import config_to_dict
 from memrl.contracts.errors import DataError
 from memrl.reporting.escaped import escaped
-from memrl.reporting.report import categories_table, read_evaluation, terminal_table
+from memrl.reporting.report import categories_table, left_out, read_evaluation, terminal_table
 from memrl.reporting.task_report import task_tables
 from memrl.training.run_folder import done_early, is_finished, load_config, read_metrics
 
@@ -26,6 +26,8 @@ def show_evaluation(evaluation: Mapping[str, Any]) -> None:
     """The rows of ``EvalReport.to_json()``, and the score by kind of question where there are several."""
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(terminal_table(evaluation))
+    if missing := left_out(evaluation):
+        console.print(missing, style="yellow", markup=False)
     if (kinds := categories_table(evaluation)) is not None:
         console.print(kinds)
 

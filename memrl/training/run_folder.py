@@ -253,10 +253,12 @@ class Run:
         return self._done
 
     def _take_up(self, state: Mapping[str, Any], parts: Mapping[str, Checkpointed]) -> None:
-        if missing := sorted(parts.keys() - state["parts"].keys()):
+        needed = {name for name, part in parts.items() if not getattr(part, "optional", False)}
+        if missing := sorted(needed - state["parts"].keys()):
             raise RunFolderError(f"run folder {self.folder}: its checkpoint lacks {', '.join(missing)}; train again")
         for name, part in parts.items():
-            part.load_state_dict(state["parts"][name])
+            if name in state["parts"]:
+                part.load_state_dict(state["parts"][name])
         self._selection.load_state_dict(state["selection"])
         if self._selection.best_step not in [step_of(path) for path in checkpoint_files(self.folder / CHECKPOINTS)]:
             self._selection.forget_best()

@@ -16,6 +16,7 @@ from memory_stores.types import Stamp, Write
 from memrl.cli import main as cli
 from memrl.cli.train import configured_run
 from memrl.contracts.config_io import config_from_dict
+from memrl.contracts.errors import ConfigError
 from memrl.recipes import recipe
 from memrl.reporting.report import save_evaluation
 from memrl.training.run_folder import Run, load_config
@@ -130,6 +131,20 @@ def test_file_then_settings_then_named_options_win(tmp_path: Path):
     want = {"seed": 2, "steps": 13, "policy": {"model": "c", "lora_rank": 2}}
     assert made == recipe("tiny", **want)
     assert configured_run("graph", path, []).memory == recipe("graph").memory
+
+
+@pytest.mark.parametrize(
+    ("settings", "model", "said"),
+    [
+        ([], "x", "--model = 'x'"),
+        (["policy.lora_rank=3"], None, "policy.lora_rank = '3'"),
+        (["policy.template.a=1"], None, "t"),
+    ],
+)
+def test_what_a_policy_without_a_model_would_not_read_is_refused(settings: list[str], model: str | None, said: str):
+    with pytest.raises(ConfigError, match=f"{said}.*policy 'pointer' has no language model"):
+        configured_run("smoke", None, settings, model=model)
+    assert configured_run("smoke", None, ["policy.name=hf", *settings], model=model).policy.name == "hf"
 
 
 def test_another_environment_has_its_own_axes_and_those_that_are_set():

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from memrl.contracts.capabilities import ReadingLesson
+from memrl.contracts.capabilities import ReadingLesson, fingerprint
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Brief
 from memrl.contracts.registry import register
@@ -42,7 +42,8 @@ class DocumentsTasks:
         self._library = Library(options)
         self._stories = lru_cache(maxsize=32)(self._story)
         self._held = _in_turn([shelf.eval for shelf in self._shelves])
-        if not options.horizon and not options.questions:
+        most = max((len(part.stream.questions) for shelf in self._shelves for part in shelf.eval), default=0)
+        if not options.horizon and (not options.questions or most <= options.questions):
             self.num_tasks = len(self._held)
         for shelf in self._shelves:
             for split in ("train", "eval"):
@@ -81,6 +82,11 @@ class DocumentsTasks:
     def texts(self, task: Task) -> list[str]:
         """Everything that a play of the task shows, questions included."""
         return [observation.text for observation in self._stories(task).observations]
+
+    def fingerprints(self, split: Split) -> list[str]:
+        """Of each stream: all that is told in it, and asked."""
+        parts = [part.stream for shelf in self._shelves for part in shelf.parts(split)]
+        return [fingerprint(*(u.shown for u in one.units), *(q.question for q in one.questions)) for one in parts]
 
     def at_horizon(self, horizon: int) -> dict[str, Any]:
         """So many units, and questions in proportion where they are limited."""

@@ -7,12 +7,14 @@ env:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from memrl.contracts.capabilities import fingerprint
 from memrl.contracts.errors import ConfigError, DataError
 from memrl.contracts.protocols import Brief
 from memrl.contracts.questions import said_questions
@@ -75,6 +77,11 @@ class ToolTasks:
     def held_out(self, seed: int) -> Task:
         """Of the tasks that training never sees, all in turn."""
         return self._task("eval", seed)
+
+    def fingerprints(self, split: Split) -> list[str]:
+        """Of each task: all that its turns say and ask."""
+        told = [[turn.raw for turn in self._tasks[id].turns] for id in self._split[split]]
+        return [fingerprint(json.dumps(one, sort_keys=True, ensure_ascii=False)) for one in told]
 
     def at_horizon(self, horizon: int) -> dict[str, Any]:
         """As many tasks an episode as have so many turns, about."""

@@ -16,7 +16,17 @@ from memrl.contracts.capabilities import EvidenceReader, able
 from memrl.contracts.config import CreditConfig
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.protocols import Agent
-from memrl.contracts.types import End, Episode, Observation, OfferSet, OpDecision, Step, Task
+from memrl.contracts.types import (
+    End,
+    Episode,
+    MemoryOps,
+    Observation,
+    OfferSet,
+    OpDecision,
+    Step,
+    Task,
+    TokenDecision,
+)
 from memrl.controllers.uniform_random import UniformRandom
 from memrl.recipes import recipe
 from memrl.rollouts.play import EpisodeContext, play_episode
@@ -125,6 +135,22 @@ def test_what_goes_after_a_question_costs_it_nothing():
     source = Told(qx=({"a"},), qy=({"a"},))
     played = episode(WRITES_A, ("qx", []), ("b", [op(Overwrite("t1", "b"), ("t2",))]), ("qy", []))
     assert lost_worth(played, deciding(played).losses, source, 0.5).tolist() == [-1.0]  # of qy alone
+
+
+def test_of_several_ops_the_refused_one_alone_loses_nothing():
+    def said(refused_ops: tuple[int, ...]) -> TokenDecision:
+        ops = MemoryOps((Forget("t1"), Forget("t99")))
+        return TokenDecision(
+            actor="controller", action=ops, memory_hash="", prompt_ids=(), action_ids=(), logprobs=(),
+            refused=bool(refused_ops), refused_ops=refused_ops,
+        )  # fmt: skip
+
+    for refused_ops, lost in (((1,), ["a", "b"]), ((0,), ["b"]), ((0, 1), ["b"])):
+        decision = said(refused_ops)
+        told = episode(WRITES_A, ("b", []))
+        step = replace(told.steps[1], decisions=(decision,))
+        assert [one.id for one in deciding(replace(told, steps=(told.steps[0], step))).losses] == lost
+    assert replace(said(()), refused=True).carried_out == (), "where none is named, all of them"
 
 
 def test_what_is_held_twice_is_lost_with_the_second_and_a_refused_op_loses_nothing():

@@ -9,7 +9,7 @@ from cells import CellSource
 from memrl.contracts.types import End, Episode, Group, Observation, Step, Verdict
 from memrl.curricula._draws import Draws
 from memrl.curricula.azr import AbsoluteZero, azr_reward
-from memrl.curricula.bandit import BanditOptions
+from memrl.curricula.bandit import Bandit, BanditOptions
 from memrl.curricula.easy_to_hard import EasyToHard
 from memrl.curricula.horizon_schedule import HorizonSchedule
 from memrl.curricula.plr import SEEN_FIRST, Replay
@@ -55,6 +55,18 @@ def test_easy_to_hard_goes_from_falling_to_rising_weights():
     last = Counter(task.cell for task in course.draw(4000))
     assert first["a"] == pytest.approx(1600, abs=120) and first["d"] == pytest.approx(400, abs=120)
     assert last["a"] == pytest.approx(400, abs=120) and last["d"] == pytest.approx(1600, abs=120)
+
+
+@pytest.mark.parametrize("kind", [Bandit, AbsoluteZero, RawVariance])
+def test_where_the_whole_alone_is_judged_the_bandits_learn_from_that(kind):
+    learns = kind(draws(), BanditOptions(fresh=0.0, temperature=0.05))
+    for _ in range(6):
+        for cell, successes in (("a", [1.0, 1.0]), ("b", [0.0, 1.0]), ("c", [0.0, 0.0]), ("d", [1.0, 1.0])):
+            task = draws().task(cell, 0)
+            blind = [Episode(task=task, steps=(), end=End.DONE, judged=one) for one in successes]
+            learns.observe([Group(task=task, episodes=tuple(blind))])
+    drawn = Counter(task.cell for task in learns.draw(200))
+    assert drawn["b"] > 150, drawn
 
 
 def test_scores_of_the_two_bandits():

@@ -87,6 +87,17 @@ def test_what_cannot_be_read_moves_nothing_and_ends_after_so_many_misses() -> No
     assert again.next is not None and end.next is None and end.success == 0.0
 
 
+def test_who_only_says_nonsense_ends_as_low_as_can_be() -> None:
+    source = tasks(actions=WORDS, misses=2, lowest=-1.5, highest=0.0)
+    *_, end = played(source, Say("north"), Say("up"), Say("down"))
+    assert end.next is None and (end.reward, end.success) == (-1.5, 0.0)
+
+
+def test_two_actions_of_one_name_are_refused() -> None:
+    with pytest.raises(ConfigError, match="two actions have the same name"):
+        tasks(actions=("north", "North", "east"))
+
+
 def test_free_text_reaches_the_environment() -> None:
     source = tasks(free=True)
     assert played(source, *[Say(word_of(source))] * 4)[-1].success == 1.0

@@ -188,7 +188,7 @@ def test_joined_tasks_take_turns_each_in_its_own_order_with_its_own_tools(folder
     trips = [trip(name, 10 * (n + 1)) for n, name in enumerate("abcdef")]
     tasks = source(folder, *trips, joined=2, held_out=["e", "f"])
     assert able(tasks, Finite) is None and tasks.at_horizon(4) == {"joined": 2}
-    with pytest.raises(ConfigError, match="horizon = 400: .* ask for 4 at most"):
+    with pytest.raises(ConfigError, match=r"horizon = 400: .* ask for 4 at most"):
         tasks.at_horizon(400)
     orders = set()
     for seed in range(12):
@@ -239,7 +239,7 @@ def test_a_judge_that_fails_ends_the_run_and_drops_no_answer(folder: Path) -> No
     turn = {"text": "Do it.", "ask": True, "wanted": 3}
     tasks = source(folder, *({"id": id, "turns": [turn]} for id in "ab"), judge=f"{module_of(folder)}:near")
     assert played(tasks, tasks.held_out(0), Say("3"))[2] == [1.0]
-    with pytest.raises(ConfigError, match="it raised ValueError: .* for the answer 'no idea'"):
+    with pytest.raises(ConfigError, match=r"it raised ValueError: .* for the answer 'no idea'"):
         played(tasks, tasks.held_out(0), Say("no idea"))
 
 

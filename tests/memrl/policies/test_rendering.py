@@ -149,3 +149,31 @@ def test_of_choices_one_is_taken_or_nothing_is_read(text: str, action: object):
 )
 def test_calls_are_read_in_both_layouts(text: str, action: object):
     assert parse(text, replace(acting(), brief=Brief(tools=(SEARCH,)))) == action
+
+
+LETTER = Tool(name="send-letter", about="Send it.", parameters=(("from", "string"), ("max-age", "integer")))
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ("send-letter(from='x', max-age=3)", (("from", "x"), ("max-age", 3))),
+        ("send-letter('a, from=3', max-age = -2)", (("from", "a, from=3"), ("max-age", -2))),
+        ("send-letter(from=('a', [1]))", (("from", ["a", [1]]),)),
+        ("send-letter(from='x', **{'max-age': 3})", None),
+        ("send-letter('x', from='y')", None),
+        ("send-letter(from='x', from='y')", None),
+        ("send-letter('x', 3, 4)", None),
+        ("send-letter(from='x')(7)", None),
+        ("send-letter(from={1, 2})", None),
+        ("send-letter(from=1e999)", None),
+        (f"send-letter(from=0x{'f' * 4000})", None),
+        (f"send-letter(from={'-' * 3000}1)", None),
+        (f"<tool_call>{'[' * 3000}</tool_call>", None),
+        ('<tool_call>{"name": "send-letter", "arguments": {"from": NaN}}</tool_call>', None),
+    ],
+    ids=lambda one: one[:30] if isinstance(one, str) else "",
+)
+def test_a_call_is_what_was_said_or_none(text: str, arguments: Any):
+    want = Unreadable(text) if arguments is None else ToolCall("send-letter", arguments)
+    assert parse(text, replace(acting(), brief=Brief(tools=(LETTER,)))) == want

@@ -16,6 +16,7 @@ from memrl.reporting.plots import in_order_drawn, trailing_mean
 from memrl.reporting.report import (
     categories_table,
     finite,
+    left_out,
     markdown_table,
     save_evaluation,
     terminal_table,
@@ -49,6 +50,26 @@ def folder(tmp_path: Path) -> Path:
 
 def is_png(path: Path) -> bool:
     return path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and path.stat().st_size > 5000
+
+
+def test_episodes_that_count_for_less_are_told(folder: Path):
+    rows = [row("none", 1.0, env_errors=2), row("fifo", 0.5, env_errors=0, cut=1)]
+    assert left_out({**EVALUATION, "rows": rows}) == (
+        "Of 4 episodes some ended in an error of the environment and count in no figure: none 2. "
+        "Of 4 episodes some were cut by a limit, and what they did not come to counts in no figure: fifo 1."
+    )
+    save_evaluation(folder, {**EVALUATION, "rows": rows})
+    assert "none 2." in write_report(folder).read_text()
+    assert left_out(EVALUATION) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("tiny", "| policy | hf: tiny, LoRA rank"), ("smoke", "| policy | pointer |")]
+)
+def test_the_policy_is_told_by_its_name_and_its_model_where_it_has_one(name: str, said: str, tmp_path: Path):
+    with Run.open(recipe(name, out=str(tmp_path / "run"))) as run:
+        pass
+    assert said in write_report(run.folder).read_text()
 
 
 def test_the_report_holds_config_picture_and_table(folder: Path):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,6 +102,35 @@ def test_every_field_comes_back(tmp_path: Path):
     assert offers.ops == want.ops and offers.rows.dtype == np.int32 and offers.numbers.dtype == np.float32
     assert offers.numbers.tobytes() == want.numbers.tobytes()
     assert offers.rows.shape == (len(want.ops), 0), "they number texts of a process that is no more"
+
+
+@pytest.mark.parametrize(
+    "theta",
+    [{"is": "tuple", "of": [1, 2]}, {"is": "Task"}, {1: "a", "b": (2, {"is": "bytes", "base64": "QUJD"})}, {"map": 1}],
+)
+def test_data_that_look_like_ours_come_back_as_they_were(theta: Any, tmp_path: Path):
+    before = replace(episode(), task=Task(env="toy", theta=theta, seed=1))
+    [after] = read_jsonl(to_jsonl([before], tmp_path / "out.jsonl"))
+    assert after.task.theta == theta
+
+
+def test_a_file_stays_what_it_was_where_writing_fails(tmp_path: Path):
+    path = to_jsonl([episode()], tmp_path / "out.jsonl")
+    whole = path.read_bytes()
+    odd = Observation(id="o", step=0, content="x\udc80y")
+    for wrong in (
+        replace(episode(), task=Task(env="toy", theta=frozenset({1}), seed=1)),
+        replace(episode(), steps=(Step(observation=odd, decisions=()),)),
+    ):
+        with pytest.raises(DataError, match="an episode holds what JSON cannot"):
+            to_jsonl([episode(), wrong], path)
+        assert path.read_bytes() == whole and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("lists", [1, 3])
+def test_advantages_of_more_or_fewer_episodes_are_refused(lists: int):
+    with pytest.raises(ValueError, match=f"advantages: {lists} lists for 2 episodes"):
+        list(token_rows([episode(), episode()], [[0.5, -0.5, 0.0, 1.0, 2.0]] * lists))
 
 
 def test_arrays_of_offers_may_be_left_out(tmp_path: Path):
