@@ -20,7 +20,7 @@ from typing import Any, Self
 from memory_stores.files import write_json
 from memrl.contracts.config import TrainConfig
 from memrl.contracts.config_io import config_to_dict
-from memrl.contracts.errors import ConfigError, RunFolderError
+from memrl.contracts.errors import ConfigError, InputError, RunFolderError
 from memrl.contracts.kept_state import check_kept
 from memrl.contracts.protocols import Checkpointed
 from memrl.contracts.registry import origins
@@ -96,7 +96,10 @@ class Run:
                 another process trains there.
             ConfigError: fewer ``steps`` than are done.
             StorageError: the folder cannot be made or written.
+            InputError: ``config`` is something else.
         """
+        if not isinstance(config, TrainConfig):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"{config!r:.60} is no config; make one: memrl.recipe('smoke')")
         if resume is not None:
             folder = Path(resume)
             load_config(folder)

@@ -14,7 +14,7 @@ import torch
 
 from memrl.contracts.config import EvalConfig, TrainConfig
 from memrl.contracts.config_io import config_from_dict, config_to_dict
-from memrl.contracts.errors import ConfigError, RunFolderError
+from memrl.contracts.errors import ConfigError, InputError, RunFolderError
 from memrl.recipes import RECIPES, recipe
 from memrl.training.checkpoints import read_newest, write_checkpoint
 from memrl.training.run_folder import Run, is_finished, is_run, load_config, load_run, read_metrics
@@ -71,6 +71,11 @@ def test_one_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Path):
     c = play(config_at(tmp_path / "c", seed=1))
     assert metrics_bytes(a) == metrics_bytes(b) != metrics_bytes(c)
     assert [line["step"] for line in read_metrics(a)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_what_is_no_config_is_told():
+    with pytest.raises(InputError, match=r"'smoke' is no config; make one: memrl\.recipe"):
+        Run.open("smoke")  # pyright: ignore[reportArgumentType]
 
 
 def test_metrics_hold_no_wall_times_and_timings_do(tmp_path: Path):
