@@ -41,8 +41,10 @@ def _walk(folder: str, places: list[str]) -> Iterator[str]:
 def attribute_of(name: str, knob: str) -> Any:
     """What "module:attr" names. Raises ConfigError where there is no such module, it fails, or it has no such thing."""
     module, _, attribute = name.partition(":")
-    if not module or not attribute:
-        raise ConfigError(knob, name, "write it as 'module:attr', such as 'my_pkg.game:KeyDoor'")
+    is_path = "/" in module or module.startswith(".") or module.endswith(".py")
+    if not module or not attribute or is_path:
+        also = "; a module is named, not its file, and looked for in the working folder too" if is_path else ""
+        raise ConfigError(knob, name, f"write it as 'module:attr', such as 'my_pkg.game:KeyDoor'{also}")
     made: Any = module_of(module, knob, name)
     for step in attribute.split("."):
         if not hasattr(made, step):

@@ -82,9 +82,11 @@ def plain_call(text: str, tools: Sequence[Tool]) -> ToolCall | Unreadable | None
 
     Names of tools and of arguments are taken as they are, whether Python could have them or not.
     """
-    name = text.partition("(")[0].strip()
+    before, bracket, _ = text.partition("(")
+    name = before.strip()
     tool = next((tool for tool in tools if tool.name == name), None)
-    if tool is None or "(" not in text:
+    is_aside = before.endswith(" ") and not text.rstrip().endswith(")")  # "cost (all told): 160" is an answer
+    if tool is None or not bracket or is_aside:
         return None
     names = [parameter for parameter, _ in tool.parameters]
     stand_in = {f"_argument_{i}": one for i, one in enumerate(names) if not one.isidentifier() or iskeyword(one)}

@@ -60,7 +60,7 @@ def load(path: Path) -> tuple[ToolTask, ...]:
         if not line.strip():
             continue
         try:
-            raw: Any = json.loads(line)
+            raw: Any = json.loads(line, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             raise DataError(f"{path}:{number}: not one JSON object a line ({' '.join(str(error).split())})") from None
         for fault in _faults(raw):
@@ -71,6 +71,16 @@ def load(path: Path) -> tuple[ToolTask, ...]:
     if not tasks:
         raise DataError(f"{path}: empty: there is no task in it")
     return tuple(tasks.values())
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; one that says a name twice says nobody knows what."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice!r} stands twice in one object")
+    return made
 
 
 def _faults(raw: Any) -> Iterator[str]:

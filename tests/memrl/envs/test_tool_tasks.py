@@ -358,3 +358,9 @@ def test_a_fault_of_the_file_is_said(folder: Path, record: Any, message: str) ->
         tasks = source(folder, record, trip("Ben"), trip("Ben") if record == {} else trip("Cem"))
         tasks.make(tasks.train("all", 0))
         tasks.make(tasks.held_out(0))
+
+
+def test_a_name_that_stands_twice_in_an_object_is_told(folder: Path) -> None:
+    (folder / "tasks.jsonl").write_text('{"id": "a", "turns": [{"text": "Q?", "answers": ["1"], "answers": ["2"]}]}\n')
+    with pytest.raises(DataError, match=r"tasks\.jsonl:1: .*the name 'answers' stands twice"):
+        ToolTasks(ToolTasksOptions(data="tasks.jsonl", tools=("python",)))

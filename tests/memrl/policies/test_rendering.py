@@ -139,6 +139,7 @@ def test_of_choices_one_is_taken_or_nothing_is_read(text: str, action: object):
         ("search(query=cats)", Unreadable("search(query=cats)")),
         ("search(", Unreadable("search(")),
         ("I would search", Say("I would search")),
+        ("search (all told): 160", Say("search (all told): 160")),
         (
             '<tool_call>\n{"name": "search", "arguments": {"query": "x"}}\n</tool_call>',
             ToolCall("search", (("query", "x"),)),
