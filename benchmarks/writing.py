@@ -1,6 +1,7 @@
 """Writing without knowing the question: share of questions whose evidence is all still held when the stream is over.
 
 python benchmarks/writing.py train --fold 0 [--credit return_to_go --steps 30 --seed 0]   # a run under runs/writing
+python benchmarks/writing.py train --fold 0 --sets locomo --tokens 2048 --out runs/writing/locomo2048_fold0_seed0
 python benchmarks/writing.py measure runs/writing/NAME   # results/writing/NAME.json, unlearned rows beside it
 python benchmarks/readme_tables.py                       # docs/writing.md's table
 
@@ -46,7 +47,8 @@ def train(args: argparse.Namespace) -> None:
         "writing",
         seed=args.seed,
         steps=args.steps,
-        env={"options": {"data": list(SETS), "held_out": list(FOLDS[args.fold])}},
+        env={"options": {"data": list(args.sets), "held_out": list(FOLDS[args.fold])}},
+        memory={"token_budget": args.tokens, "read_budget": args.tokens},
         policy={"options": {"tokenizer": "smollm2-135m"}},
         credit={"name": args.credit, "options": {}},
         out=args.out or f"runs/writing/{args.credit}_fold{args.fold}_seed{args.seed}",
@@ -121,6 +123,8 @@ def main() -> None:
     one.add_argument("--seed", type=int, default=0)
     one.add_argument("--steps", type=int, default=30)
     one.add_argument("--credit", default="retention")
+    one.add_argument("--sets", nargs="+", default=SETS, help="what it trains on")
+    one.add_argument("--tokens", type=int, default=1024, help="memory in training")
     one.add_argument("--out", default="")
     one.set_defaults(run_it=train)
     one = todo.add_parser("measure")

@@ -17,12 +17,17 @@ Held = Mapping[str, Mapping[str, Right]]
 
 def sections() -> dict[str, Callable[[Path], str | None]]:
     """What makes the section from the folder of results; None where there are none."""
-    return {"writing": section}
+    return {
+        "writing": lambda folder: section(folder, "retention", "`benchmarks/writing.py`"),
+        "writing_locomo": lambda folder: section(
+            folder, "locomo2048", "`benchmarks/writing.py train --sets locomo --tokens 2048`"
+        ),
+    }
 
 
-def section(folder: Path) -> str | None:
-    """Runs of credit ``retention``, one a fold, put behind each other; a set's own split is in every one of them."""
-    runs = [json.loads(path.read_text(encoding="utf-8"))["held"] for path in sorted(folder.glob("writing/retention*"))]
+def section(folder: Path, runs_of: str, command: str) -> str | None:
+    """Runs of one kind, one a fold, put behind each other; a set's own split is in every one of them."""
+    runs = [json.loads(path.read_text(encoding="utf-8"))["held"] for path in sorted(folder.glob(f"writing/{runs_of}*"))]
     if not runs:
         return None
     head = ["memory", "set", "answers looked at", *ROWS, "learned − best unlearned"]
@@ -35,8 +40,8 @@ def section(folder: Path) -> str | None:
         size = f"{float(share):.0%}" if float(share) <= 1 else f"{int(share):,} tokens"
         lines += [_line(size, name, rows) for name, rows in of_set.items()]
     title = (
-        "**Evidence still held at the end of the stream (`benchmarks/writing.py`).** Share of questions, of any one "
-        f"accepted set; the last column with a 95 % interval by paired bootstrap over questions ({DRAWS} draws)."
+        f"**Evidence still held at the end of the stream ({command}).** Share of questions, of any one accepted set; "
+        f"the last column with a 95 % interval by paired bootstrap over questions ({DRAWS} draws)."
     )
     return f"{title}\n\n{table(head, lines)}"
 
