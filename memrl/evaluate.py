@@ -69,7 +69,7 @@ class Row:
     env_errors: int = 0
     """Episodes that the environment ended with an error: they count in no figure."""
     cut: int = 0
-    """Episodes that a limit of steps or tokens ended: what was not asked any more counts in no figure."""
+    """Episodes that a limit of steps or tokens ended: they count by what was asked until then, as 0 for nothing."""
     categories: dict[str, float] = field(default_factory=dict)
     """Mean score of each kind of question."""
     by_episode: tuple[float | None, ...] = ()

@@ -179,12 +179,17 @@ class Fingerprinted(Protocol):
     """Draws its tasks from data that somebody keeps in files, and can tell whether they are what they were."""
 
     def fingerprints(self, split: Split) -> Sequence[str]:
-        """Of each record of a split, in order; equal for equal texts, whatever their ids. ``fingerprint`` makes one."""
+        """Of each record of a split, in order, whatever its id. ``fingerprint`` makes one."""
         ...
 
 
-def fingerprint(*texts: str) -> str:
-    """16 hexadecimal digits; case and blanks make no other."""
+def fingerprint(shown: Iterable[str], judged: Iterable[str] = ()) -> str:
+    """Two times 16 hexadecimal digits, a point between them: of what is shown, and of what decides how it is judged.
+    What is trained on counts as seen by the first alone. Case and blanks make no other."""
+    return f"{_digits(shown)}.{_digits(judged)}"
+
+
+def _digits(texts: Iterable[str]) -> str:
     flat = "\n".join(" ".join(text.casefold().split()) for text in texts)
     return hashlib.blake2b(flat.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 

@@ -132,7 +132,7 @@ def left_out(evaluation: Evaluation) -> str:
     """Which rows lack episodes or ends of episodes, in a line; empty where all were played out."""
     what = {
         "env_errors": "ended in an error of the environment and count in no figure",
-        "cut": "were cut by a limit, and what they did not come to counts in no figure",
+        "cut": "were cut by a limit and count by what they came to, as 0 where that was nothing",
     }
     lines = []
     for key, why in what.items():

@@ -236,6 +236,8 @@ class Run:
             return 0
         state = read_newest(self.folder / CHECKPOINTS, self.say) or {"step": 0, "metrics_bytes": 0, "parts": {}}
         self._done = int(state["step"])
+        if self._done:
+            self._give_back(state, parts)  # A part may refuse, and then the folder is as it was.
         sweep(self.folder)
         sweep(self.folder / CHECKPOINTS)
         drop_newer(self.folder / CHECKPOINTS, self._done)
@@ -245,7 +247,7 @@ class Run:
         _write_config(self.folder, self.config)
         (self.folder / DONE).unlink(missing_ok=True)
         if self._done:
-            self._take_up(state, parts)
+            self._take_up(state)
             # Its process may have been killed between the newest checkpoint and this.
             drop_old(self.folder / CHECKPOINTS, self.config.checkpoints.keep_last, self._selection.best_step)
         if self.config.planned_steps != self.config.steps:
@@ -255,13 +257,19 @@ class Run:
             )
         return self._done
 
-    def _take_up(self, state: Mapping[str, Any], parts: Mapping[str, Checkpointed]) -> None:
+    def _give_back(self, state: Mapping[str, Any], parts: Mapping[str, Checkpointed]) -> None:
         needed = {name for name, part in parts.items() if not getattr(part, "optional", False)}
         if missing := sorted(needed - state["parts"].keys()):
             raise RunFolderError(f"run folder {self.folder}: its checkpoint lacks {', '.join(missing)}; train again")
         for name, part in parts.items():
             if name in state["parts"]:
                 part.load_state_dict(state["parts"][name])
+            else:
+                self.say(
+                    f"its checkpoints are older than {name!r}: what they would say of it is taken to be as it is now"
+                )
+
+    def _take_up(self, state: Mapping[str, Any]) -> None:
         self._selection.load_state_dict(state["selection"])
         if self._selection.best_step not in [step_of(path) for path in checkpoint_files(self.folder / CHECKPOINTS)]:
             self._selection.forget_best()

@@ -66,6 +66,10 @@ class Library:
         for shelf in self.shelves.values():
             _check_horizon(shelf, options.horizon)
 
+    def stream(self, name: str, id: str) -> Stream:
+        """As it was read."""
+        return self._streams[name, id]
+
     def parts(self, theta: DocumentsTheta) -> list[Part]:
         """The streams that a task plays, by its own knobs. Raises ConfigError where these data lack one."""
         knobs = (theta.categories, theta.min_agree, theta.chunk_tokens)

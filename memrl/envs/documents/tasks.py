@@ -20,6 +20,7 @@ from memrl.envs.documents.judging import UNKNOWN, right_answer
 from memrl.envs.documents.lessons import lessons_of
 from memrl.envs.documents.library import ALL, Library, Part, Shelf
 from memrl.envs.documents.options import DocumentsOptions, DocumentsTheta
+from memrl.envs.documents.records import Stream
 
 BRIEF = Brief(header="Answer from memory in a few words, or say unknown.")
 
@@ -84,9 +85,9 @@ class DocumentsTasks:
         return [observation.text for observation in self._stories(task).observations]
 
     def fingerprints(self, split: Split) -> list[str]:
-        """Of each stream: all that is told in it, and asked."""
-        parts = [part.stream for shelf in self._shelves for part in shelf.parts(split)]
-        return [fingerprint(*(u.shown for u in one.units), *(q.question for q in one.questions)) for one in parts]
+        """Of each stream as it stands in its file: what is told in it and asked; answers and evidence."""
+        names = [(shelf.name, part.stream.id) for shelf in self._shelves for part in shelf.parts(split)]
+        return [_fingerprint(self._library.stream(*name)) for name in names]
 
     def at_horizon(self, horizon: int) -> dict[str, Any]:
         """So many units, and questions in proportion where they are limited."""
@@ -176,6 +177,11 @@ def _in_turn(rows: Sequence[Sequence[Any]]) -> list[tuple[int, int]]:
     """(row, place) of all items: the first of each row, the second of each, ..."""
     longest = max(map(len, rows))
     return [(row, i) for i in range(longest) for row in range(len(rows)) if i < len(rows[row])]
+
+
+def _fingerprint(stream: Stream) -> str:
+    told = (*(unit.shown for unit in stream.units), *(one.question for one in stream.questions))
+    return fingerprint(told, (repr((one.answers, one.evidence)) for one in stream.questions))
 
 
 register("env", "documents", DocumentsTasks, DocumentsOptions)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from memory_stores.words import words
 from memrl.contracts.protocols import Outcome
 from memrl.contracts.questions import said_questions
 from memrl.contracts.types import Action, Observation, Say, ToolCall, Verdict, as_text
@@ -21,9 +22,15 @@ from memrl.tools import Toolbox, ToolResult
 NEITHER = ToolResult("Error: that is neither a call of a tool nor an answer", False)
 
 
-def flat(text: str) -> str:
-    """A text by its letters: lower case, one blank between words."""
-    return " ".join(text.casefold().split())
+LEAST = 3
+"""Words of a request without a question mark that is told apart from others like it."""
+
+
+def repeats(text: str, asked: Sequence[str]) -> bool:
+    """Whether a text says what is asked: one of the questions, or all the words of a request, in a row."""
+    said, own = said_questions(text), f" {' '.join(words(text))} "
+    requests = [one for question in asked if len(one := words(question)) >= LEAST]
+    return any(said & said_questions(one) for one in asked) or any(f" {' '.join(one)} " in own for one in requests)
 
 
 class Told(NamedTuple):
@@ -44,8 +51,7 @@ class ToolTasksEnv:
         self._lines: list[str] = []
         """What they gave, a line or more each."""
         self._is_result = False
-        self._asked = frozenset(flat(one.turn.text) for one in told if one.turn.asks)
-        self._questions = frozenset(said for one in told if one.turn.asks for said in said_questions(one.turn.text))
+        self._asked = [one.turn.text for one in told if one.turn.asks]
 
     def start(self) -> Observation:
         return self._show()
@@ -77,13 +83,9 @@ class ToolTasksEnv:
             content=result.text or "(nothing)",
             source=name,
             # What repeats a question must not reach memory, which would then know what is asked.
-            writable=bool(name) and not self._repeats(result.text),
+            writable=bool(name) and not repeats(result.text, self._asked),
         )
         return Outcome(-options.call_cost - options.invalid_cost * (not result.ok), shown)
-
-    def _repeats(self, text: str) -> bool:
-        """Whether a text says what is asked in this episode."""
-        return bool(self._questions & said_questions(text)) or any(one in flat(text) for one in self._asked)
 
     def _judged(self, turn: Turn, answer: str | None) -> tuple[float, Verdict]:
         """None for who only went on calling."""

@@ -62,20 +62,34 @@ def _own_score(name: str, own: Callable[..., Any], answer: str, turn: Turn, call
     raise ConfigError(KNOB, name, f"it gave {score!r:.60}, where a number in [0, 1] is expected")
 
 
-_PIECE = re.compile(r"(?<![\w.])[-+]?\d+(?:[.,]\d+)*|\w+|[^\w\s]")
-_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_PIECE = re.compile(r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)*|\.\d+)|\w+|[^\w\s]")
+_NUMBER = re.compile(r"[-+]?[\d,]*(?:\.\d+)*")
+_AROUND = {"(": ")", "*": "*"}
 _AT_THE_ENDS = frozenset(".,;:!?\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb")
 _ARTICLES = frozenset({"a", "an", "the"})
 
 
 def pieces(text: str) -> list[str]:
     """Words, numbers and signs of a text in lower case, without what closes or quotes a sentence at its ends."""
-    found = [one.replace(",", "") if _THOUSANDS.fullmatch(one) else one for one in _PIECE.findall(text.casefold())]
-    while found and found[-1] in _AT_THE_ENDS:
-        found.pop()
-    while found and found[0] in _AT_THE_ENDS:
-        found.pop(0)
+    found = [_number(one) for one in _PIECE.findall(text.casefold())]
+    while found:
+        if found[-1] in _AT_THE_ENDS:
+            found.pop()
+        elif found[0] in _AT_THE_ENDS:
+            found.pop(0)
+        elif len(found) > 2 and _AROUND.get(found[0]) == found[-1]:
+            found = found[1:-1]
+        else:
+            break
     return found
+
+
+def _number(piece: str) -> str:
+    """1,600 as 1600 and .5 as 0.5; any other piece as it is."""
+    if len(piece) < 2 or not _NUMBER.fullmatch(piece):
+        return piece
+    bare = piece.lstrip("+-").replace(",", "")
+    return piece[: len(piece) - len(piece.lstrip("+-"))] + (f"0{bare}" if bare.startswith(".") else bare)
 
 
 def _same(said: str, wanted: str) -> bool:

@@ -136,7 +136,7 @@ def _turn_faults(turn: Any) -> Iterator[str]:
 def _meant(raw: Mapping[str, Any], known: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Fields that nobody reads and that look like one that is read."""
     for name in raw:
-        near = difflib.get_close_matches(name.lower(), known, 1, 0.8) if name not in known else []
+        near = difflib.get_close_matches(name.lower(), known, 1, 0.88) if name not in known else []
         if near and near[0] not in raw:
             yield name, f"there is no such field; did you mean {near[0]!r}? (yours may have any other name)"
 

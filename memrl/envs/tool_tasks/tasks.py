@@ -20,7 +20,7 @@ from memrl.contracts.protocols import Brief
 from memrl.contracts.questions import said_questions
 from memrl.contracts.registry import register
 from memrl.contracts.types import Split, Task, Tool, as_text
-from memrl.envs.tool_tasks.env import Told, ToolTasksEnv, flat
+from memrl.envs.tool_tasks.env import Told, ToolTasksEnv, repeats
 from memrl.envs.tool_tasks.judging import judge_of, needs_answers
 from memrl.envs.tool_tasks.options import ToolTasksOptions, ToolTasksTheta
 from memrl.envs.tool_tasks.records import ToolTask, Turn, load
@@ -79,9 +79,8 @@ class ToolTasks:
         return self._task("eval", seed)
 
     def fingerprints(self, split: Split) -> list[str]:
-        """Of each task: all that its turns say and ask."""
-        told = [[turn.raw for turn in self._tasks[id].turns] for id in self._split[split]]
-        return [fingerprint(json.dumps(one, sort_keys=True, ensure_ascii=False)) for one in told]
+        """Of each task: what its turns say and its state; the turns' own fields, answers among them."""
+        return [_fingerprint(self._tasks[id]) for id in self._split[split]]
 
     def at_horizon(self, horizon: int) -> dict[str, Any]:
         """As many tasks an episode as have so many turns, about."""
@@ -146,7 +145,7 @@ class ToolTasks:
         every = [turn.text for one in self._tasks.values() for turn in one.turns if turn.asks]
         joined = frozenset(said for text in every for said in said_questions(text)) if self.options.joined > 1 else None
         for one in self._tasks.values():
-            asked = [flat(turn.text) for turn in one.turns if turn.asks]
+            asked = [turn.text for turn in one.turns if turn.asks]
             for place, turn in enumerate(one.turns):
                 if fault := self._fault(turn, asked, joined or frozenset(), known):
                     raise DataError(f"{self.options.data}: task {one.id!r}: turns[{place}].{fault}")
@@ -154,8 +153,7 @@ class ToolTasks:
     def _fault(self, turn: Turn, asked: Sequence[str], others: frozenset[str], known: Mapping[str, Tool]) -> str:
         """What is wrong with a turn, from its field on; empty where nothing is."""
         judge = self.options.judge
-        told = flat(turn.text)
-        if not turn.asks and (any(question in told for question in asked) or said_questions(turn.text) & others):
+        if not turn.asks and (repeats(turn.text, asked) or said_questions(turn.text) & others):
             return "text: it repeats what is asked, and memory, which may hold it, must not know: say it in other words"
         if turn.asks and not turn.answers and needs_answers(judge):
             return f"answers: none: the judge {judge!r} needs answers; give some, or a judge of your own"
@@ -165,6 +163,12 @@ class ToolTasks:
             if problem := problem_of_call(call.arguments, known[call.name].parameters):
                 return f"calls: {call.name}: {problem}"
         return ""
+
+
+def _fingerprint(one: ToolTask) -> str:
+    state = json.dumps(one.state, sort_keys=True, ensure_ascii=False)
+    judged = (json.dumps(turn.raw, sort_keys=True, ensure_ascii=False) for turn in one.turns)
+    return fingerprint([state, *(turn.text for turn in one.turns)], judged)
 
 
 register("env", "tool_tasks", ToolTasks, ToolTasksOptions)

@@ -114,13 +114,14 @@ class Toolset:
         return ""
 
     def _methods(self, entry: str, made: Any) -> list[FunctionTool]:
-        """Public methods, inherited ones too; what has no docstring is none of the tools."""
-        kinds = [kind for kind in type(made).__mro__ if kind.__module__ != "builtins"]
-        names = dict.fromkeys(
-            name for kind in reversed(kinds) for name, one in vars(kind).items() if not name.startswith("_")
-            if inspect.isfunction(one) or isinstance(one, staticmethod | classmethod)
-        )  # fmt: skip
-        found = [method for name in names if (method := getattr(made, name)).__doc__]
+        """Public methods, and those of bases from the same package; what has no docstring is none of the tools."""
+        package = type(made).__module__.partition(".")[0]
+        kinds = [kind for kind in type(made).__mro__ if kind.__module__.partition(".")[0] == package]
+        names = dict.fromkeys(name for kind in reversed(kinds) for name in vars(kind) if not name.startswith("_"))
+        found = [
+            method for name in names
+            if callable(method := getattr(made, name)) and not isinstance(method, type) and method.__doc__
+        ]  # fmt: skip
         if not found:
             raise ConfigError(KNOB, entry, "no public method of that class has a docstring, so it has no tool")
         try:

@@ -13,6 +13,7 @@ from memrl.contracts.capabilities import Demonstrates, Finite, Stretchable, able
 from memrl.contracts.errors import ConfigError, DataError
 from memrl.contracts.options import options_from
 from memrl.contracts.types import Observation, Say, ToolCall, Unreadable
+from memrl.envs.tool_tasks.env import repeats
 from memrl.envs.tool_tasks.judging import judge_of
 from memrl.envs.tool_tasks.options import ToolTasksOptions
 from memrl.envs.tool_tasks.records import Turn
@@ -20,6 +21,10 @@ from memrl.envs.tool_tasks.tasks import ToolTasks
 from memrl.testing import check_env
 
 OWN = """
+import collections
+import functools
+
+
 class Hotel:
     \"\"\"Rooms of one town.\"\"\"
 
@@ -67,6 +72,23 @@ class Cart:
         \"\"\"Put it in; says how many there are.\"\"\"
         self.items.append(item)
         return str(len(self.items))
+
+
+class Base:
+    def mine(self) -> str:
+        \"\"\"Of the base.\"\"\"
+        return "mine"
+
+
+class Kept(collections.UserDict, Base):
+    @functools.lru_cache
+    def cost(self, nights: int) -> int:
+        \"\"\"What so many nights cost.\"\"\"
+        return nights
+
+    def other(self) -> str:
+        \"\"\"Another.\"\"\"
+        return "other"
 
 
 def sort(numbers: list) -> list:
@@ -228,7 +250,9 @@ def test_judges(folder: Path, judge: str, answer: str, score: float) -> None:
     ("said", "wanted", "score"),
     [
         ("C#", "C++", 0.0), ("<", "<=", 0.0), ("x = 1", "x != 1", 0.0), ("\u2717", "\u2713", 0.0), ("a", "", 0.0),
-        ("1,600", "1600", 1.0), ("\u201cThe Attic.\u201d", "the attic", 1.0), ("...", "...", 1.0),
+        ("1,600", "1600", 1.0), (".5", "5", 0.0), (".5", "0.5", 1.0), ("(160)", "160", 1.0), ("**160**", "160", 1.0),
+        ("1,2,3", "1, 2, 3", 1.0), ("12,34", "1234", 0.0),
+        ("\u201cThe Attic.\u201d", "the attic", 1.0), ("...", "...", 1.0),
     ],
 )  # fmt: skip
 def test_exact_tells_signs_and_numbers_apart(said: str, wanted: str, score: float) -> None:
@@ -358,6 +382,24 @@ def test_a_fault_of_the_file_is_said(folder: Path, record: Any, message: str) ->
         tasks = source(folder, record, trip("Ben"), trip("Ben") if record == {} else trip("Cem"))
         tasks.make(tasks.train("all", 0))
         tasks.make(tasks.held_out(0))
+
+
+@pytest.mark.parametrize(
+    ("told", "question", "is_fault"),
+    [
+        ("The subtotal is 40.", "Total", False), ("Name: Ana. City: Rome.", "City:", False),
+        ("Given 12+25 rooms.", "2+2", False), ("She says: who is it? Nobody knows.", "Who is it?", True),
+        ("You will be asked to state the price for Ana.", "State the price.", True),
+        ("Restate the prices.", "State the price", False),
+    ],
+)  # fmt: skip
+def test_told_texts_may_hold_a_word_of_a_question_and_not_all_of_it(told: str, question: str, is_fault: bool) -> None:
+    assert repeats(told, [question]) is is_fault
+
+
+def test_methods_of_foreign_bases_are_no_tools_and_cached_ones_are(folder: Path) -> None:
+    tasks = source(folder, *({"id": id, "turns": [asked("What?", "x")]} for id in "ab"), own=("Kept",))
+    assert {spec.name for spec in tasks.brief(tasks.held_out(0)).tools} == {"cost", "other", "mine"}
 
 
 def test_a_name_that_stands_twice_in_an_object_is_told(folder: Path) -> None:

@@ -56,7 +56,7 @@ def test_episodes_that_count_for_less_are_told(folder: Path):
     rows = [row("none", 1.0, env_errors=2), row("fifo", 0.5, env_errors=0, cut=1)]
     assert left_out({**EVALUATION, "rows": rows}) == (
         "Of 4 episodes some ended in an error of the environment and count in no figure: none 2. "
-        "Of 4 episodes some were cut by a limit, and what they did not come to counts in no figure: fifo 1."
+        "Of 4 episodes some were cut by a limit and count by what they came to, as 0 where that was nothing: fifo 1."
     )
     save_evaluation(folder, {**EVALUATION, "rows": rows})
     assert "none 2." in write_report(folder).read_text()

@@ -11,10 +11,21 @@ import pytest
 import memrl
 from memrl.contracts.capabilities import fingerprint
 from memrl.contracts.errors import ConfigError
+from memrl.envs.tool_tasks.options import ToolTasksOptions
+from memrl.envs.tool_tasks.tasks import ToolTasks
 from memrl.evaluate import collect, evaluate
 from memrl.recipes import recipe
 from memrl.training.trained_on import TrainedOn, check_unseen
 
+ROOMS = """
+class Rooms:
+    def __init__(self, price: int) -> None:
+        self.price = price
+
+    def cost(self, nights: int) -> int:
+        'What so many nights cost.'
+        return self.price * nights
+"""
 OWN = "def length(text: str) -> int:\n    '''Letters.'''\n    return len(text)\n"
 
 
@@ -25,7 +36,7 @@ class Kept:
         self._splits = {"train": train, "eval": held_out}
 
     def fingerprints(self, split: str) -> list[str]:
-        return [fingerprint(one) for one in self._splits[split]]
+        return [fingerprint([one.lower()], [one]) for one in self._splits[split]]
 
 
 def source(train: str, held_out: str) -> Any:
@@ -33,8 +44,10 @@ def source(train: str, held_out: str) -> Any:
 
 
 def test_case_and_blanks_make_no_other_text_and_anything_else_does():
-    assert fingerprint("The  Lamp", "b") == fingerprint("the lamp", "B") != fingerprint("the lamp b")
-    assert len(fingerprint("\ud800")) == 16
+    assert fingerprint(["The  Lamp", "b"]) == fingerprint(["the lamp", "B"]) != fingerprint(["the lamp b"])
+    one, other = (fingerprint(["a"], [judged]).split(".") for judged in "xy")
+    assert one[0] == other[0] and one[1] != other[1]
+    assert len(fingerprint(["\ud800"])) == 33
 
 
 def test_the_same_data_go_on_and_changed_ones_do_not():
@@ -84,8 +97,29 @@ def test_a_file_that_shrank_is_seen_by_evaluation_and_by_a_resumed_run(tmp_path:
     with pytest.raises(ConfigError, match="held out were trained on"):
         collect(run)
     assert len(collect(run, split="train")) == 1
+    before = (run / "config.json").read_bytes()
     with pytest.raises(ConfigError, match="4 gone, 0 new"):
         memrl.train(recipe_of(run, steps=2), resume=run)
+    assert (run / "config.json").read_bytes() == before and (run / "done.json").exists(), "all is as it was"
+
+
+def test_tasks_that_their_state_alone_tells_apart_are_apart_and_an_answer_that_changed_is_seen(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_rooms.py").write_text(ROOMS, encoding="utf-8")
+
+    def tasks(answer: str = "yes", **more: Any) -> TrainedOn:
+        turns = [{"text": "You run the hotel."}, {"text": "Is it cheap?", "answers": [answer], **more}]
+        lines = [{"id": f"t{i}", "state": {"price": i}, "turns": turns} for i in range(6)]
+        Path("tasks.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+        return TrainedOn(ToolTasks(ToolTasksOptions(data="tasks.jsonl", tools=("own_rooms:Rooms",))))
+
+    kept = tasks().state_dict()
+    tasks().load_state_dict(kept)
+    with pytest.raises(ConfigError, match="5 gone, 5 new"):
+        tasks("no").load_state_dict(kept)
+    others = ToolTasks(ToolTasksOptions(data="tasks.jsonl", tools=("own_rooms:Rooms",), held_out=("t0",)))
+    with pytest.raises(ConfigError, match="1 of the 1 that are held out were trained on"):
+        check_unseen(others, kept)
 
 
 def recipe_of(run: Path, steps: int) -> Any:
