@@ -38,7 +38,8 @@ Floors (a module imports floors below it, or its own floor as listed in tests/te
        reflection/      study.py (failures to lessons): text guard, proof by replay and siblings, rules,
                         second attempts, auxiliary losses
     5  training/        batch.py (decisions to tensors), learner.py, run_folder.py, build.py (config to parts),
-                        rereading.py, warm_up.py (demonstrations.py, imitation.py), collapse_monitor.py
+                        rereading.py, warm_up.py (demonstrations.py, ideal_memories.py, imitation.py),
+                        collapse_monitor.py, trained_on.py
        reporting/       metrics, tables, plots; pages/ tells what a memory did, as one page for a browser
     6  train.py         THE PAGE: read it first; evaluate.py, inspection.py, agent/ (wrap: any model with a memory),
                        recipes/ (runs by name), testing.py (contract kits)
