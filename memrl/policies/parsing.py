@@ -92,13 +92,21 @@ def plain_call(text: str, tools: Sequence[Tool]) -> ToolCall | Unreadable | None
     stand_in = {f"_argument_{i}": one for i, one in enumerate(names) if not one.isidentifier() or iskeyword(one)}
     try:
         call = ast.parse(_sayable(text[text.index("(") :], stand_in), mode="eval").body
-        assert isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and len(call.args) <= len(names)
-        said = [(word.arg, word.value) for word in call.keywords]
-        given = [*zip(names, call.args, strict=False), *((stand_in.get(key or "", key), value) for key, value in said)]
-        assert len({key for key, _ in given}) == len(given) and None not in dict(given)
-        return ToolCall(name, tuple((str(key), _json_value(ast.literal_eval(value))) for key, value in given))
-    except (SyntaxError, ValueError, AssertionError, RecursionError, MemoryError, TypeError):
+        given = _given(call, names, stand_in)
+        return ToolCall(name, tuple((key, _json_value(ast.literal_eval(value))) for key, value in given))
+    except (SyntaxError, ValueError, RecursionError, MemoryError, TypeError):
         return Unreadable(text)
+
+
+def _given(call: ast.expr, names: Sequence[str], stand_in: Mapping[str, str]) -> list[tuple[str, ast.expr]]:
+    """Name and value of each argument. Raises ValueError for what is no call, or gives one twice or too many."""
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or len(call.args) > len(names):
+        raise ValueError("no call, or too many arguments")
+    given = list(zip(names, call.args, strict=False))
+    given += [(stand_in.get(word.arg or "", word.arg or ""), word.value) for word in call.keywords]
+    if len({key for key, _ in given}) < len(given) or any(word.arg is None for word in call.keywords):
+        raise ValueError("an argument twice, or a mapping of them")
+    return given
 
 
 _QUOTED = re.compile(r"""('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""", re.DOTALL)

@@ -265,9 +265,7 @@ class Run:
             if name in state["parts"]:
                 part.load_state_dict(state["parts"][name])
             else:
-                self.say(
-                    f"its checkpoints are older than {name!r}: what they would say of it is taken to be as it is now"
-                )
+                self.say(f"this run is older than {name!r} in checkpoints, which begins as it is now")
 
     def _take_up(self, state: Mapping[str, Any]) -> None:
         self._selection.load_state_dict(state["selection"])
