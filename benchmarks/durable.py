@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import machine
 
-from benchmarks.machine import machine
 from memory_stores import AgentMemory, Bm25Store, Retrieve, Stamp, Write
 from memory_stores.durable import Details, MemoryFile
 
