@@ -75,10 +75,11 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def config_of(kind: str, seed: int) -> TrainConfig:
-    """The recipe ``overwrite`` with another way to write."""
-    base = recipe("mem1" if kind == "mem1" else "overwrite", seed=seed, steps=STEPS, warm_start={"reuse": True})
+    """The recipe ``overwrite`` with another way to write; ``mem1`` as it is."""
+    shared: dict[str, Any] = {"seed": seed, "steps": STEPS, "warm_start": {"reuse": True}}
     if kind == "mem1":
-        return base
+        return recipe("mem1", **shared)
+    base = recipe("overwrite", **shared)
     if kind == "scorer":
         return scorer(base)
     return changed(base, {**KINDS[kind], "recipe": f"text_memory_{kind}"})

@@ -1,4 +1,4 @@
-"""One JSON file, written whole or not at all."""
+"""A file, written whole or not at all; and one JSON object as a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from typing import Any, TextIO, cast
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write beside the file, flush to disk, then rename over it: a crash leaves the old file as it was.
+    """One object as a file, by ``written_whole``."""
+    with written_whole(path) as file:
+        json.dump(data, file)
+
+
+@contextmanager
+def written_whole(path: Path) -> Generator[TextIO]:
+    """Text beside the file, flushed to disk, then renamed over it: a crash or an error leaves the old file as it was.
 
     A link is followed and the file's mode is kept. Two who write at once take turns, and what a crash left beside the
     file goes at the next write. Raises ValueError where ``path`` is no file: a folder, a device, a pipe.
@@ -23,7 +30,7 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
         try:
             if mode is not None:
                 scratch.chmod(mode)
-            json.dump(data, file)
+            yield file
             file.flush()
             os.fsync(file.fileno())
             scratch.replace(path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -60,6 +60,14 @@ def whole(knob: str, value: object, least: int = 0) -> None:
         raise ConfigError(knob, value, wrong)
     if not within(value, f"[{least}, inf)"):
         raise ConfigError(knob, value, _way_out(f"[{least}, inf)"))
+
+
+def misspelt(raw: Mapping[str, object], known: Sequence[str], cutoff: float = 0.8) -> Iterator[tuple[str, str]]:
+    """Names that nobody reads and that look like a known one which is not there, each with that one."""
+    for name in raw:
+        near = get_close_matches(name.lower(), known, 1, cutoff) if name not in known else []
+        if near and near[0] not in raw:
+            yield name, near[0]
 
 
 def nearest(name: str, known: list[str]) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from memrl.contracts.errors import ConfigError
 from memrl.contracts.registry import find
 
-OF_MODELS = ("model", "dtype", "lora_rank", "batch_tokens", "prefix_cache_mib", "prompt", "template")
-"""Knobs of ``PolicyConfig``."""
+_KNOBS = ("model", "dtype", "lora_rank", "batch_tokens", "prefix_cache_mib", "prompt", "template")
+OF_MODELS = frozenset({"--model", *(f"policy.{knob}" for knob in _KNOBS)})
+"""Settings that only a policy with a language model reads."""
 
 
 def loads_model(name: str) -> bool:
@@ -29,9 +30,7 @@ def check_read(name: str, given: Mapping[str, object]) -> None:
     Raises:
         ConfigError: one is of a language model, and the policy has none.
     """
-    unread = [
-        one for one in given if one == "--model" or one.split(".")[:2] in [["policy", knob] for knob in OF_MODELS]
-    ]
+    unread = [one for one in given if ".".join(one.split(".")[:2]) in OF_MODELS]
     if unread and not loads_model(name):
         way_out = f"policy {name!r} has no language model to read it; leave it out, or set policy.name=hf too"
         raise ConfigError(unread[0], given[unread[0]], way_out)

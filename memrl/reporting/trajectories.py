@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from memory_stores.codec import op_from_dict, op_to_dict
+from memory_stores.files import written_whole
 from memory_stores.types import MEMORY_OPS
 from memrl.contracts import calls, types
 from memrl.contracts.errors import DataError
@@ -43,20 +44,16 @@ def to_jsonl(episodes: Iterable[types.Episode], path: str | Path, offers: bool =
         DataError: the file cannot be written, or an episode holds what JSON cannot; what was there before stays.
     """
     path = Path(path)
-    whole = path if path.exists() and not path.is_file() else path.with_name(f"{path.name}.part")
+    is_stream = path.exists() and not path.is_file()  # a pipe or a terminal has nothing to lose
     try:
-        with whole.open("w", encoding="utf-8") as file:
+        with path.open("w", encoding="utf-8") if is_stream else written_whole(path) as file:
             for episode in episodes:
                 line = {"format": FORMAT, "episode": _out(episode, offers)}
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        whole.replace(path)
     except OSError as error:
         raise DataError(f"trajectories {path}: cannot be written ({error.strerror or error})") from error
     except (TypeError, ValueError) as error:
         raise DataError(f"trajectories {path}: an episode holds what JSON cannot ({error})") from error
-    finally:
-        if whole != path:
-            whole.unlink(missing_ok=True)
     return path
 
 

@@ -21,16 +21,13 @@ def carry_out(
         return carry_out(memory, observation, decision.note, decisions)
     stamp = provenance(observation, decision, memory)
     results = [memory.apply(op, stamp) for op in decision.ops]
+    refused = tuple(i for i, result in enumerate(results) if not result.done)
     if len(results) == 1:
-        created, refused, hits = results[0].created, not results[0].done, results[0].hits
+        created, hits = results[0].created, results[0].hits
     else:
         created = tuple(id for result in results for id in result.created)
-        refused = any(not result.done for result in results)
         hits = tuple(hit for result in results for hit in result.hits)
-    if created or refused:
-        which = tuple(i for i, result in enumerate(results) if not result.done)
-        decision = _with_outcome(decision, created, which)
-    decisions.append(decision)
+    decisions.append(_with_outcome(decision, created, refused) if created or refused else decision)
     return hits
 
 

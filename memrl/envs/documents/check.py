@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from memrl.contracts.checks import misspelt
 from memrl.envs.documents.records import SCORINGS, seconds
 from memrl.envs.locomo.scoring import CATEGORIES
 
@@ -181,10 +181,8 @@ def _half(text: str) -> str | None:
 
 def _misspelt(raw: Mapping[str, Any], where: str, fields: Sequence[str]) -> Iterator[Fault]:
     """Further fields may be anybody's own, but for one that reads like a field of ours."""
-    for name in raw:
-        near = difflib.get_close_matches(name, fields, 1, 0.8) if name not in fields else []
-        if near and near[0] not in raw:
-            yield Fault(f"{where}{name}", f"there is no such field, so nobody reads it; did you mean {near[0]}?")
+    for name, near in misspelt(raw, fields):
+        yield Fault(f"{where}{name}", f"there is no such field, so nobody reads it; did you mean {near}?")
 
 
 def _twice(items: Sequence[Any], field: str) -> Iterator[Fault]:

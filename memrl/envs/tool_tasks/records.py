@@ -11,7 +11,6 @@ classes. Further fields are anybody's own; a judge of yours can read them.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from memory_stores.checks import is_unicode
+from memrl.contracts.checks import misspelt
 from memrl.contracts.errors import DataError
 from memrl.contracts.types import ToolCall
 
@@ -134,11 +134,9 @@ def _turn_faults(turn: Any) -> Iterator[str]:
 
 
 def _meant(raw: Mapping[str, Any], known: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Fields that nobody reads and that look like one that is read."""
-    for name in raw:
-        near = difflib.get_close_matches(name.lower(), known, 1, 0.88) if name not in known else []
-        if near and near[0] not in raw:
-            yield name, f"there is no such field; did you mean {near[0]!r}? (yours may have any other name)"
+    """Further fields are anybody's own, so only one that reads very much like one of ours is a fault."""
+    for name, near in misspelt(raw, known, 0.88):
+        yield name, f"there is no such field; did you mean {near!r}? (yours may have any other name)"
 
 
 def _is_text(value: object) -> bool:

@@ -143,11 +143,12 @@ class ToolTasks:
         """What the tasks ask of the judge, of the tools and of memory. Raises DataError."""
         known = {spec.name: spec for spec in self._specs}
         every = [turn.text for one in self._tasks.values() for turn in one.turns if turn.asks]
-        joined = frozenset(said for text in every for said in said_questions(text)) if self.options.joined > 1 else None
+        others = every if self.options.joined > 1 else ()
+        joined = frozenset(said for text in others for said in said_questions(text))
         for one in self._tasks.values():
             asked = [turn.text for turn in one.turns if turn.asks]
             for place, turn in enumerate(one.turns):
-                if fault := self._fault(turn, asked, joined or frozenset(), known):
+                if fault := self._fault(turn, asked, joined, known):
                     raise DataError(f"{self.options.data}: task {one.id!r}: turns[{place}].{fault}")
 
     def _fault(self, turn: Turn, asked: Sequence[str], others: frozenset[str], known: Mapping[str, Tool]) -> str:

@@ -127,6 +127,15 @@ def test_a_file_stays_what_it_was_where_writing_fails(tmp_path: Path):
         assert path.read_bytes() == whole and len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_link_stays_a_link_and_a_file_keeps_its_mode(tmp_path: Path):
+    real = to_jsonl([episode()], tmp_path / "real.jsonl")
+    real.chmod(0o640)
+    (tmp_path / "link.jsonl").symlink_to(real)
+    to_jsonl([episode(), episode()], tmp_path / "link.jsonl")
+    assert (tmp_path / "link.jsonl").is_symlink() and real.stat().st_mode & 0o777 == 0o640
+    assert len(read_jsonl(real)) == 2
+
+
 @pytest.mark.parametrize("lists", [1, 3])
 def test_advantages_of_more_or_fewer_episodes_are_refused(lists: int):
     with pytest.raises(ValueError, match=f"advantages: {lists} lists for 2 episodes"):
